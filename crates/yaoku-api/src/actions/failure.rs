@@ -1,0 +1,91 @@
+//! Domain errors in the protocol's words: the one place where one becomes the other.
+
+use std::borrow::Cow;
+use std::error::Error as _;
+
+use yaoku_kms::{Error, Field, KeyState};
+
+use super::Arguments;
+use crate::wire::{Code, RequestId, WireError};
+
+/// The wire error of a domain error. The inside of an internal failure goes to the log, under the request id.
+pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
+    let (code, message): (Code, Cow<'static, str>) = match &error {
+        Error::KeyNotFound => (Code::ForbiddenKeyNotFound, "The specified key does not exist.".into()),
+        Error::KeyVersionNotFound => {
+            (Code::ForbiddenKeyVersionNotFound, "The specified key version does not exist.".into())
+        }
+        Error::AliasNotFound => (Code::ForbiddenAliasNotFound, "The specified alias does not exist.".into()),
+        Error::AliasExists => (Code::AliasAlreadyExists, "The specified alias already exists.".into()),
+        Error::Denied => return WireError::no_permission(),
+        Error::State(state) => rejected(*state),
+        Error::StateChange(why) => (Code::RejectedStateModifiedFailed, sentence("The request is rejected", why)),
+        Error::Invalid { field, why } => return WireError::invalid_parameter(parameter(*field, arguments), why),
+        Error::Origin(_) => (
+            Code::UnsupportedOrigin,
+            "This operation is not supported on a key whose key material has this origin.".into(),
+        ),
+        Error::AlreadyOpen => (Code::ForbiddenOpened, "The service is already open for this account.".into()),
+        Error::LimitExceeded(why) => (Code::RejectedLimitExceeded, sentence("The request is rejected", why)),
+        Error::Ciphertext => return WireError::invalid_parameter("CiphertextBlob", "it is not valid"),
+        Error::DryRun => (Code::DryRunOperationError, "The request would have succeeded, but DryRun is true.".into()),
+        Error::Unavailable(source) => {
+            tracing::warn!(%request_id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            return WireError::unavailable();
+        }
+        Error::Record(_) | Error::Internal(_) => {
+            tracing::error!(%request_id, %error, source = error.source(), "internal failure");
+            return WireError::internal();
+        }
+    };
+    WireError::new(code, message)
+}
+
+/// What a dry run says instead.
+pub(super) fn of_dry_run(error: WireError) -> WireError {
+    match error.code {
+        Code::DryRunOperationError | Code::InternalFailure | Code::ServiceUnavailableTemporary => error,
+        Code::ForbiddenNoPermission => WireError::new(Code::AccessDeniedError, error.message),
+        _ => WireError::new(Code::ValidationError, error.message),
+    }
+}
+
+fn rejected(state: KeyState) -> (Code, Cow<'static, str>) {
+    let (code, name) = match state {
+        KeyState::Enabled => (Code::RejectedEnabled, "enabled"),
+        KeyState::Disabled => (Code::RejectedDisabled, "disabled"),
+        KeyState::PendingDeletion => (Code::RejectedPendingDeletion, "pending deletion"),
+        KeyState::PendingImport => (Code::RejectedPendingImport, "pending import of its key material"),
+    };
+    (code, format!("The request is rejected because the key is {name}.").into())
+}
+
+fn sentence(start: &str, why: &str) -> Cow<'static, str> {
+    format!("{start}: {why}.").into()
+}
+
+/// The parameter that the domain's word for an argument stands for in this request.
+fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
+    match field {
+        Field::Description if arguments.text("DeletionProtectionDescription").is_some() => {
+            "DeletionProtectionDescription"
+        }
+        Field::Description => "Description",
+        Field::KeyUsage => "KeyUsage",
+        Field::RotationInterval => "RotationInterval",
+        Field::AutomaticRotation => "EnableAutomaticRotation",
+        Field::PendingWindow => "PendingWindowInDays",
+        Field::Plaintext => "Plaintext",
+        Field::EncryptionContext => "EncryptionContext",
+        Field::Tags if arguments.text("TagKeys").is_some() => "TagKeys",
+        Field::Tags if arguments.has_list("TagKey") => "TagKey",
+        Field::Tags if arguments.has_list("Tag") => "Tag",
+        Field::Tags => "Tags",
+        Field::Resources => "ResourceId",
+        Field::NextToken => "NextToken",
+        Field::NumberOfBytes => "NumberOfBytes",
+        Field::WrappingKey => "PublicKeyBlob",
+        Field::WrappingAlgorithm => "WrappingAlgorithm",
+        Field::Filters => "Filters",
+    }
+}

@@ -1,0 +1,105 @@
+//! The protocol's names of specs, usages, origins, protection levels, states and algorithms.
+
+use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec};
+use yaoku_kms::{KeySpec, KeyState, KeyUsage, Origin, ProtectionLevel, RotationStatus};
+
+/// A name of the protocol for a value of the domain.
+pub(super) trait Named: Copy + PartialEq + Sized + 'static {
+    /// Every value with its name.
+    const NAMES: &'static [(Self, &'static str)];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(value, _)| *value == self).map_or("", |(_, name)| name)
+    }
+
+    /// Names are case-sensitive.
+    fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(value, _)| *value)
+    }
+}
+
+impl Named for KeySpec {
+    const NAMES: &'static [(Self, &'static str)] =
+        &[(Self::Aes256, "Aliyun_AES_256"), (Self::Aes192, "Aliyun_AES_192"), (Self::Aes128, "Aliyun_AES_128")];
+}
+
+/// Key specs of the cloud that this version does not have.
+pub(super) const UNSUPPORTED_KEY_SPECS: &[&str] = &[
+    "Aliyun_SM4",
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "EC_P256",
+    "EC_P256K",
+    "EC_SM2",
+    "HMAC_SHA224",
+    "HMAC_SHA256",
+    "HMAC_SHA384",
+    "HMAC_SHA512",
+    "HMAC_SM3",
+];
+
+impl Named for KeyUsage {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::EncryptDecrypt, "ENCRYPT/DECRYPT"),
+        (Self::SignVerify, "SIGN/VERIFY"),
+        (Self::GenerateVerifyMac, "GENERATE/VERIFY_MAC"),
+    ];
+}
+
+impl Named for Origin {
+    const NAMES: &'static [(Self, &'static str)] = &[(Self::Generated, "Aliyun_KMS"), (Self::External, "EXTERNAL")];
+}
+
+impl Named for ProtectionLevel {
+    const NAMES: &'static [(Self, &'static str)] = &[(Self::Software, "SOFTWARE")];
+}
+
+/// Protection levels of the cloud that this version does not have.
+pub(super) const UNSUPPORTED_PROTECTION_LEVELS: &[&str] = &["HSM"];
+
+impl Named for KeyState {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::Enabled, "Enabled"),
+        (Self::Disabled, "Disabled"),
+        (Self::PendingDeletion, "PendingDeletion"),
+        (Self::PendingImport, "PendingImport"),
+    ];
+}
+
+impl Named for RotationStatus {
+    const NAMES: &'static [(Self, &'static str)] =
+        &[(Self::Enabled, "Enabled"), (Self::Disabled, "Disabled"), (Self::Suspended, "Suspended")];
+}
+
+impl Named for WrappingKeySpec {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::Rsa2048, "RSA_2048"),
+        (Self::Rsa3072, "RSA_3072"),
+        (Self::Rsa4096, "RSA_4096"),
+        (Self::EcSm2, "EC_SM2"),
+    ];
+}
+
+impl Named for WrappingAlgorithm {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::RsaesOaepSha256, "RSAES_OAEP_SHA_256"),
+        (Self::RsaesOaepSha1, "RSAES_OAEP_SHA_1"),
+        (Self::Sm2Pke, "SM2PKE"),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_has_a_name_of_its_own() {
+        for spec in KeySpec::ALL {
+            assert_eq!(KeySpec::of_name(spec.name()), Some(spec));
+        }
+        for state in KeyState::ALL {
+            assert_eq!(KeyState::of_name(state.name()), Some(state));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One connection: handshake, requests, end.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::header::{EXPECT, HOST};
+use http::request::Parts;
+use http::{Request, Response, Version};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming as IncomingBody};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::activity::{Activity, Entry, Registry, Watched};
+use super::body::{self, Budget, Claim};
+use super::refusal::Refusal;
+use super::{Handler, Incoming, Limits, TlsReloader};
+use crate::metrics::ConnectionMetrics;
+use crate::wire::Format;
+
+/// What all connections share.
+pub(super) struct Shared<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) limits: Limits,
+    pub(super) registry: Arc<Registry>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) metrics: ConnectionMetrics,
+    pub(super) protocol: auto::Builder<TokioExecutor>,
+}
+
+impl<H: Handler> Shared<H> {
+    pub(super) fn new(handler: Arc<H>, limits: Limits, metrics: ConnectionMetrics) -> Self {
+        let mut protocol = auto::Builder::new(TokioExecutor::new());
+        let head = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
+        // The sweeper times heads: hyper's own timer runs between requests as well.
+        protocol
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(head)
+            .max_headers(limits.headers);
+        protocol
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams)
+            .max_header_list_size(limits.head_bytes)
+            .initial_stream_window_size(64 << 10)
+            .initial_connection_window_size(1 << 20)
+            // Streams that a client opens and resets at once, and errors that it provokes, end the connection.
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(64);
+        let budget = Budget::new(limits.all_requests_bytes);
+        Self { handler, limits, registry: Registry::new(), budget, metrics, protocol }
+    }
+}
+
+/// Serves a connection until it ends or must end.
+pub(super) async fn serve<H: Handler>(
+    shared: Arc<Shared<H>>,
+    tls: Option<Arc<TlsReloader>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    entry: Entry,
+    stopping: watch::Receiver<bool>,
+) {
+    // Answers are small and written at once: waiting for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    let activity = &entry.activity;
+    let Some(tls) = tls else { return converse(shared, stream, peer, false, activity, stopping).await };
+    let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.acceptor().accept(stream));
+    let stream = tokio::select! {
+        stream = handshake => stream,
+        () = activity.closed() => return,
+    };
+    match stream {
+        Ok(Ok(stream)) => converse(shared, stream, peer, true, activity, stopping).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn converse<H: Handler>(
+    shared: Arc<Shared<H>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    tls: bool,
+    activity: &Arc<Activity>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, peer, tls));
+    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let mut connection = pin!(shared.protocol.serve_connection(stream, service));
+    let mut told = false;
+    loop {
+        tokio::select! {
+            end = connection.as_mut() => {
+                if let Err(error) = end {
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
+                return;
+            }
+            () = activity.closed() => return tracing::debug!(%peer, "connection closed to make room, or because it took too long"),
+            _ = stopping.wait_for(|stopping| *stopping), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// The connection was told to close before this request was complete.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed")]
+struct Closed;
+
+async fn answer<H: Handler>(
+    shared: Arc<Shared<H>>,
+    activity: Arc<Activity>,
+    request: Request<IncomingBody>,
+    peer: SocketAddr,
+    tls: bool,
+) -> Result<Response<Full<Bytes>>, Closed> {
+    let (parts, mut body) = request.into_parts();
+    let mut claim = shared.budget.claim();
+    activity.head_complete();
+    let whole = take_in(&shared.limits, &parts, &mut body, &mut claim).await;
+    let _under_way = activity.begin().ok_or(Closed)?;
+    let format = Format::accepted(&parts.headers);
+    let (answered, host) = match whole {
+        Ok(body) => (caught(shared.handler.call(Incoming { parts, body, peer, tls })).await, None),
+        Err(refusal) => (Err(refusal), parts.headers.get(HOST).cloned()),
+    };
+    Ok(answered.unwrap_or_else(|refusal| {
+        shared.metrics.refused(refusal.reason());
+        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        refusal.response(format, host, peer)
+    }))
+}
+
+/// The body of a request, if the request is within its bounds.
+async fn take_in(limits: &Limits, parts: &Parts, body: &mut IncomingBody, claim: &mut Claim) -> Result<Bytes, Refusal> {
+    claim.grow(head_bytes(parts))?;
+    // Most requests have no body, and need no timer.
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let in_time = tokio::time::timeout(limits.body_timeout, async {
+        let whole = body::collect(body, limits.body_bytes, claim).await;
+        let sends_anyway = parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT);
+        if whole == Err(Refusal::TooLarge) && sends_anyway {
+            body::discard(body, limits.body_bytes).await;
+        }
+        whole
+    });
+    in_time.await.unwrap_or(Err(Refusal::TooSlow))
+}
+
+fn head_bytes(parts: &Parts) -> usize {
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let query = parts.uri.query().map_or(0, str::len);
+    headers + query + parts.uri.path().len()
+}
+
+/// Runs a handler; a panic in it is a refusal.
+async fn caught(call: impl Future<Output = Response<Full<Bytes>>>) -> Result<Response<Full<Bytes>>, Refusal> {
+    let mut call = pin!(call);
+    std::future::poll_fn(|cx| {
+        let poll = |call: Pin<&mut _>, cx: &mut _| Future::poll(call, cx);
+        match catch_unwind(AssertUnwindSafe(|| poll(call.as_mut(), cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => {
+                tracing::error!("the handler of a request panicked");
+                Poll::Ready(Err(Refusal::Panicked))
+            }
+        }
+    })
+    .await
+}

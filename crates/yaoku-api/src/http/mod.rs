@@ -1,0 +1,48 @@
+//! Serves HTTP/1.1 and HTTP/2, in the clear or over TLS, such that a slow, huge or hostile client harms nobody else.
+//!
+//! What a client can occupy is bounded by [`Limits`]: connections, the time it may take over each part of a request, the
+//! bytes of head and body, and the memory of all requests together. A [`Handler`] sees whole requests only.
+//!
+//! When all connections are taken, the one that has been without a request for the longest time gives way to a new one;
+//! so a client that merely holds connections does not keep others out. [`Server::run`] says how serving ends.
+
+mod activity;
+mod body;
+mod connection;
+mod limits;
+mod refusal;
+mod server;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body_util::Full;
+
+pub use limits::Limits;
+pub use server::Server;
+pub use tls::{TlsError, TlsReloader};
+
+/// Answers requests. One handler serves all connections at once.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request. A panic ends this request alone, with an `InternalFailure`.
+    fn call(&self, request: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// A request that has arrived whole, within the [`Limits`].
+#[derive(Debug)]
+pub struct Incoming {
+    /// Method, URI, version and headers.
+    pub parts: Parts,
+    /// The body; empty if there is none.
+    pub body: Bytes,
+    /// Where the connection comes from.
+    pub peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+}

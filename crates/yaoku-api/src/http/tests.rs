@@ -1,0 +1,415 @@
+//! A server under clients that are good, slow, huge and hostile.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::{Handler, Incoming, Limits, Server, TlsReloader};
+use crate::metrics::Metrics;
+
+/// Answers with what came; `/wait` waits until it is let go, `/panic` panics.
+#[derive(Default)]
+struct Echo {
+    waiting: AtomicUsize,
+    arrived: Notify,
+    go: Notify,
+}
+
+impl Handler for Echo {
+    async fn call(&self, request: Incoming) -> Response<Full<Bytes>> {
+        let Incoming { parts, body, tls, .. } = request;
+        match parts.uri.path() {
+            "/panic" => panic!("as the test asks"),
+            "/wait" => {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                self.arrived.notify_one();
+                self.go.notified().await;
+            }
+            _ => {}
+        }
+        let query = parts.uri.query().map_or(0, str::len);
+        Response::new(Full::new(format!("{:?} tls={tls} query={query} body={}", parts.version, body.len()).into()))
+    }
+}
+
+struct Running {
+    address: std::net::SocketAddr,
+    handler: Arc<Echo>,
+    metrics: Metrics,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+async fn start(limits: Limits, tls: Option<Arc<TlsReloader>>) -> Running {
+    let (handler, metrics) = (Arc::new(Echo::default()), Metrics::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(listener, tls, limits, handler.clone(), metrics.connections());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    Running { address, handler, metrics, stop, served }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends bytes on a connection of their own; all that comes until it is closed.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+
+    /// A whole good request on a connection of its own.
+    async fn get(&self) -> String {
+        self.raw(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await
+    }
+}
+
+/// All that comes until the connection is closed, or reset.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(30), async {
+        while stream.read_buf(&mut all).await.is_ok_and(|count| count > 0) {}
+    });
+    read.await.expect("the connection stays open");
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Reads until `wanted` has come.
+async fn read_until(stream: &mut TcpStream, wanted: &str) {
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains(wanted) {
+        let count = stream.read_buf(&mut all).await.unwrap();
+        assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&all));
+    }
+}
+
+fn short() -> Limits {
+    let brief = Duration::from_millis(200);
+    Limits {
+        header_timeout: brief,
+        body_timeout: brief,
+        idle_timeout: brief * 4,
+        handshake_timeout: brief,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn keep_alive_serves_one_request_after_another() {
+    let running = start(Limits::default(), None).await;
+    let mut stream = running.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"POST /?a=b HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello").await.unwrap();
+        read_until(&mut stream, "HTTP/1.1 tls=false query=3 body=5").await;
+    }
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge() {
+    let running = start(Limits::default(), None).await;
+    let stream = TokioIo::new(running.connect().await);
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let body = Bytes::from(vec![0; 200_000]);
+    let request = Request::post("http://a/").body(Full::new(body)).unwrap();
+    assert_eq!(text(client.send_request(request).await.unwrap()).await, "HTTP/2.0 tls=false query=0 body=200000");
+    let huge = Request::post("http://a/").body(Full::new(Bytes::from(vec![0; 2 << 20]))).unwrap();
+    assert_eq!(client.send_request(huge).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let panicking = Request::get("http://a/panic").body(Full::default()).unwrap();
+    assert_eq!(client.send_request(panicking).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let after = Request::get("http://a/").body(Full::default()).unwrap();
+    assert_eq!(client.send_request(after).await.unwrap().status(), StatusCode::OK, "a panic ends one request only");
+}
+
+#[tokio::test]
+async fn streams_opened_and_reset_at_once_harm_nobody_else() {
+    let running = start(Limits::default(), None).await;
+    let stream = TokioIo::new(running.connect().await);
+    let (client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let ended = tokio::spawn(connection);
+    for _ in 0..5000 {
+        let mut client = client.clone();
+        if client.ready().await.is_err() {
+            break;
+        }
+        let request = Request::get("http://a/wait").body(Full::<Bytes>::default()).unwrap();
+        let mut sent = std::pin::pin!(client.send_request(request));
+        std::future::poll_fn(|cx| {
+            let _ = sent.as_mut().poll(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
+        // Dropped here, which resets the stream.
+    }
+    drop(client);
+    let _ = tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the connection ends");
+    assert!(running.get().await.starts_with("HTTP/1.1 200"));
+    running.handler.go.notify_waiters();
+}
+
+#[tokio::test]
+async fn the_longest_requests_of_sdks_pass() {
+    let running = start(Limits::default(), None).await;
+    let query = "x".repeat(65_000);
+    let head = format!(
+        "GET /?{query} HTTP/1.1\r\nhost: a\r\nx-acs-security-token: {query:.8192}\r\nconnection: close\r\n\r\n"
+    );
+    assert!(running.raw(head.as_bytes()).await.contains("query=65000"));
+    let body = format!("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", 1 << 20);
+    let answer = running.raw(&[body.as_bytes(), &vec![b'x'; 1 << 20]].concat()).await;
+    assert!(answer.contains("body=1048576"), "{answer}");
+}
+
+#[tokio::test]
+async fn heads_beyond_the_bounds_are_refused() {
+    let running = start(Limits::default(), None).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(200 << 10));
+    let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(1000));
+    let uri = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(70_000));
+    for (head, status) in [(long, "431"), (many, "431"), (uri, "414"), ("nonsense\r\n\r\n".into(), "400")] {
+        let answer = running.raw(head.as_bytes()).await;
+        // A client that is still sending may see a reset instead of the answer.
+        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    assert!(running.get().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_bound_are_refused_in_the_shape_of_the_protocol() {
+    let running = start(Limits { body_bytes: 1000, ..Limits::default() }, None).await;
+    let told =
+        format!("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5000\r\n\r\n{}", "x".repeat(5000));
+    let chunks = "3e8\r\n".to_owned() + &"x".repeat(1000) + "\r\n";
+    let untold = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{chunks}{chunks}0\r\n\r\n"
+    );
+    let expecting = "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n".to_owned();
+    for request in [told, untold, expecting] {
+        let answer = running.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains("application/json") && answer.contains("\"Code\":\"InvalidParameter\""), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_are_cut_while_others_are_served() {
+    let running = start(short(), None).await;
+    let mut head = running.connect().await;
+    head.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nx:").await.unwrap();
+    let mut idle = running.connect().await;
+    let mut body = running.connect().await;
+    body.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nx").await.unwrap();
+    assert!(running.get().await.starts_with("HTTP/1.1 200"));
+    let drip = async {
+        // One byte at a time, so that something always comes.
+        while head.write_all(b"y").await.is_ok() {
+            // Not waiting for anything: this is how slow the client is.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), drip).await.expect("the slow head is cut");
+    let answer = read_to_end(&mut body).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "what a retry may cure is no 4xx: {answer}");
+    assert_eq!(read_to_end(&mut idle).await, "");
+    assert!(running.metrics.render().contains("yaoku_connections_closed_total{reason=\"time\"}"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let running = start(Limits { write_timeout: Duration::from_millis(200), ..Limits::default() }, None).await;
+    let mut stream = running.connect().await;
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000);
+    // Answers pile up until the buffers between are full; then the server stops reading as well.
+    let flood = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(30), flood).await.expect("the connection is cut");
+}
+
+#[tokio::test]
+async fn connections_that_are_merely_held_keep_nobody_out() {
+    let running = start(Limits { connections: 3, ..Limits::default() }, None).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(running.connect().await);
+    }
+    for _ in 0..5 {
+        assert!(running.get().await.starts_with("HTTP/1.1 200"));
+    }
+    assert!(running.metrics.render().contains("yaoku_connections_closed_total{reason=\"room\"}"));
+    // All busy: the next one waits, and no request is lost.
+    drop(held);
+    let mut busy = Vec::new();
+    for _ in 0..3 {
+        let mut stream = running.connect().await;
+        stream.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        running.handler.arrived.notified().await;
+        busy.push(stream);
+    }
+    let mut next = running.connect().await;
+    next.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    running.handler.go.notify_waiters();
+    for stream in &mut busy {
+        read_until(stream, "HTTP/1.1 tls").await;
+    }
+    read_until(&mut next, "HTTP/1.1 tls").await;
+}
+
+#[tokio::test]
+async fn all_requests_together_have_a_bound() {
+    let running = start(Limits { all_requests_bytes: 100_000, ..Limits::default() }, None).await;
+    let large = format!("POST /wait HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\n{}", "x".repeat(90_000));
+    let mut first = running.connect().await;
+    first.write_all(large.as_bytes()).await.unwrap();
+    running.handler.arrived.notified().await;
+    let mut second = running.connect().await;
+    second.write_all(large.as_bytes()).await.unwrap();
+    read_until(&mut second, "HTTP/1.1 503").await;
+    assert!(running.get().await.starts_with("HTTP/1.1 200"), "small requests pass");
+    running.handler.go.notify_waiters();
+    read_until(&mut first, "body=90000").await;
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_under_way() {
+    let running = start(Limits::default(), None).await;
+    let mut idle = running.connect().await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    running.handler.arrived.notified().await;
+    running.stop.send(()).unwrap();
+    assert_eq!(read_to_end(&mut idle).await, "", "a connection without a request is closed");
+    assert!(TcpStream::connect(running.address).await.is_err(), "nobody new is let in");
+    running.handler.go.notify_waiters();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    running.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn stopping_waits_no_longer_than_its_time() {
+    let running = start(Limits { drain_timeout: Duration::from_millis(100), ..Limits::default() }, None).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    running.handler.arrived.notified().await;
+    running.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(30), running.served).await.expect("it stops").unwrap();
+    assert_eq!(read_to_end(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn tls_of_both_versions_and_both_protocols() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reloader, certificate) = certified(dir.path());
+    let running = start(Limits::default(), Some(reloader)).await;
+    for version in [&TLS12, &TLS13] {
+        let stream = secure(&running, version, &certificate, b"h2").await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (mut client, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("https://localhost/").body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(text(client.send_request(request).await.unwrap()).await, "HTTP/2.0 tls=true query=0 body=0");
+
+        let stream = secure(&running, version, &certificate, b"http/1.1").await.unwrap();
+        let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/").header("host", "localhost").body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(text(client.send_request(request).await.unwrap()).await, "HTTP/1.1 tls=true query=0 body=0");
+    }
+    assert!(!running.get().await.contains("200"), "nothing is served in the clear");
+}
+
+#[tokio::test]
+async fn a_handshake_has_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(short(), Some(certified(dir.path()).0)).await;
+    let mut silent = running.connect().await;
+    assert_eq!(read_to_end(&mut silent).await, "");
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_while_serving() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reloader, old) = certified(dir.path());
+    let running = start(Limits::default(), Some(reloader.clone())).await;
+    secure(&running, &TLS13, &old, b"h2").await.unwrap();
+    let new = write_certificate(dir.path());
+    secure(&running, &TLS13, &old, b"h2").await.expect("nothing changes until it is asked for");
+    reloader.reload().unwrap();
+    secure(&running, &TLS13, &new, b"h2").await.unwrap();
+    assert!(secure(&running, &TLS13, &old, b"h2").await.is_err());
+
+    // Whatever can't be used leaves what is in use.
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let (good_cert, good_key) = (std::fs::read(&cert).unwrap(), std::fs::read(&key).unwrap());
+    write_certificate(dir.path());
+    let other_key = std::fs::read(&key).unwrap();
+    let put = |cert_bytes: &[u8], key_bytes: &[u8]| {
+        std::fs::write(&cert, cert_bytes).unwrap();
+        std::fs::write(&key, key_bytes).unwrap();
+        reloader.reload()
+    };
+    assert!(put(&good_cert, &other_key).unwrap_err().to_string().contains("can't be used together"));
+    assert!(put(b"", &good_key).unwrap_err().to_string().contains("holds no certificate"));
+    assert!(put(&good_cert, &good_cert).unwrap_err().to_string().contains("holds no private key"));
+    std::fs::remove_file(&key).unwrap();
+    assert!(reloader.reload().unwrap_err().to_string().contains("key.pem"));
+    secure(&running, &TLS13, &new, b"h2").await.unwrap();
+}
+
+/// A certificate for `localhost` in `dir`, and what reads it.
+fn certified(dir: &Path) -> (Arc<TlsReloader>, CertificateDer<'static>) {
+    let certificate = write_certificate(dir);
+    (Arc::new(TlsReloader::open(dir.join("cert.pem"), dir.join("key.pem")).unwrap()), certificate)
+}
+
+fn write_certificate(dir: &Path) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// A TLS connection by a client that trusts one certificate.
+async fn secure(
+    running: &Running,
+    version: &'static SupportedProtocolVersion,
+    trusted: &CertificateDer<'static>,
+    protocol: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, running.connect().await).await
+}
+
+async fn text(response: Response<hyper::body::Incoming>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}

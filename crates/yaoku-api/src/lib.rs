@@ -1,0 +1,12 @@
+//! The Alibaba Cloud KMS RPC protocol (`Version=2016-01-20`) over HTTP, in front of yaoku's domain.
+//!
+//! [`http`] serves connections, [`wire`] knows the protocol's forms, [`actions`] maps each action to a domain
+//! operation, and [`pipeline`] takes a request through all of it.
+
+pub mod actions;
+pub mod http;
+pub mod metrics;
+pub mod pipeline;
+pub mod wire;
+
+pub use pipeline::{Service, ServiceConfig};

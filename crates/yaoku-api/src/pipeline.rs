@@ -1,0 +1,226 @@
+//! The way of a request: parse, authenticate, find the action, run it, reply. Forward only; nothing is looked up twice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use yaoku_crypto::{Random, SystemRandom};
+use yaoku_iam::{AccessKey, Iam};
+use yaoku_kms::{Clock, Kms};
+
+use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
+use crate::http::{Handler, Incoming};
+use crate::metrics::Metrics;
+use crate::wire::nonce::NonceTable;
+use crate::wire::{Authentication, Code, Format, Params, Received, RequestId, WireError};
+use crate::wire::{clock_window, credentials, params, response};
+
+/// The version of the API that is spoken here.
+pub const API_VERSION: &str = "2016-01-20";
+
+/// What the protocol needs to know beside the domain.
+pub struct ServiceConfig {
+    /// The region of ARNs and of DescribeRegions.
+    pub region: String,
+    /// Nonces remembered at the most; see [`NonceTable`].
+    pub nonce_capacity: usize,
+}
+
+/// Answers requests of the protocol, and operators' probes.
+pub struct Service {
+    kms: Arc<Kms>,
+    iam: Arc<Iam>,
+    clock: Arc<dyn Clock>,
+    region: String,
+    nonces: NonceTable,
+    metrics: Arc<Metrics>,
+}
+
+impl Service {
+    /// A service over a domain.
+    pub fn new(
+        kms: Arc<Kms>,
+        iam: Arc<Iam>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        config: ServiceConfig,
+    ) -> Self {
+        // Requests captured before this process began are not remembered: TLS is what keeps them from being captured.
+        let nonces = NonceTable::new(config.nonce_capacity, 0);
+        Self { kms, iam, clock, region: config.region, nonces, metrics }
+    }
+
+    /// Answers a request of the protocol.
+    async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        let started = Instant::now();
+        let Incoming { parts, body, peer, .. } = request;
+        let request_id = new_request_id();
+        let form = if params::body_is_form(&parts.headers) { &body[..] } else { &[] };
+        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form);
+        let format = match &params {
+            Ok(params) => Format::requested(params, &parts.headers),
+            Err(_) => Ok(Format::accepted(&parts.headers)),
+        };
+        let mut called = Called { action: None, access_key: None };
+        let result = match (&params, &format) {
+            (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+            (Ok(params), Ok(format)) => self.run(parts, body, params, *format, request_id, &mut called).await,
+        };
+        let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
+        let response = match &result {
+            Ok(_) => StatusCode::OK,
+            Err(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let outcome = result.as_ref().map(|_| ()).map_err(|error| error.code);
+        self.metrics.request(called.action.and_then(actions::index), outcome, started.elapsed());
+        log(request_id, *peer, &called, &result, started);
+        let body = match result {
+            // The reply may hold a plaintext: it is wiped when the last byte was sent.
+            Ok(reply) => Bytes::from_owner(reply),
+            Err(error) => Bytes::from(response::error(format, &error, request_id, &host(parts))),
+        };
+        reply(response, format.content_type(), body)
+    }
+
+    /// Takes a request that could be parsed to its result.
+    async fn run(
+        &self,
+        parts: &Parts,
+        body: &Bytes,
+        params: &Params<'_>,
+        format: Format,
+        request_id: RequestId,
+        called: &mut Called,
+    ) -> Result<Reply, WireError> {
+        if parts.method != Method::GET && parts.method != Method::POST {
+            return Err(WireError::unsupported_method());
+        }
+        let received = Received {
+            method: &parts.method,
+            path: parts.uri.path(),
+            authority: parts.uri.authority().map(|authority| authority.as_str()),
+            headers: &parts.headers,
+            params,
+            body,
+        };
+        let claim = credentials::authentication(&received)?;
+        let access_key = self.authenticate(&claim)?;
+        called.access_key = Some(access_key.clone());
+        if claim.version != API_VERSION {
+            return Err(WireError::invalid_version());
+        }
+        let Some(action) = actions::find(claim.action) else {
+            return Err(match UNSUPPORTED.contains(&claim.action) {
+                true => WireError::new(Code::UnsupportedOperation, "This action is not supported by this server."),
+                false => WireError::action_not_found(),
+            });
+        };
+        called.action = Some(action);
+        let principal = &access_key.principal;
+        let arguments = Arguments { params, region: &self.region, account: principal.account() };
+        let exchange = Exchange { kms: &self.kms, principal, arguments, format, request_id, dry_run: false };
+        exchange.run(action).await
+    }
+
+    /// Proves who sent a request, and that it is not sent again.
+    fn authenticate(&self, claim: &Authentication<'_>) -> Result<Arc<AccessKey>, WireError> {
+        let now = i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX);
+        clock_window::check(claim.timestamp, now)?;
+        let access_key = self.iam.access_key(claim.access_key_id).ok_or_else(WireError::access_key_not_found)?;
+        if claim.security_token.is_some() {
+            let why = "The security token does not belong to this AccessKey, which is not a temporary one.";
+            return Err(WireError::new(Code::InvalidSecurityTokenMismatchWithAccessKey, why));
+        }
+        if !claim.verify(&access_key.secret) {
+            return Err(claim.mismatch());
+        }
+        if !access_key.active {
+            return Err(WireError::access_key_disabled());
+        }
+        // Only now: a stranger must not fill the table.
+        self.nonces.accept(claim)?;
+        Ok(access_key)
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        match self.kms.health().await {
+            Ok(()) => plain(StatusCode::OK, "ready\n"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+                plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "not ready: changes can't be stored at present; the log says why\n",
+                )
+            }
+        }
+    }
+
+    fn scrape(&self) -> Response<Full<Bytes>> {
+        for (state, count) in self.kms.count_by_state() {
+            self.metrics.keys(actions::state_name(state), count);
+        }
+        self.metrics.scheduler_lag(self.kms.scheduler_lag());
+        let now = i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX);
+        let reach = now.saturating_sub(self.nonces.highest_floor()).clamp(0, clock_window::TOLERANCE);
+        self.metrics.nonces(reach.unsigned_abs());
+        reply(StatusCode::OK, Metrics::CONTENT_TYPE, Bytes::from(self.metrics.render()))
+    }
+}
+
+impl Handler for Service {
+    async fn call(&self, request: Incoming) -> Response<Full<Bytes>> {
+        match (&request.parts.method, request.parts.uri.path()) {
+            (&Method::GET, "/healthz") => plain(StatusCode::OK, "alive\n"),
+            (&Method::GET, "/readyz") => self.ready().await,
+            (&Method::GET, "/metrics") => self.scrape(),
+            _ => self.answer(&request).await,
+        }
+    }
+}
+
+/// What is known of a call for its log line.
+struct Called {
+    action: Option<&'static Action>,
+    access_key: Option<Arc<AccessKey>>,
+}
+
+/// One line a call: nothing of its parameters, which may be secret.
+fn log(request_id: RequestId, peer: SocketAddr, called: &Called, result: &Result<Reply, WireError>, started: Instant) {
+    let action = called.action.map_or("-", |action| action.name);
+    let access_key = called.access_key.as_ref().map_or("-", |key| key.id.as_str());
+    let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(%request_id, %peer, access_key, action, code, micros, "request");
+}
+
+/// The host that the request names, as errors repeat it.
+fn host(parts: &Parts) -> String {
+    let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    header.or(authority).unwrap_or_default().to_owned()
+}
+
+/// A request id without the system's generator would not be one; ids of zeros are told apart in the log by their time.
+fn new_request_id() -> RequestId {
+    let mut bytes = [0; 16];
+    if SystemRandom.fill(&mut bytes).is_err() {
+        tracing::error!("the system's random number generator fails; request ids are not unique");
+    }
+    RequestId::from_random(bytes)
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    reply(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,302 @@
+//! The one table of the protocol's error codes, and the error that the pipeline answers with.
+
+use std::{borrow::Cow, fmt};
+
+/// Declares [`Code`] with its text and HTTP status, one line a code.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:literal;)*) => {
+        /// An error code as clients know it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the table's order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code's text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn http_status(self) -> u16 {
+                match self {
+                    $(Self::$variant => $status,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // The request itself.
+    /// A required parameter is absent.
+    MissingParameter = "MissingParameter", 400;
+    /// A parameter has a value that is not accepted.
+    InvalidParameter = "InvalidParameter", 400;
+    /// The request can't be taken apart into parameters.
+    ParseRequestParameterException = "ParseRequestParameterException", 400;
+    /// Neither GET nor POST.
+    UnsupportedHttpMethod = "UnsupportedHTTPMethod", 403;
+    /// An API version that is not served.
+    InvalidVersion = "InvalidVersion", 400;
+    /// No such action in this version.
+    InvalidActionNotFound = "InvalidAction.NotFound", 404;
+
+    // Who is asking.
+    /// No such AccessKey.
+    InvalidAccessKeyIdNotFound = "InvalidAccessKeyId.NotFound", 404;
+    /// The AccessKey is disabled.
+    ForbiddenAccessKey = "Forbidden.AccessKey", 403;
+    /// The signature is not the one that the AccessKey's secret gives.
+    SignatureDoesNotMatch = "SignatureDoesNotMatch", 400;
+    /// Parts of the signature are missing or malformed.
+    IncompleteSignature = "IncompleteSignature", 400;
+    /// The timestamp is not of the form `YYYY-MM-DDThh:mm:ssZ`.
+    InvalidTimeStampFormat = "InvalidTimeStamp.Format", 400;
+    /// The timestamp is too old.
+    InvalidTimeStampExpired = "InvalidTimeStamp.Expired", 400;
+    /// The timestamp is too far in the future.
+    IllegalTimestamp = "IllegalTimestamp", 400;
+    /// A request with this nonce was already accepted.
+    SignatureNonceUsed = "SignatureNonceUsed", 400;
+    /// The temporary credential has run out.
+    InvalidSecurityTokenExpired = "InvalidSecurityToken.Expired", 403;
+    /// The security token belongs to another AccessKey.
+    InvalidSecurityTokenMismatchWithAccessKey = "InvalidSecurityToken.MismatchWithAccessKey", 403;
+    /// The security token can't be read.
+    InvalidSecurityTokenMalformed = "InvalidSecurityToken.Malformed", 403;
+    /// Denied by policy.
+    ForbiddenNoPermission = "Forbidden.NoPermission", 403;
+    /// The account has not opened the service.
+    ForbiddenKmsServiceNotEnabled = "Forbidden.KmsServiceNotEnabled", 403;
+    /// The account has already opened the service.
+    ForbiddenOpened = "Forbidden.Opened", 400;
+
+    // Too much, or not now.
+    /// The server as a whole is asked for too much.
+    Throttling = "Throttling", 400;
+    /// The account or user asks for too much.
+    ThrottlingUser = "Throttling.User", 400;
+    /// The rate limit of the operation is reached.
+    RejectedThrottling = "Rejected.Throttling", 429;
+    /// Something inside failed; the log has it under the request id.
+    InternalFailure = "InternalFailure", 500;
+    /// A retry will help.
+    ServiceUnavailableTemporary = "ServiceUnavailableTemporary", 503;
+
+    // Keys, versions, aliases.
+    /// No such key.
+    ForbiddenKeyNotFound = "Forbidden.KeyNotFound", 404;
+    /// No such key version.
+    ForbiddenKeyVersionNotFound = "Forbidden.KeyVersionNotFound", 404;
+    /// No such alias.
+    ForbiddenAliasNotFound = "Forbidden.AliasNotFound", 404;
+    /// The alias name is taken.
+    AliasAlreadyExists = "AliasAlreadyExists", 400;
+    /// The key is enabled.
+    RejectedEnabled = "Rejected.Enabled", 409;
+    /// The key is disabled.
+    RejectedDisabled = "Rejected.Disabled", 409;
+    /// The key awaits deletion.
+    RejectedPendingDeletion = "Rejected.PendingDeletion", 409;
+    /// The key has no material yet.
+    RejectedPendingImport = "Rejected.PendingImport", 409;
+    /// The key's state can't be changed this way.
+    RejectedStateModifiedFailed = "Rejected.StateModifiedFailed", 409;
+    /// A quota is reached.
+    RejectedLimitExceeded = "Rejected.LimitExceeded", 400;
+    /// The key's origin does not allow the operation.
+    UnsupportedOrigin = "Unsupported.Origin", 400;
+    /// The operation takes a key id, not an alias.
+    UnsupportedAlias = "Unsupported.Alias", 400;
+    /// The protection level is not available here.
+    UnsupportedProtectionLevel = "Unsupported.ProtectionLevel", 400;
+    /// The key can't do this.
+    UnsupportedOperation = "UnsupportedOperation", 400;
+
+    // Import.
+    /// The key material is not what the key takes.
+    InvalidKeyMaterial = "InvalidKeyMaterial", 400;
+    /// The import token is not the key's.
+    InvalidImportToken = "InvalidImportToken", 400;
+    /// The import token has run out.
+    ExpiredImportToken = "ExpiredImportToken", 400;
+
+    // Dry runs.
+    /// The operation would have succeeded.
+    DryRunOperationError = "DryRunOperationError", 412;
+    /// The operation would have failed validation.
+    ValidationError = "ValidationError", 400;
+    /// The operation would have been denied.
+    AccessDeniedError = "AccessDeniedError", 403;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a caller is told when a request fails: a code to act on and a sentence to read.
+///
+/// The message goes to the caller: it names parameters, never their values, and nothing of the inside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct WireError {
+    /// The code, which carries the HTTP status.
+    pub code: Code,
+    /// A sentence that says what happened, to what, and what to do.
+    pub message: Cow<'static, str>,
+}
+
+impl WireError {
+    /// An error of any code.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The HTTP status of the code.
+    pub fn http_status(&self) -> u16 {
+        self.code.http_status()
+    }
+
+    /// A required parameter or header is absent.
+    pub fn missing_parameter(name: &str) -> Self {
+        Self::new(Code::MissingParameter, format!("The required parameter \"{name}\" is not supplied."))
+    }
+
+    /// A parameter's value is not accepted; `reason` is a clause such as "it must be true or false".
+    pub fn invalid_parameter(name: &str, reason: impl fmt::Display) -> Self {
+        Self::new(Code::InvalidParameter, format!("The specified parameter \"{name}\" is not valid: {reason}."))
+    }
+
+    /// The request can't be taken apart; `reason` is a clause.
+    pub fn parse(reason: impl fmt::Display) -> Self {
+        Self::new(Code::ParseRequestParameterException, format!("The request can't be parsed: {reason}."))
+    }
+
+    /// Parts of the signature are missing or malformed; `reason` is a clause.
+    pub fn incomplete_signature(reason: impl fmt::Display) -> Self {
+        Self::new(Code::IncompleteSignature, format!("The request's signature is incomplete: {reason}."))
+    }
+
+    /// The signature is another than the secret gives. `string_to_sign` has the parameters' names only.
+    ///
+    /// SDKs look for the text up to the colon, and the older Python one fails without a colon in the message.
+    pub fn signature_does_not_match(string_to_sign: &str) -> Self {
+        Self::new(
+            Code::SignatureDoesNotMatch,
+            format!(
+                "The specified signature is not the one that the AccessKey secret gives for this request; check the secret and how \
+                 the request is signed. Without the values, the server string to sign is:{string_to_sign}"
+            ),
+        )
+    }
+
+    /// A timestamp is not of the accepted form; `name` is the parameter or header that holds it.
+    pub fn timestamp_format(name: &str) -> Self {
+        Self::new(
+            Code::InvalidTimeStampFormat,
+            format!("The timestamp in \"{name}\" is not in UTC of the form YYYY-MM-DDThh:mm:ssZ."),
+        )
+    }
+
+    /// A timestamp is too old.
+    pub fn timestamp_expired() -> Self {
+        Self::new(
+            Code::InvalidTimeStampExpired,
+            "The request's timestamp is too old; check the client's clock and sign the request again.",
+        )
+    }
+
+    /// A timestamp is too far in the future.
+    pub fn timestamp_in_the_future() -> Self {
+        Self::new(Code::IllegalTimestamp, "The request's timestamp is too far in the future; check the client's clock.")
+    }
+
+    /// The nonce was used before.
+    pub fn nonce_used() -> Self {
+        Self::new(
+            Code::SignatureNonceUsed,
+            "The signature nonce was used before; sign each request with a nonce of its own.",
+        )
+    }
+
+    /// Neither GET nor POST.
+    pub fn unsupported_method() -> Self {
+        Self::new(Code::UnsupportedHttpMethod, "The HTTP method is not supported; use GET or POST.")
+    }
+
+    /// The version is not served.
+    pub fn invalid_version() -> Self {
+        Self::new(
+            Code::InvalidVersion,
+            "The specified parameter \"Version\" names an API version that is not served here.",
+        )
+    }
+
+    /// The action is unknown.
+    pub fn action_not_found() -> Self {
+        Self::new(
+            Code::InvalidActionNotFound,
+            "The specified parameter \"Action\" names no action of this API version.",
+        )
+    }
+
+    /// No such AccessKey.
+    pub fn access_key_not_found() -> Self {
+        Self::new(Code::InvalidAccessKeyIdNotFound, "The specified AccessKey ID is not found.")
+    }
+
+    /// The AccessKey is disabled.
+    pub fn access_key_disabled() -> Self {
+        Self::new(Code::ForbiddenAccessKey, "The specified AccessKey is disabled.")
+    }
+
+    /// Denied by policy.
+    pub fn no_permission() -> Self {
+        Self::new(Code::ForbiddenNoPermission, "The caller is not permitted to perform this operation on the resource.")
+    }
+
+    /// Something inside failed; the details are in the log under the request id.
+    pub fn internal() -> Self {
+        Self::new(
+            Code::InternalFailure,
+            "The request failed inside the server; its log has the cause under the request id.",
+        )
+    }
+
+    /// A retry will help.
+    pub fn unavailable() -> Self {
+        Self::new(Code::ServiceUnavailableTemporary, "The service is temporarily unavailable; try again.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_unique_and_statuses_are_errors() {
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!((400..600).contains(&code.http_status()), "{code}");
+        }
+    }
+
+    #[test]
+    fn older_sdks_find_the_string_to_sign() {
+        let error = WireError::signature_does_not_match("POST&%2F&Action%3D");
+        // aliyun-python-sdk-core takes what stands between the first two colons, the Java and Go ones what follows these words.
+        assert_eq!(error.message.split(':').nth(1), Some("POST&%2F&Action%3D"));
+        assert!(error.message.contains("server string to sign is:POST&%2F&"));
+    }
+}

@@ -1,0 +1,40 @@
+//! The name of one call, on the wire, in the log and in the audit trail.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use uuid::{Builder, Uuid};
+
+/// A version-4 UUID (RFC 9562, section 5.4), written in capitals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// A request id of 16 random bytes, six bits of which give way to the UUID's version and variant.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.hyphenated().encode_upper(&mut Uuid::encode_buffer()))
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.hyphenated().encode_upper(&mut Uuid::encode_buffer()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_version_4_uuid_in_capitals() {
+        assert_eq!(RequestId::from_random([0xff; 16]).to_string(), "FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF");
+        assert_eq!(RequestId::from_random([0; 16]).to_string(), "00000000-0000-4000-8000-000000000000");
+    }
+}

@@ -1,0 +1,19 @@
+//! Who is calling yaoku, and what they may do.
+//!
+//! An installation holds accounts; an account owns keys. Every request is made by a [`Principal`], proven with an
+//! [`AccessKey`] whose secret only [`Iam`] reads. [`Iam::authorise`] is the one place where a permission is decided.
+//!
+//! This version knows one kind of principal, the root of an account, which may do everything with what its own account
+//! owns and nothing with anything else.
+
+mod access_key;
+mod account;
+mod authority;
+mod error;
+mod principal;
+
+pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
+pub use account::AccountId;
+pub use authority::{Bootstrap, Decision, Iam, Opened};
+pub use error::Error;
+pub use principal::{Permission, Principal, Resource, ResourceKind};

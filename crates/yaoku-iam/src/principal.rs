@@ -1,0 +1,52 @@
+//! Who calls, what they ask for, and on what.
+
+use crate::AccountId;
+
+/// An identity that can be allowed or denied something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The owner of an account: may do everything in it.
+    Root {
+        /// The account.
+        account: AccountId,
+    },
+}
+
+impl Principal {
+    /// The account that the principal belongs to.
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::Root { account } => *account,
+        }
+    }
+}
+
+/// The name of something that can be allowed: an operation of the domain, such as `Encrypt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Permission(pub &'static str);
+
+/// What kind of thing a permission is asked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResourceKind {
+    /// All keys of an account: where keys are made and listed.
+    KeyContainer,
+    /// One key.
+    Key,
+    /// All aliases of an account.
+    AliasContainer,
+    /// One alias.
+    Alias,
+    /// The account's use of the service as such.
+    Service,
+}
+
+/// What a permission is asked on.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// The account that owns it.
+    pub account: AccountId,
+    /// Key id or alias name in bytes as the domain holds them; empty for containers and the service.
+    pub id: &'a [u8],
+}

@@ -1,0 +1,165 @@
+//! Ciphertext blobs: what Encrypt gives and Decrypt takes. Specified in `docs/ciphertext-format.md`.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | format, 1 |
+//! | 1 | algorithm: 1 XAES-256-GCM, 2 and 3 the same construction over AES-192 and AES-128; all with key commitment |
+//! | 16 | key id |
+//! | 16 | key version id |
+//! | the rest | nonce, commitment, ciphertext and tag, see [`yaoku_crypto::aead`] |
+//!
+//! The additional authenticated data is those first 34 bytes followed by the canonical encoding of the encryption
+//! context, so a blob opens only as what it says it is, under the one key version it names.
+
+use yaoku_crypto::aead::{Algorithm, CommittingAead, OVERHEAD};
+use yaoku_crypto::{Random, Secret};
+
+use crate::{EncryptionContext, Error, KeyId, KeyVersionId};
+
+const FORMAT: u8 = 1;
+/// Bytes before the sealed part.
+pub const HEADER_LEN: usize = 34;
+
+/// What a blob says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The algorithm of the key version.
+    pub algorithm: Algorithm,
+    /// The key.
+    pub key: KeyId,
+    /// The version of the key.
+    pub version: KeyVersionId,
+}
+
+impl Header {
+    /// Splits a blob into what it says of itself and its sealed part.
+    ///
+    /// # Errors
+    /// [`Error::Ciphertext`] for anything that no version of yaoku has made.
+    pub fn parse(blob: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let (header, sealed) = blob.split_first_chunk::<HEADER_LEN>().ok_or(Error::Ciphertext)?;
+        let [FORMAT, algorithm, ids @ ..] = header else { return Err(Error::Ciphertext) };
+        let algorithm = algorithm_of_code(*algorithm).ok_or(Error::Ciphertext)?;
+        if sealed.len() < OVERHEAD {
+            return Err(Error::Ciphertext);
+        }
+        let (key, version) = ids.split_at(16);
+        let id = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| Error::Ciphertext);
+        let header =
+            Self { algorithm, key: KeyId::from_bytes(id(key)?), version: KeyVersionId::from_bytes(id(version)?) };
+        Ok((header, sealed))
+    }
+
+    fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        out[0] = FORMAT;
+        out[1] = code(self.algorithm);
+        out[2..18].copy_from_slice(self.key.as_bytes());
+        out[18..].copy_from_slice(self.version.as_bytes());
+        out
+    }
+
+    fn aad(&self, context: &EncryptionContext) -> Vec<u8> {
+        let mut aad = Vec::with_capacity(256);
+        aad.extend_from_slice(&self.encode());
+        context.encode_into(&mut aad);
+        aad
+    }
+}
+
+/// Seals `plaintext` into a blob.
+///
+/// # Errors
+/// When the random number generator fails.
+pub fn seal(
+    header: Header,
+    cipher: &CommittingAead,
+    random: &dyn Random,
+    context: &EncryptionContext,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut blob = Vec::with_capacity(HEADER_LEN + OVERHEAD + plaintext.len());
+    blob.extend_from_slice(&header.encode());
+    cipher.seal(random, &header.aad(context), plaintext, &mut blob)?;
+    Ok(blob)
+}
+
+/// Opens the sealed part of a blob.
+///
+/// # Errors
+/// [`Error::Ciphertext`] whatever is wrong with it.
+pub fn open(
+    header: Header,
+    cipher: &CommittingAead,
+    context: &EncryptionContext,
+    sealed: &[u8],
+) -> Result<Secret, Error> {
+    cipher.open(&header.aad(context), sealed).map_err(|_| Error::Ciphertext)
+}
+
+const fn code(algorithm: Algorithm) -> u8 {
+    match algorithm {
+        Algorithm::Aes256 => 1,
+        Algorithm::Aes192 => 2,
+        Algorithm::Aes128 => 3,
+    }
+}
+
+const fn algorithm_of_code(code: u8) -> Option<Algorithm> {
+    match code {
+        1 => Some(Algorithm::Aes256),
+        2 => Some(Algorithm::Aes192),
+        3 => Some(Algorithm::Aes128),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use yaoku_crypto::SystemRandom;
+
+    fn header(key: u8, version: u8) -> Header {
+        Header {
+            algorithm: Algorithm::Aes256,
+            key: KeyId::from_bytes([key; 16]),
+            version: KeyVersionId::from_bytes([version; 16]),
+        }
+    }
+
+    fn cipher() -> CommittingAead {
+        CommittingAead::new(Algorithm::Aes256, &Secret::new(vec![7; 32])).unwrap()
+    }
+
+    #[test]
+    fn a_blob_of_one_key_never_opens_under_another_with_equal_material() {
+        let (cipher, context) = (cipher(), EncryptionContext::default());
+        let blob = seal(header(1, 1), &cipher, &SystemRandom, &context, b"text").unwrap();
+        let (parsed, sealed) = Header::parse(&blob).unwrap();
+        assert_eq!(parsed, header(1, 1));
+        assert!(open(parsed, &cipher, &context, sealed).unwrap().ct_eq(b"text"));
+        for other in [header(2, 1), header(1, 2)] {
+            assert!(matches!(open(other, &cipher, &context, sealed), Err(Error::Ciphertext)));
+        }
+    }
+
+    #[test]
+    fn every_changed_bit_is_refused() {
+        let (cipher, context) = (cipher(), EncryptionContext::default());
+        let blob = seal(header(1, 1), &cipher, &SystemRandom, &context, b"text").unwrap();
+        for bit in 0..blob.len() * 8 {
+            let mut changed = blob.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let opened = Header::parse(&changed).and_then(|(h, sealed)| open(h, &cipher, &context, sealed));
+            assert!(matches!(opened, Err(Error::Ciphertext)), "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Header::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The one error type of this crate.
+
+use crate::{KeyState, Origin};
+
+/// What an operation answers when it can't be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such key in the caller's account.
+    #[error("the key does not exist")]
+    KeyNotFound,
+    /// The key has no such version.
+    #[error("the key version does not exist")]
+    KeyVersionNotFound,
+    /// No such alias in the caller's account.
+    #[error("the alias does not exist")]
+    AliasNotFound,
+    /// The alias names a key already.
+    #[error("the alias exists already")]
+    AliasExists,
+    /// The caller may not do this.
+    #[error("the caller has no permission for this operation on this resource")]
+    Denied,
+    /// The key's state does not admit using it.
+    #[error("the key is {0:?}")]
+    State(KeyState),
+    /// The key's state, or what protects it, does not admit changing its state so.
+    #[error("{0}")]
+    StateChange(&'static str),
+    /// An argument is outside what the operation takes.
+    #[error("{field:?}: {why}")]
+    Invalid {
+        /// Which argument.
+        field: Field,
+        /// A sentence on what it should be, without the value where that may be secret.
+        why: String,
+    },
+    /// The operation can't be done on keys of that origin.
+    #[error("the operation can't be done on a key of origin {0:?}")]
+    Origin(Origin),
+    /// The service is open to the account already.
+    #[error("the service is open to this account already")]
+    AlreadyOpen,
+    /// A quota is used up.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// The ciphertext does not open. Never says why: damaged, foreign, or another encryption context.
+    #[error("the ciphertext can't be decrypted")]
+    Ciphertext,
+    /// A dry run found nothing that would have failed.
+    #[error("the operation would have succeeded")]
+    DryRun,
+    /// The store can't acknowledge this at present; trying again may help.
+    #[error("the key store is not available at present")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored record can't be read by this version.
+    #[error("the record of {0} can't be read")]
+    Record(&'static str),
+    /// Something that should not happen, and is ours to mend.
+    #[error("internal failure")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// An argument that the operation does not take.
+    pub fn invalid(field: Field, why: impl Into<String>) -> Self {
+        Self::Invalid { field, why: why.into() }
+    }
+}
+
+impl From<yaoku_seal::Error> for Error {
+    fn from(error: yaoku_seal::Error) -> Self {
+        use yaoku_seal::Error as Seal;
+        match error {
+            Seal::Store(_) => Self::Unavailable(Box::new(error)),
+            _ => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<yaoku_crypto::Error> for Error {
+    fn from(error: yaoku_crypto::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+/// The argument that an [`Error::Invalid`] is about, in the domain's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The key's description.
+    Description,
+    /// Spec and usage of a new key.
+    KeyUsage,
+    /// Period of automatic rotation.
+    RotationInterval,
+    /// Whether a key rotates by itself.
+    AutomaticRotation,
+    /// Days until deletion.
+    PendingWindow,
+    /// Bytes to encrypt.
+    Plaintext,
+    /// The encryption context.
+    EncryptionContext,
+    /// Tags or tag keys.
+    Tags,
+    /// Resources to tag or to list tags of.
+    Resources,
+    /// Where a listing goes on.
+    NextToken,
+    /// Length of a data key.
+    NumberOfBytes,
+    /// The public key to export a data key to.
+    WrappingKey,
+    /// The algorithm to export a data key with.
+    WrappingAlgorithm,
+    /// Conditions of a listing.
+    Filters,
+}

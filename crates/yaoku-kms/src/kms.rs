@@ -1,0 +1,458 @@
+//! The domain's heart: the vault, the catalogue and the keyring, and how a change goes through all three.
+//!
+//! There is one path for changes. An operation commits to the vault; the follower, one task a process, receives every
+//! commit of every process in order, applies it to catalogue and keyring, and announces the revision; only then does
+//! the operation answer. So what was acknowledged is in force, for every later call in this process, and a process that
+//! shares its store with others sees their changes by the same path.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+use yaoku_crypto::aead::CommittingAead;
+use yaoku_iam::{AccountId, Decision, Iam, Permission, Resource, ResourceKind};
+use yaoku_seal::{Changes, Domain, Outcome, RecordName, Revision, Vault, VaultChange, View};
+
+use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
+use crate::keyring::{Key, Keyring};
+use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord};
+use crate::record::{key_name, scrub_name, version_name};
+use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
+
+/// Records read from the store at a time.
+const PAGE: usize = 1000;
+/// How often a change is tried against others of the same key.
+const ATTEMPTS: usize = 32;
+/// How long a commit may take to come back from the store's feed.
+const APPLY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How much of everything an account may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Quotas {
+    /// Keys.
+    pub keys: u64,
+    /// Aliases.
+    pub aliases: u64,
+    /// Versions of one key made on demand; automatic rotation goes on beyond.
+    pub key_versions: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { keys: 10_000_000, aliases: 10_000_000, key_versions: 10_000 }
+    }
+}
+
+/// How the domain is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct KmsConfig {
+    /// Limits of each account.
+    pub quotas: Quotas,
+    /// Keys and ciphers kept warm, each.
+    pub cached_keys: usize,
+    /// Seconds between the versions of a key that are made on demand.
+    pub key_version_interval: u64,
+    /// Seconds after a deletion until the store is scrubbed of the material.
+    pub scrub_delay: u64,
+}
+
+impl Default for KmsConfig {
+    fn default() -> Self {
+        Self { quotas: Quotas::default(), cached_keys: 16_384, key_version_interval: 0, scrub_delay: 600 }
+    }
+}
+
+/// The domain.
+pub struct Kms {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) iam: Arc<Iam>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: KmsConfig,
+    pub(crate) keyring: Keyring,
+    pub(crate) state: RwLock<State>,
+    applied: watch::Sender<Revision>,
+    /// Dropped with the domain, which ends the follower.
+    _alive: watch::Sender<()>,
+}
+
+/// What the follower keeps.
+pub(crate) struct State {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) scrub: Option<Timestamp>,
+}
+
+impl Kms {
+    /// Reads the whole catalogue, and starts following the store. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// When the store can't be read, or holds a record that does not open or can't be understood.
+    pub async fn open(
+        vault: Arc<Vault>,
+        iam: Arc<Iam>,
+        clock: Arc<dyn Clock>,
+        config: KmsConfig,
+    ) -> Result<Arc<Self>, Error> {
+        let (state, revision) = load(&vault).await?;
+        let alive = watch::Sender::new(());
+        let ended = alive.subscribe();
+        let kms = Arc::new(Self {
+            vault,
+            iam,
+            clock,
+            config,
+            keyring: Keyring::new(config.cached_keys),
+            state: RwLock::new(state),
+            applied: watch::Sender::new(revision),
+            _alive: alive,
+        });
+        tokio::spawn(follow(Arc::downgrade(&kms), kms.vault.clone(), revision, ended));
+        Ok(kms)
+    }
+
+    /// How many keys are in each state.
+    pub fn count_by_state(&self) -> [(KeyState, u64); 4] {
+        self.state.read().catalogue.count_by_state()
+    }
+
+    /// Whether changes can be acknowledged at present.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the cause.
+    pub async fn health(&self) -> Result<(), Error> {
+        Ok(self.vault.health().await?)
+    }
+
+    /// Finds the key that `reference` names, and checks that the caller may do `spec` on it in its state.
+    pub(crate) async fn admit(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        reference: &KeyRef,
+    ) -> Result<Arc<Key>, Error> {
+        self.admit_as(call, spec, spec.permission(), reference).await
+    }
+
+    /// As [`Self::admit`], for an operation whose permission is not its name.
+    pub(crate) async fn admit_as(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        permission: Permission,
+        reference: &KeyRef,
+    ) -> Result<Arc<Key>, Error> {
+        let account = call.principal.account();
+        let id = match reference {
+            KeyRef::Id(id) => *id,
+            KeyRef::Alias(name) => self.alias(account, name).ok_or(Error::AliasNotFound)?.0,
+        };
+        let key = self.key(account, id).await?;
+        self.allow_key(call, permission, id)?;
+        spec.states.check(key.record.state)?;
+        Ok(key)
+    }
+
+    /// Checks that the caller may do `spec` on all keys, aliases or the service of its account.
+    pub(crate) fn allow_container(&self, call: &Call<'_>, spec: &OperationSpec, kind: ResourceKind) -> Result<(), Error> {
+        self.allow(call, spec.permission(), kind, &[])
+    }
+
+    /// Checks that the caller may do `spec` on an alias.
+    pub(crate) fn allow_alias(&self, call: &Call<'_>, spec: &OperationSpec, name: &AliasName) -> Result<(), Error> {
+        self.allow(call, spec.permission(), ResourceKind::Alias, name.as_str().as_bytes())
+    }
+
+    pub(crate) fn allow_key(&self, call: &Call<'_>, permission: Permission, id: KeyId) -> Result<(), Error> {
+        self.allow(call, permission, ResourceKind::Key, id.as_bytes())
+    }
+
+    fn allow(&self, call: &Call<'_>, permission: Permission, kind: ResourceKind, id: &[u8]) -> Result<(), Error> {
+        let resource = Resource { kind, account: call.principal.account(), id };
+        match self.iam.authorise(call.principal, permission, &resource) {
+            Decision::Allowed => Ok(()),
+            Decision::Denied => Err(Error::Denied),
+        }
+    }
+
+    /// The key and the commit of an alias.
+    pub(crate) fn alias(&self, account: AccountId, name: &AliasName) -> Option<(KeyId, Revision)> {
+        self.state.read().catalogue.account(account)?.alias(name)
+    }
+
+    /// Looks into one account's catalogue; an account without keys has an empty one. Must not block.
+    pub(crate) fn read_catalogue<T>(&self, account: AccountId, read: impl FnOnce(&AccountCatalogue) -> T) -> T {
+        let state = self.state.read();
+        match state.catalogue.account(account) {
+            Some(catalogue) => read(catalogue),
+            None => read(&AccountCatalogue::default()),
+        }
+    }
+
+    /// A key of an account, from the keyring or else the store.
+    pub(crate) async fn key(&self, account: AccountId, id: KeyId) -> Result<Arc<Key>, Error> {
+        if let Some(key) = self.keyring.key(id) {
+            return if key.account == account { Ok(key) } else { Err(Error::KeyNotFound) };
+        }
+        for _ in 0..ATTEMPTS {
+            if self.read_catalogue(account, |catalogue| catalogue.revision(id)).is_none() {
+                return Err(Error::KeyNotFound);
+            }
+            let key = Arc::new(self.stored_key(account, id).await?);
+            // Entered under the lock that the follower drops entries under, unless it knows of something newer.
+            let state = self.state.read();
+            let applied = state.catalogue.account(account).and_then(|catalogue| catalogue.revision(id));
+            if applied.is_some_and(|applied| applied <= key.revision) {
+                self.keyring.put_key(key.clone());
+                return Ok(key);
+            }
+        }
+        Err(contended())
+    }
+
+    /// A key as the store has it at this moment.
+    pub(crate) async fn stored_key(&self, account: AccountId, id: KeyId) -> Result<Key, Error> {
+        let stored = self.vault.get(&key_name(account, id)).await?.ok_or(Error::KeyNotFound)?;
+        Ok(Key { id, account, record: KeyRecord::decode(&stored.bytes)?, revision: stored.revision })
+    }
+
+    /// The cipher of one version of a key, from the keyring or else the store.
+    pub(crate) async fn cipher(&self, key: &Key, version: KeyVersionId) -> Result<Arc<CommittingAead>, Error> {
+        if let Some(cipher) = self.keyring.cipher(key.id, version) {
+            return Ok(cipher);
+        }
+        let stored = self.version(key, version).await?;
+        let cipher = Arc::new(CommittingAead::new(key.record.spec.aead(), &stored.material)?);
+        let state = self.state.read();
+        let account = state.catalogue.account(key.account);
+        if account.is_some_and(|catalogue| catalogue.revision(key.id).is_some()) {
+            self.keyring.put_cipher(key.id, version, cipher.clone());
+        }
+        Ok(cipher)
+    }
+
+    /// One version of a key as the store has it.
+    pub(crate) async fn version(&self, key: &Key, version: KeyVersionId) -> Result<VersionRecord, Error> {
+        let stored = self.vault.get(&version_name(key.account, key.id, version)).await?;
+        VersionRecord::decode(&stored.ok_or(Error::KeyVersionNotFound)?.bytes)
+    }
+
+    /// Checks and changes one key, again and again until no other change comes between.
+    pub(crate) async fn change_key(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        reference: &KeyRef,
+        change: impl Fn(&mut KeyRecord, Timestamp) -> Result<Changed, Error> + Send + Sync,
+    ) -> Result<(), Error> {
+        let id = self.admit(call, spec, reference).await?.id;
+        for _ in 0..ATTEMPTS {
+            let mut key = self.stored_key(call.principal.account(), id).await?;
+            spec.states.check(key.record.state)?;
+            let changed = change(&mut key.record, self.clock.now())?;
+            call.proceed()?;
+            if changed == Changed::Nothing || self.commit(key_update(&key)?).await? {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// Commits, and waits until the change is in force here; false if another change came first.
+    pub(crate) async fn commit(&self, changes: Changes) -> Result<bool, Error> {
+        let Outcome::Committed(revision) = self.vault.commit(changes).await? else { return Ok(false) };
+        let mut applied = self.applied.subscribe();
+        let in_force = applied.wait_for(|applied| *applied >= revision);
+        match tokio::time::timeout(APPLY_DEADLINE, in_force).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(_)) | Err(_) => Err(Error::Unavailable("the change is stored, but not in force yet".into())),
+        }
+    }
+
+    fn apply(&self, change: VaultChange) -> Result<(), Error> {
+        let revision = change.revision;
+        let mut state = self.state.write();
+        for (name, bytes) in change.puts {
+            let Some(account) = AccountId::of_domain(name.domain) else {
+                if name.kind == SCRUB {
+                    state.scrub = Some(ScrubRecord::decode(&bytes)?.due);
+                }
+                continue;
+            };
+            match name.kind {
+                KEY => {
+                    let id = key_id(&name)?;
+                    state.catalogue.put_key(account, id, &KeyRecord::decode(&bytes)?, revision);
+                    self.keyring.drop_key(id);
+                }
+                ALIAS => {
+                    let alias = AliasName::from_stored(&name.id)?;
+                    state.catalogue.put_alias(account, alias, AliasRecord::decode(&bytes)?.key, revision);
+                }
+                _ => {}
+            }
+        }
+        for name in change.deletes {
+            let Some(account) = AccountId::of_domain(name.domain) else {
+                if name.kind == SCRUB {
+                    state.scrub = None;
+                }
+                continue;
+            };
+            match name.kind {
+                KEY => {
+                    let id = key_id(&name)?;
+                    state.catalogue.remove_key(account, id);
+                    self.keyring.drop_key(id);
+                }
+                KEY_VERSION => {
+                    let version = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
+                    self.keyring.drop_cipher(key_id(&name)?, KeyVersionId::from_bytes(version));
+                }
+                ALIAS => state.catalogue.remove_alias(account, &AliasName::from_stored(&name.id)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a change function found anything to change.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Changed {
+    Something,
+    Nothing,
+}
+
+/// The commit that replaces a key's record, if nobody else has since it was read.
+pub(crate) fn key_update(key: &Key) -> Result<Changes, Error> {
+    let name = key_name(key.account, key.id);
+    Ok(Changes {
+        expected: vec![(name.clone(), Some(key.revision))],
+        puts: vec![(name, key.record.encode()?)],
+        deletes: Vec::new(),
+    })
+}
+
+pub(crate) fn contended() -> Error {
+    Error::Unavailable("the key is being changed by too many callers at once".into())
+}
+
+/// Applies every commit of the store, in order, for as long as the domain lives.
+///
+/// A feed that ends or lags is taken up again from a new reading of the whole store, so that what is in memory is never
+/// older than what was acknowledged.
+async fn follow(kms: Weak<Kms>, vault: Arc<Vault>, mut revision: Revision, mut ended: watch::Receiver<()>) {
+    'feed: loop {
+        let mut feed = match vault.watch(revision).await {
+            Ok(feed) => Some(feed),
+            Err(error) => {
+                tracing::warn!(%error, "the feed of the store can't be followed; reading the whole store again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                None
+            }
+        };
+        while let Some(feed) = &mut feed {
+            let change = tokio::select! {
+                change = feed.next() => change,
+                _ = ended.changed() => return,
+            };
+            let Some(kms) = kms.upgrade() else { return };
+            let next = change.as_ref().map(|change| change.revision).unwrap_or(revision);
+            match change.map_err(Error::from).and_then(|change| kms.apply(change)) {
+                Ok(()) => {
+                    revision = next;
+                    kms.applied.send_replace(revision);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the feed of the store broke off; reading the whole store again");
+                    break;
+                }
+            }
+        }
+        loop {
+            let Some(kms) = kms.upgrade() else { return };
+            match load(&vault).await {
+                Ok((state, read)) => {
+                    *kms.state.write() = state;
+                    kms.keyring.clear();
+                    revision = read;
+                    kms.applied.send_replace(revision);
+                    continue 'feed;
+                }
+                Err(error) => tracing::error!(%error, "the store can't be read; trying again"),
+            }
+            drop(kms);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Reads all that is kept in memory, and the revision at which it was so.
+async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
+    let view = vault.view().await?;
+    let keys = read_all(&view, KEY, |name, record| {
+        let (account, id) = (account_of(name)?, key_id(name)?);
+        let entry = KeyEntry::of(&KeyRecord::decode(&record.bytes)?);
+        Ok(LoadedKey { account, id, revision: record.revision, entry })
+    });
+    let keys = keys.await?;
+    let aliases = read_all(&view, ALIAS, |name, record| {
+        let alias = AliasName::from_stored(&name.id)?;
+        Ok((account_of(name)?, alias, AliasRecord::decode(&record.bytes)?.key, record.revision))
+    });
+    let catalogue = Catalogue::load(keys, aliases.await?);
+    let scrub = match vault.get(&scrub_name()).await? {
+        Some(record) => Some(ScrubRecord::decode(&record.bytes)?.due),
+        None => None,
+    };
+    Ok((State { catalogue, scrub }, view.revision()))
+}
+
+async fn read_all<T>(
+    view: &View,
+    kind: yaoku_seal::Kind,
+    read: impl Fn(&RecordName, &yaoku_seal::Record) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = view.scan(kind, None, None, after.as_ref(), PAGE).await?;
+        for (name, record) in &page {
+            all.push(read(name, record)?);
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(all),
+        }
+    }
+}
+
+fn account_of(name: &RecordName) -> Result<AccountId, Error> {
+    AccountId::of_domain(name.domain).ok_or(Error::Record("an account's"))
+}
+
+fn key_id(name: &RecordName) -> Result<KeyId, Error> {
+    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a key"))?;
+    Ok(KeyId::from_bytes(bytes))
+}
+
+/// The versions of a key with their times, oldest first, as of one revision.
+pub(crate) async fn versions(vault: &Vault, key: &Key) -> Result<Vec<(KeyVersionId, Timestamp)>, Error> {
+    let view = vault.view().await?;
+    let domain: Domain = key.account.domain();
+    let mut all = Vec::new();
+    let mut after: Option<RecordName> = None;
+    loop {
+        let page = view.scan(KEY_VERSION, Some(domain), Some(key.id.as_bytes()), after.as_ref(), PAGE).await?;
+        for (name, record) in &page {
+            let id = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
+            all.push((KeyVersionId::from_bytes(id), VersionRecord::decode(&record.bytes)?.created));
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = Some(last),
+            None => break,
+        }
+    }
+    all.sort_unstable_by_key(|(id, created)| (*created, *id));
+    Ok(all)
+}

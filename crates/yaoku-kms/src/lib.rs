@@ -1,0 +1,34 @@
+//! The domain of yaoku: customer master keys, their versions, aliases and tags, their rotation and deletion, and the
+//! cryptographic operations that use them.
+//!
+//! Nothing here knows HTTP or the words of a wire protocol. Every operation is one type in a family module under
+//! [`operations`]; [`operations::REGISTRY`] lists them all with the permission, resources and key states of each.
+//! A protocol builds such a value, calls [`Operation::perform`], and maps result or [`Error`] onto its own words.
+
+pub mod blob;
+mod catalogue;
+mod clock;
+mod context;
+mod error;
+mod id;
+mod keyring;
+mod kms;
+mod operation;
+pub mod operations;
+mod record;
+mod rotation;
+mod scheduler;
+mod spec;
+mod tag;
+
+pub use catalogue::{KeyFilter, KeyFilters};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use context::EncryptionContext;
+pub use error::{Error, Field};
+pub use id::{AliasName, KeyId, KeyRef, KeyVersionId};
+pub use kms::{Kms, KmsConfig, Quotas};
+pub use operation::{Access, Answer, Call, Operation, OperationSpec, StateRule};
+pub use record::{KeyMetadata, KeyVersion};
+pub use rotation::{RotationInterval, RotationStatus};
+pub use spec::{KeySpec, KeyState, KeyUsage, Origin, ProtectionLevel};
+pub use tag::{Tag, Tags};

@@ -1,0 +1,155 @@
+//! Encryption and decryption under a CMK.
+
+use std::sync::Arc;
+
+use yaoku_crypto::Secret;
+use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
+
+use crate::keyring::Key;
+use crate::{
+    Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyUsage, KeyVersionId, Kms, Operation,
+    OperationSpec, StateRule, blob,
+};
+
+/// The most bytes that Encrypt takes.
+pub const MAX_PLAINTEXT: usize = 6144;
+
+const fn spec(name: &'static str, permissions: &'static [Permission]) -> OperationSpec {
+    OperationSpec { name, permissions, resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
+}
+
+/// A ciphertext, and what it was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encrypted {
+    /// The key.
+    pub key: KeyId,
+    /// Its version.
+    pub version: KeyVersionId,
+    /// See [`crate::blob`].
+    pub blob: Vec<u8>,
+}
+
+/// A plaintext, and what its ciphertext was made with.
+pub struct Decrypted {
+    /// The key.
+    pub key: KeyId,
+    /// Its version.
+    pub version: KeyVersionId,
+    /// The plaintext.
+    pub plaintext: Secret,
+}
+
+/// Encrypts under the primary version of a key.
+pub struct Encrypt {
+    /// The key.
+    pub key: KeyRef,
+    /// 1 to [`MAX_PLAINTEXT`] bytes.
+    pub plaintext: Secret,
+    /// What the ciphertext is bound to.
+    pub context: EncryptionContext,
+}
+
+impl Operation for Encrypt {
+    type Output = Encrypted;
+    const SPEC: OperationSpec = spec("Encrypt", &[]);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
+        if !(1..=MAX_PLAINTEXT).contains(&self.plaintext.len()) {
+            return Err(Error::invalid(Field::Plaintext, format!("it must be 1 to {MAX_PLAINTEXT} bytes")));
+        }
+        let key = kms.admit(call, &Self::SPEC, &self.key).await?;
+        encrypt(kms, call, &key, &self.context, &self.plaintext).await
+    }
+}
+
+/// Decrypts what Encrypt or a data key operation made. Key and version are found in the blob.
+pub struct Decrypt {
+    /// See [`crate::blob`].
+    pub blob: Vec<u8>,
+    /// What the ciphertext was bound to.
+    pub context: EncryptionContext,
+}
+
+impl Operation for Decrypt {
+    type Output = Decrypted;
+    const SPEC: OperationSpec = spec("Decrypt", &[]);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Decrypted, Error> {
+        let opened = decrypt(kms, call, &Self::SPEC, Self::SPEC.permission(), &self.blob, &self.context).await?;
+        call.proceed()?;
+        Ok(opened)
+    }
+}
+
+/// Decrypts and encrypts anew under another key or context, without showing the plaintext.
+pub struct ReEncrypt {
+    /// The ciphertext.
+    pub blob: Vec<u8>,
+    /// What it is bound to.
+    pub source_context: EncryptionContext,
+    /// The key to encrypt with.
+    pub destination: KeyRef,
+    /// What the new ciphertext is to be bound to.
+    pub destination_context: EncryptionContext,
+}
+
+impl ReEncrypt {
+    /// Needed on the key that the ciphertext was made with.
+    pub const FROM: Permission = Permission("ReEncryptFrom");
+    /// Needed on the key to encrypt with.
+    pub const TO: Permission = Permission("ReEncryptTo");
+}
+
+impl Operation for ReEncrypt {
+    type Output = Encrypted;
+    const SPEC: OperationSpec = spec("ReEncrypt", &[Self::FROM, Self::TO]);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
+        let destination = kms.admit_as(call, &Self::SPEC, Self::TO, &self.destination).await?;
+        let opened = decrypt(kms, call, &Self::SPEC, Self::FROM, &self.blob, &self.source_context).await?;
+        encrypt(kms, call, &destination, &self.destination_context, &opened.plaintext).await
+    }
+}
+
+/// Encrypts under a key that was admitted.
+pub(crate) async fn encrypt(
+    kms: &Kms,
+    call: &Call<'_>,
+    key: &Arc<Key>,
+    context: &EncryptionContext,
+    plaintext: &Secret,
+) -> Result<Encrypted, Error> {
+    if key.record.usage != KeyUsage::EncryptDecrypt {
+        return Err(Error::invalid(Field::KeyUsage, "the key is not for encryption"));
+    }
+    let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
+    let cipher = kms.cipher(key, version).await?;
+    call.proceed()?;
+    let header = blob::Header { algorithm: key.record.spec.aead(), key: key.id, version };
+    let blob = blob::seal(header, &cipher, kms.vault.random(), context, plaintext.expose())?;
+    Ok(Encrypted { key: key.id, version, blob })
+}
+
+/// Decrypts with the key that the blob names, which the caller must be allowed to use.
+pub(crate) async fn decrypt(
+    kms: &Kms,
+    call: &Call<'_>,
+    spec: &OperationSpec,
+    permission: Permission,
+    blob: &[u8],
+    context: &EncryptionContext,
+) -> Result<Decrypted, Error> {
+    let (header, sealed) = blob::Header::parse(blob)?;
+    // A key that isn't there, or not the caller's, looks like any other blob that does not open.
+    let foreign = |error| if matches!(error, Error::KeyNotFound) { Error::Ciphertext } else { error };
+    let key = kms.admit_as(call, spec, permission, &header.key.into()).await.map_err(foreign)?;
+    if key.record.spec.aead() != header.algorithm {
+        return Err(Error::Ciphertext);
+    }
+    let cipher = match kms.cipher(&key, header.version).await {
+        Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
+        other => other?,
+    };
+    let plaintext = blob::open(header, &cipher, context, sealed)?;
+    Ok(Decrypted { key: key.id, version: header.version, plaintext })
+}

@@ -1,0 +1,289 @@
+//! Making, finding, switching, protecting and deleting keys.
+
+use yaoku_crypto::Secret;
+use yaoku_iam::ResourceKind::{Key as KeyResource, KeyContainer};
+use yaoku_seal::Changes;
+
+use super::{Listing, Page};
+use crate::kms::Changed;
+use crate::record::{KeyRecord, VersionRecord, key_name, version_name};
+use crate::{
+    Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId,
+    Kms, Operation, OperationSpec, Origin, ProtectionLevel, RotationInterval, StateRule, Tag, Tags,
+};
+
+/// The most characters that a description can have.
+pub const MAX_DESCRIPTION: usize = 8192;
+
+const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
+    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
+}
+
+/// Makes a key; unless its origin is external, with a first version.
+pub struct CreateKey {
+    /// Algorithm and size.
+    pub spec: KeySpec,
+    /// What it is for; the spec's own usage by default.
+    pub usage: Option<KeyUsage>,
+    /// Where its material comes from.
+    pub origin: Origin,
+    /// Where its material is held.
+    pub protection: ProtectionLevel,
+    /// At most [`MAX_DESCRIPTION`] characters.
+    pub description: String,
+    /// Period of automatic rotation.
+    pub rotation: Option<RotationInterval>,
+    /// Tags.
+    pub tags: Vec<Tag>,
+}
+
+impl Operation for CreateKey {
+    type Output = KeyMetadata;
+    const SPEC: OperationSpec = OperationSpec {
+        name: "CreateKey",
+        permissions: &[],
+        resources: &[KeyContainer],
+        states: StateRule::ANY,
+        access: Access::Write,
+    };
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
+        kms.allow_container(call, &Self::SPEC, KeyContainer)?;
+        check_description(&self.description)?;
+        let usage = self.usage.unwrap_or(self.spec.default_usage());
+        if !self.spec.allows(usage) {
+            return Err(Error::invalid(Field::KeyUsage, "keys of this spec can't have this usage"));
+        }
+        if self.rotation.is_some() && self.origin == Origin::External {
+            return Err(Error::Origin(self.origin));
+        }
+        let mut tags = Tags::default();
+        tags.put(self.tags)?;
+        let account = call.principal.account();
+        if kms.read_catalogue(account, |catalogue| catalogue.key_count()) >= kms.config.quotas.keys {
+            return Err(Error::LimitExceeded(format!("the account has its {} keys", kms.config.quotas.keys)));
+        }
+        call.proceed()?;
+        let (id, now) = (KeyId::generate(kms.vault.random())?, kms.clock.now());
+        let mut record = KeyRecord {
+            spec: self.spec,
+            usage,
+            origin: self.origin,
+            protection: self.protection,
+            state: KeyState::PendingImport,
+            created: now,
+            description: self.description,
+            primary: None,
+            versions: 0,
+            last_version: now,
+            last_rotation: now,
+            rotation: self.rotation,
+            deletion: None,
+            protected: None,
+            tags,
+        };
+        let name = key_name(account, id);
+        let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };
+        if self.origin == Origin::Generated {
+            let version = KeyVersionId::generate(kms.vault.random())?;
+            let material = Secret::random(self.spec.aead().key_len(), kms.vault.random())?;
+            changes.puts.push((version_name(account, id, version), VersionRecord { created: now, material }.encode()));
+            record.state = KeyState::Enabled;
+            record.primary = Some(version);
+            record.versions = 1;
+        }
+        changes.puts.push((name, record.encode()?));
+        if !kms.commit(changes).await? {
+            return Err(Error::Internal("a new key id was in use already".into()));
+        }
+        Ok(record.metadata(id, account))
+    }
+}
+
+/// Tells what a key is and how it stands.
+pub struct DescribeKey {
+    /// The key.
+    pub key: KeyRef,
+}
+
+impl Operation for DescribeKey {
+    type Output = KeyMetadata;
+    const SPEC: OperationSpec = spec("DescribeKey", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
+        let key = kms.admit(call, &Self::SPEC, &self.key).await?;
+        call.proceed()?;
+        Ok(key.record.metadata(key.id, key.account))
+    }
+}
+
+/// Lists keys in order of creation.
+pub struct ListKeys {
+    /// Conditions.
+    pub filters: KeyFilters,
+    /// Which page.
+    pub page: Page,
+}
+
+impl Operation for ListKeys {
+    type Output = Listing<KeyId>;
+    const SPEC: OperationSpec = OperationSpec {
+        name: "ListKeys",
+        permissions: &[],
+        resources: &[KeyContainer],
+        states: StateRule::ANY,
+        access: Access::Read,
+    };
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyId>, Error> {
+        kms.allow_container(call, &Self::SPEC, KeyContainer)?;
+        call.proceed()?;
+        let cut = kms.read_catalogue(call.principal.account(), |catalogue| {
+            catalogue.keys(&self.filters, self.page.skip(), self.page.size as usize)
+        });
+        Ok(Listing { items: cut.items, total: cut.total })
+    }
+}
+
+/// Switches a key on.
+pub struct EnableKey {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for EnableKey {
+    type Output = ();
+    const SPEC: OperationSpec = spec("EnableKey", StateRule::SWITCH, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        switch(kms, call, &Self::SPEC, self.key, KeyState::Enabled).await
+    }
+}
+
+/// Switches a key off: nothing uses it until it is enabled again.
+pub struct DisableKey {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for DisableKey {
+    type Output = ();
+    const SPEC: OperationSpec = spec("DisableKey", StateRule::SWITCH, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        switch(kms, call, &Self::SPEC, self.key, KeyState::Disabled).await
+    }
+}
+
+async fn switch(kms: &Kms, call: &Call<'_>, spec: &OperationSpec, key: KeyId, to: KeyState) -> Result<(), Error> {
+    let change = |record: &mut KeyRecord, _| {
+        let changed = if record.state == to { Changed::Nothing } else { Changed::Something };
+        record.state = to;
+        Ok(changed)
+    };
+    kms.change_key(call, spec, &key.into(), change).await
+}
+
+/// Sets the time at which a key is deleted for good, with all its versions and aliases.
+pub struct ScheduleKeyDeletion {
+    /// The key.
+    pub key: KeyId,
+    /// Days from now: 7 to 366.
+    pub pending_days: u32,
+}
+
+impl Operation for ScheduleKeyDeletion {
+    type Output = ();
+    const SPEC: OperationSpec = spec("ScheduleKeyDeletion", StateRule::STAY, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        if !(7..=366).contains(&self.pending_days) {
+            return Err(Error::invalid(Field::PendingWindow, "it must be 7 to 366 days"));
+        }
+        let change = |record: &mut KeyRecord, now: crate::Timestamp| {
+            if record.protected.is_some() {
+                return Err(Error::StateChange("deletion protection is on; switch it off first"));
+            }
+            record.state = KeyState::PendingDeletion;
+            record.deletion = Some(now.plus_seconds(u64::from(self.pending_days) * 86_400));
+            Ok(Changed::Something)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}
+
+/// Saves a key from deletion: it is Enabled again, or PendingImport if it has no material.
+pub struct CancelKeyDeletion {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for CancelKeyDeletion {
+    type Output = ();
+    const SPEC: OperationSpec = spec("CancelKeyDeletion", StateRule::SAVE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        let change = |record: &mut KeyRecord, now: crate::Timestamp| {
+            if record.deletion.is_some_and(|due| due <= now) {
+                return Err(Error::KeyNotFound);
+            }
+            record.state = if record.primary.is_some() { KeyState::Enabled } else { KeyState::PendingImport };
+            record.deletion = None;
+            Ok(Changed::Something)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}
+
+/// Keeps a key from being deleted, or no longer.
+pub struct SetDeletionProtection {
+    /// The key.
+    pub key: KeyId,
+    /// The owner's words on why it may not be deleted; none lifts the protection.
+    pub protection: Option<String>,
+}
+
+impl Operation for SetDeletionProtection {
+    type Output = ();
+    const SPEC: OperationSpec = spec("SetDeletionProtection", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        if let Some(description) = &self.protection {
+            check_description(description)?;
+        }
+        let change = |record: &mut KeyRecord, _| {
+            record.protected.clone_from(&self.protection);
+            Ok(Changed::Something)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}
+
+/// Replaces a key's description.
+pub struct UpdateKeyDescription {
+    /// The key.
+    pub key: KeyId,
+    /// At most [`MAX_DESCRIPTION`] characters.
+    pub description: String,
+}
+
+impl Operation for UpdateKeyDescription {
+    type Output = ();
+    const SPEC: OperationSpec = spec("UpdateKeyDescription", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        check_description(&self.description)?;
+        let change = |record: &mut KeyRecord, _| {
+            record.description.clone_from(&self.description);
+            Ok(Changed::Something)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}
+
+fn check_description(description: &str) -> Result<(), Error> {
+    if description.chars().nth(MAX_DESCRIPTION).is_some() {
+        return Err(Error::invalid(Field::Description, format!("it can have at most {MAX_DESCRIPTION} characters")));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Every operation of the domain: one type each, in the module of its family.
+
+pub mod aliases;
+pub mod crypto;
+pub mod data_keys;
+pub mod keys;
+pub mod service;
+pub mod tags;
+pub mod versions;
+
+use crate::{Operation, OperationSpec};
+
+/// Where a listing begins and how much of it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Counted from 1.
+    pub number: u32,
+    /// Items a page, at least 1.
+    pub size: u32,
+}
+
+impl Page {
+    /// Items before the page.
+    pub const fn skip(self) -> u64 {
+        (self.number as u64 - 1) * self.size as u64
+    }
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// What is known of every operation that there is.
+pub const REGISTRY: &[OperationSpec] = &[
+    keys::CreateKey::SPEC,
+    keys::DescribeKey::SPEC,
+    keys::ListKeys::SPEC,
+    keys::EnableKey::SPEC,
+    keys::DisableKey::SPEC,
+    keys::ScheduleKeyDeletion::SPEC,
+    keys::CancelKeyDeletion::SPEC,
+    keys::SetDeletionProtection::SPEC,
+    keys::UpdateKeyDescription::SPEC,
+    versions::CreateKeyVersion::SPEC,
+    versions::DescribeKeyVersion::SPEC,
+    versions::ListKeyVersions::SPEC,
+    versions::UpdateRotationPolicy::SPEC,
+    crypto::Encrypt::SPEC,
+    crypto::Decrypt::SPEC,
+    crypto::ReEncrypt::SPEC,
+    data_keys::GenerateDataKey::SPEC,
+    data_keys::GenerateDataKeyWithoutPlaintext::SPEC,
+    data_keys::ExportDataKey::SPEC,
+    data_keys::GenerateAndExportDataKey::SPEC,
+    aliases::CreateAlias::SPEC,
+    aliases::UpdateAlias::SPEC,
+    aliases::DeleteAlias::SPEC,
+    aliases::ListAliases::SPEC,
+    aliases::ListAliasesByKeyId::SPEC,
+    tags::TagResource::SPEC,
+    tags::UntagResource::SPEC,
+    tags::ListResourceTags::SPEC,
+    tags::TagResources::SPEC,
+    tags::UntagResources::SPEC,
+    tags::ListTagResources::SPEC,
+    service::DescribeRegions::SPEC,
+    service::DescribeAccountStatus::SPEC,
+    service::OpenService::SPEC,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_each_operation_asks_for_something() {
+        let names: BTreeSet<_> = REGISTRY.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), REGISTRY.len());
+        for spec in REGISTRY.iter().filter(|spec| spec.name != service::DescribeRegions::SPEC.name) {
+            assert!(!spec.resources.is_empty(), "{} needs no permission", spec.name);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Tags on keys, one key at a time or many at once.
+
+use std::collections::BTreeSet;
+
+use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_seal::Changes;
+
+use crate::kms::{Changed, contended};
+use crate::record::{KeyRecord, key_name};
+use crate::tag::check_key;
+use crate::{Access, Call, Error, Field, KeyId, Kms, Operation, OperationSpec, StateRule, Tag, Tags};
+
+/// The most resources that one call can tag.
+pub const MAX_RESOURCES: usize = 50;
+/// The most tags on a page of ListTagResources.
+pub const TAG_PAGE: usize = 200;
+
+const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
+    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
+}
+
+/// Puts tags on a key.
+pub struct TagResource {
+    /// The key.
+    pub key: KeyId,
+    /// The tags; those whose key it has already get the new value.
+    pub tags: Vec<Tag>,
+}
+
+impl Operation for TagResource {
+    type Output = ();
+    const SPEC: OperationSpec = spec("TagResource", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        change_tags(kms, call, &Self::SPEC, &[self.key], |tags| tags.put(self.tags.iter().cloned())).await
+    }
+}
+
+/// Takes tags from a key.
+pub struct UntagResource {
+    /// The key.
+    pub key: KeyId,
+    /// The keys of the tags; those that it does not have are passed over.
+    pub tag_keys: Vec<String>,
+}
+
+impl Operation for UntagResource {
+    type Output = ();
+    const SPEC: OperationSpec = spec("UntagResource", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        untag(kms, call, &Self::SPEC, &[self.key], Some(&self.tag_keys)).await
+    }
+}
+
+/// Lists a key's tags.
+pub struct ListResourceTags {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for ListResourceTags {
+    type Output = Vec<Tag>;
+    const SPEC: OperationSpec = spec("ListResourceTags", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Vec<Tag>, Error> {
+        let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
+        call.proceed()?;
+        Ok(kms.read_catalogue(key.account, |catalogue| catalogue.tags_of(key.id).to_vec()))
+    }
+}
+
+/// Puts the same tags on several keys: on all of them or, if one can't be tagged, on none.
+pub struct TagResources {
+    /// At most [`MAX_RESOURCES`] keys.
+    pub keys: Vec<KeyId>,
+    /// The tags.
+    pub tags: Vec<Tag>,
+}
+
+impl Operation for TagResources {
+    type Output = ();
+    const SPEC: OperationSpec = spec("TagResources", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        change_tags(kms, call, &Self::SPEC, &self.keys, |tags| tags.put(self.tags.iter().cloned())).await
+    }
+}
+
+/// Takes tags from several keys: from all of them or, if one can't be changed, from none.
+pub struct UntagResources {
+    /// At most [`MAX_RESOURCES`] keys.
+    pub keys: Vec<KeyId>,
+    /// The keys of the tags; none takes all tags.
+    pub tag_keys: Option<Vec<String>>,
+}
+
+impl Operation for UntagResources {
+    type Output = ();
+    const SPEC: OperationSpec = spec("UntagResources", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        untag(kms, call, &Self::SPEC, &self.keys, self.tag_keys.as_deref()).await
+    }
+}
+
+/// Lists tags of several keys, by key id.
+pub struct ListTagResources {
+    /// Only these keys, at most [`MAX_RESOURCES`]; all keys if empty.
+    pub keys: Vec<KeyId>,
+    /// Only keys that have all of these tags; a value of none is any value.
+    pub tags: Vec<(String, Option<String>)>,
+    /// Only keys after this one.
+    pub after: Option<KeyId>,
+}
+
+/// A page of tags.
+pub struct TagPage {
+    /// Whole keys' tags, at most [`TAG_PAGE`].
+    pub tags: Vec<(KeyId, Tag)>,
+    /// The last key of the page, if there are more.
+    pub next: Option<KeyId>,
+}
+
+impl Operation for ListTagResources {
+    type Output = TagPage;
+    const SPEC: OperationSpec = spec("ListTagResources", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<TagPage, Error> {
+        check_resources(&self.keys)?;
+        let account = call.principal.account();
+        for key in &self.keys {
+            kms.admit(call, &Self::SPEC, &(*key).into()).await?;
+        }
+        call.proceed()?;
+        let mut candidates = kms.read_catalogue(account, |catalogue| match (&self.keys[..], &self.tags[..]) {
+            ([], []) => catalogue.tagged_keys().collect(),
+            (keys, []) => keys.to_vec(),
+            ([], tags) => catalogue.keys_with_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()))),
+            (keys, tags) => {
+                let with = catalogue.keys_with_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_deref())));
+                let with: BTreeSet<_> = with.into_iter().collect();
+                keys.iter().copied().filter(|key| with.contains(key)).collect()
+            }
+        });
+        candidates.retain(|key| self.after.is_none_or(|after| *key > after));
+        candidates.sort_unstable();
+        candidates.dedup();
+        Ok(kms.read_catalogue(account, |catalogue| {
+            let mut page = TagPage { tags: Vec::new(), next: None };
+            let mut last = None;
+            for key in candidates {
+                let tags = catalogue.tags_of(key);
+                if tags.is_empty() || kms.allow_key(call, Self::SPEC.permission(), key).is_err() {
+                    continue;
+                }
+                if page.tags.len() + tags.len() > TAG_PAGE {
+                    page.next = last;
+                    break;
+                }
+                page.tags.extend(tags.iter().map(|tag| (key, tag.clone())));
+                last = Some(key);
+            }
+            page
+        }))
+    }
+}
+
+async fn untag(
+    kms: &Kms,
+    call: &Call<'_>,
+    spec: &OperationSpec,
+    keys: &[KeyId],
+    tag_keys: Option<&[String]>,
+) -> Result<(), Error> {
+    for key in tag_keys.unwrap_or_default() {
+        check_key(key)?;
+    }
+    let change = |tags: &mut Tags| {
+        match tag_keys {
+            Some(tag_keys) => tag_keys.iter().for_each(|key| tags.remove(key)),
+            None => tags.clear(),
+        }
+        Ok(())
+    };
+    change_tags(kms, call, spec, keys, change).await
+}
+
+/// Changes the tags of all `keys` in one commit.
+async fn change_tags(
+    kms: &Kms,
+    call: &Call<'_>,
+    spec: &OperationSpec,
+    keys: &[KeyId],
+    change: impl Fn(&mut Tags) -> Result<(), Error> + Send + Sync,
+) -> Result<(), Error> {
+    check_resources(keys)?;
+    if let [key] = keys {
+        let change = |record: &mut KeyRecord, _| change(&mut record.tags).map(|()| Changed::Something);
+        return kms.change_key(call, spec, &(*key).into(), change).await;
+    }
+    let account = call.principal.account();
+    let keys: BTreeSet<KeyId> = keys.iter().copied().collect();
+    for key in &keys {
+        kms.admit(call, spec, &(*key).into()).await?;
+    }
+    for _ in 0..32 {
+        let mut changes = Changes::default();
+        for id in &keys {
+            let mut key = kms.stored_key(account, *id).await?;
+            spec.states.check(key.record.state)?;
+            change(&mut key.record.tags)?;
+            let name = key_name(account, *id);
+            changes.expected.push((name.clone(), Some(key.revision)));
+            changes.puts.push((name, key.record.encode()?));
+        }
+        call.proceed()?;
+        if kms.commit(changes).await? {
+            return Ok(());
+        }
+    }
+    Err(contended())
+}
+
+fn check_resources(keys: &[KeyId]) -> Result<(), Error> {
+    if keys.len() > MAX_RESOURCES {
+        return Err(Error::invalid(Field::Resources, format!("there can be at most {MAX_RESOURCES}")));
+    }
+    Ok(())
+}

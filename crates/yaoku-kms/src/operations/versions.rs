@@ -1,0 +1,139 @@
+//! Versions of keys, and when new ones are made.
+
+use yaoku_crypto::Secret;
+use yaoku_iam::ResourceKind::Key as KeyResource;
+
+use super::{Listing, Page};
+use crate::keyring::Key;
+use crate::kms::{Changed, contended, key_update, versions};
+use crate::record::{KeyRecord, VersionRecord, version_name};
+use crate::{
+    Access, Call, Error, Field, KeyId, KeyRef, KeyVersion, KeyVersionId, Kms, Operation, OperationSpec, Origin,
+    RotationInterval, StateRule, Timestamp,
+};
+
+const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
+    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
+}
+
+/// Makes a new version of a key, which becomes its primary one: rotation on demand.
+pub struct CreateKeyVersion {
+    /// The key.
+    pub key: KeyRef,
+}
+
+impl Operation for CreateKeyVersion {
+    type Output = KeyVersion;
+    const SPEC: OperationSpec = spec("CreateKeyVersion", StateRule::USE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyVersion, Error> {
+        let id = kms.admit(call, &Self::SPEC, &self.key).await?.id;
+        for _ in 0..32 {
+            let key = kms.stored_key(call.principal.account(), id).await?;
+            Self::SPEC.states.check(key.record.state)?;
+            if key.record.origin == Origin::External {
+                return Err(Error::Origin(key.record.origin));
+            }
+            let (limit, interval) = (kms.config.quotas.key_versions, kms.config.key_version_interval);
+            if key.record.versions >= limit {
+                return Err(Error::LimitExceeded(format!("the key has its {limit} versions")));
+            }
+            let now = kms.clock.now();
+            if interval > 0 && now < key.record.last_version.plus_seconds(interval) {
+                let days = interval.div_ceil(86_400);
+                return Err(Error::LimitExceeded(format!("a key gets a new version at most every {days} days")));
+            }
+            call.proceed()?;
+            if let Some(version) = rotate(kms, key, now).await? {
+                return Ok(version);
+            }
+        }
+        Err(contended())
+    }
+}
+
+/// Gives a key a new primary version of fresh random material; none if another change of the key came first.
+pub(crate) async fn rotate(kms: &Kms, mut key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
+    let id = KeyVersionId::generate(kms.vault.random())?;
+    let material = Secret::random(key.record.spec.aead().key_len(), kms.vault.random())?;
+    key.record.primary = Some(id);
+    key.record.versions = key.record.versions.saturating_add(1);
+    key.record.last_version = now;
+    key.record.last_rotation = now;
+    let mut changes = key_update(&key)?;
+    let version = VersionRecord { created: now, material };
+    changes.puts.push((version_name(key.account, key.id, id), version.encode()));
+    Ok(kms.commit(changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
+}
+
+/// Tells when a version was made.
+pub struct DescribeKeyVersion {
+    /// The key.
+    pub key: KeyRef,
+    /// Its version.
+    pub version: KeyVersionId,
+}
+
+impl Operation for DescribeKeyVersion {
+    type Output = KeyVersion;
+    const SPEC: OperationSpec = spec("DescribeKeyVersion", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyVersion, Error> {
+        let key = kms.admit(call, &Self::SPEC, &self.key).await?;
+        let version = kms.version(&key, self.version).await?;
+        call.proceed()?;
+        Ok(KeyVersion { key: key.id, id: self.version, created: version.created })
+    }
+}
+
+/// Lists a key's versions, oldest first.
+pub struct ListKeyVersions {
+    /// The key.
+    pub key: KeyRef,
+    /// Which page.
+    pub page: Page,
+}
+
+impl Operation for ListKeyVersions {
+    type Output = Listing<KeyVersion>;
+    const SPEC: OperationSpec = spec("ListKeyVersions", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyVersion>, Error> {
+        let key = kms.admit(call, &Self::SPEC, &self.key).await?;
+        call.proceed()?;
+        let all = versions(&kms.vault, &key).await?;
+        let total = all.len() as u64;
+        let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
+        let page = all.into_iter().skip(skip).take(self.page.size as usize);
+        let items = page.map(|(id, created)| KeyVersion { key: key.id, id, created }).collect();
+        Ok(Listing { items, total })
+    }
+}
+
+/// Sets the period after which a key rotates by itself; none ends automatic rotation.
+pub struct UpdateRotationPolicy {
+    /// The key.
+    pub key: KeyId,
+    /// The period.
+    pub interval: Option<RotationInterval>,
+}
+
+impl Operation for UpdateRotationPolicy {
+    type Output = ();
+    const SPEC: OperationSpec = spec("UpdateRotationPolicy", StateRule::USE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        let change = |record: &mut KeyRecord, _| {
+            if record.origin == Origin::External {
+                return Err(Error::Origin(record.origin));
+            }
+            if record.usage != crate::KeyUsage::EncryptDecrypt {
+                return Err(Error::invalid(Field::AutomaticRotation, "only symmetric keys rotate by themselves"));
+            }
+            let changed = if record.rotation == self.interval { Changed::Nothing } else { Changed::Something };
+            record.rotation = self.interval;
+            Ok(changed)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}

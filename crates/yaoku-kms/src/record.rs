@@ -1,0 +1,225 @@
+//! What the store holds of keys, versions and aliases, and how it is laid out.
+//!
+//! A record is a layout number and a postcard body. A newer layout gets a new number; every older one stays readable.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use yaoku_crypto::Secret;
+use yaoku_iam::AccountId;
+use yaoku_seal::{Domain, Kind, RecordName};
+
+use crate::{
+    AliasName, Error, KeyId, KeySpec, KeyState, KeyUsage, KeyVersionId, Origin, ProtectionLevel, RotationInterval,
+    RotationStatus, Tags, Timestamp, rotation,
+};
+
+/// A CMK without its material.
+pub(crate) const KEY: Kind = Kind(16);
+/// One version's material.
+pub(crate) const KEY_VERSION: Kind = Kind(17);
+/// An alias.
+pub(crate) const ALIAS: Kind = Kind(18);
+/// When the store is to be scrubbed of deleted material.
+pub(crate) const SCRUB: Kind = Kind(19);
+
+const LAYOUT: u8 = 1;
+
+/// A CMK as the store holds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    pub(crate) spec: KeySpec,
+    pub(crate) usage: KeyUsage,
+    pub(crate) origin: Origin,
+    pub(crate) protection: ProtectionLevel,
+    pub(crate) state: KeyState,
+    pub(crate) created: Timestamp,
+    pub(crate) description: String,
+    /// None where there is no material.
+    pub(crate) primary: Option<KeyVersionId>,
+    pub(crate) versions: u32,
+    pub(crate) last_version: Timestamp,
+    pub(crate) last_rotation: Timestamp,
+    pub(crate) rotation: Option<RotationInterval>,
+    pub(crate) deletion: Option<Timestamp>,
+    /// Why the key may not be deleted, if it may not.
+    pub(crate) protected: Option<String>,
+    pub(crate) tags: Tags,
+}
+
+impl KeyRecord {
+    /// When the scheduler must look at this key next.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        match (self.state, self.rotation) {
+            (KeyState::PendingDeletion, _) => self.deletion,
+            (KeyState::Enabled, Some(interval)) => Some(rotation::next(self.last_rotation, interval)),
+            (KeyState::Enabled, None) | (KeyState::Disabled | KeyState::PendingImport, _) => None,
+        }
+    }
+
+    pub(crate) fn metadata(&self, id: KeyId, account: AccountId) -> KeyMetadata {
+        KeyMetadata {
+            id,
+            account,
+            spec: self.spec,
+            usage: self.usage,
+            origin: self.origin,
+            protection: self.protection,
+            state: self.state,
+            created: self.created,
+            description: self.description.clone(),
+            primary: self.primary,
+            rotation_status: RotationStatus::of(self.rotation, self.state),
+            rotation: self.rotation,
+            last_rotation: self.primary.map(|_| self.last_rotation),
+            next_rotation: self.rotation.map(|interval| rotation::next(self.last_rotation, interval)),
+            deletion: self.deletion,
+            deletion_protection: self.protected.clone(),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        encode(self, "a key")
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        decode(bytes, "a key")
+    }
+}
+
+/// What a key's owner may know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyMetadata {
+    /// Its id.
+    pub id: KeyId,
+    /// The account that owns it.
+    pub account: AccountId,
+    /// Its algorithm and size.
+    pub spec: KeySpec,
+    /// What it is for.
+    pub usage: KeyUsage,
+    /// Where its material comes from.
+    pub origin: Origin,
+    /// Where its material is held.
+    pub protection: ProtectionLevel,
+    /// Where it stands in its life.
+    pub state: KeyState,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its owner's words on it.
+    pub description: String,
+    /// The version that encrypts; none while there is no material.
+    pub primary: Option<KeyVersionId>,
+    /// Whether it rotates by itself at present.
+    pub rotation_status: RotationStatus,
+    /// Its period of rotation.
+    pub rotation: Option<RotationInterval>,
+    /// When its primary version was made.
+    pub last_rotation: Option<Timestamp>,
+    /// When it rotates next; past while suspended for long.
+    pub next_rotation: Option<Timestamp>,
+    /// When it will be deleted, while that is pending.
+    pub deletion: Option<Timestamp>,
+    /// Its owner's reason why it may not be deleted, while it may not.
+    pub deletion_protection: Option<String>,
+}
+
+/// What a key's owner may know of one of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyVersion {
+    /// The key.
+    pub key: KeyId,
+    /// The version.
+    pub id: KeyVersionId,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A key version as the store holds it: when it was made (8 bytes, big-endian milliseconds), then its material.
+pub(crate) struct VersionRecord {
+    pub(crate) created: Timestamp,
+    pub(crate) material: Secret,
+}
+
+impl VersionRecord {
+    pub(crate) fn encode(&self) -> Secret {
+        let mut bytes = Vec::with_capacity(9 + self.material.len());
+        bytes.push(LAYOUT);
+        bytes.extend_from_slice(&self.created.0.to_be_bytes());
+        bytes.extend_from_slice(self.material.expose());
+        Secret::new(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        match bytes.expose().split_first_chunk::<9>() {
+            Some(([LAYOUT, time @ ..], material)) => Ok(Self {
+                created: Timestamp(u64::from_be_bytes(*time)),
+                material: Secret::new(material.to_vec()),
+            }),
+            _ => Err(Error::Record("a key version")),
+        }
+    }
+}
+
+/// An alias as the store holds it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    pub(crate) key: KeyId,
+}
+
+impl AliasRecord {
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        encode(self, "an alias")
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        decode(bytes, "an alias")
+    }
+}
+
+/// When the store is to be scrubbed.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct ScrubRecord {
+    pub(crate) due: Timestamp,
+}
+
+impl ScrubRecord {
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        encode(self, "a scrub mark")
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        decode(bytes, "a scrub mark")
+    }
+}
+
+pub(crate) fn key_name(account: AccountId, key: KeyId) -> RecordName {
+    RecordName { kind: KEY, domain: account.domain(), id: key.as_bytes().to_vec(), version: Vec::new() }
+}
+
+pub(crate) fn version_name(account: AccountId, key: KeyId, version: KeyVersionId) -> RecordName {
+    RecordName {
+        kind: KEY_VERSION,
+        domain: account.domain(),
+        id: key.as_bytes().to_vec(),
+        version: version.as_bytes().to_vec(),
+    }
+}
+
+pub(crate) fn alias_name(account: AccountId, alias: &AliasName) -> RecordName {
+    RecordName { kind: ALIAS, domain: account.domain(), id: alias.as_str().as_bytes().to_vec(), version: Vec::new() }
+}
+
+pub(crate) fn scrub_name() -> RecordName {
+    RecordName { kind: SCRUB, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
+}
+
+fn encode(record: &impl Serialize, what: &'static str) -> Result<Secret, Error> {
+    let bytes = postcard::to_extend(record, vec![LAYOUT]).map_err(|_| Error::Record(what))?;
+    Ok(Secret::new(bytes))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &Secret, what: &'static str) -> Result<T, Error> {
+    match bytes.expose().split_first() {
+        Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(|_| Error::Record(what)),
+        _ => Err(Error::Record(what)),
+    }
+}

@@ -1,0 +1,11 @@
+//! Root of trust of yaoku: the seal holds the root key, the root key wraps domain keys, a domain key seals records.
+#![allow(missing_docs)]
+pub mod backup;
+pub mod error;
+pub mod record;
+pub mod seal;
+pub mod vault;
+pub use error::Error;
+pub use record::{Changes, Domain, Kind, Record, RecordName};
+pub use vault::{Vault, VaultChange, VaultWatch, View};
+pub use yaoku_store::{Outcome, Revision};

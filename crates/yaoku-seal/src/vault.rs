@@ -1,0 +1,411 @@
+//! The vault: a store whose records are sealed under their own names.
+//!
+//! Root key → domain keys → records. A domain key is a record itself (kind 1, in the domain that it serves), sealed under the
+//! root key. Every other record is sealed under the key of its domain. The additional authenticated data is the record's
+//! name, so a record that was moved into another's place does not open.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
+use yaoku_crypto::aead::{Algorithm, CommittingAead};
+use yaoku_crypto::{Random, Secret};
+use yaoku_store::{Snapshot, Store, Transaction, Watch};
+
+use crate::record::{aad, row_prefix};
+use crate::seal::Seal;
+use crate::{Changes, Domain, Error, Kind, Outcome, Record, RecordName, Revision};
+
+/// Key of a domain.
+pub(crate) const DOMAIN_KEY: Kind = Kind(1);
+/// First byte of a row's value.
+const FORMAT: u8 = 1;
+/// Bytes of root and domain keys.
+pub(crate) const KEY_LEN: usize = Algorithm::Aes256.key_len();
+/// Rows read at a time.
+pub(crate) const PAGE: usize = 1000;
+const ATTEMPTS: usize = 16;
+
+/// A store of sealed records.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    seal: Arc<dyn Seal>,
+    random: Arc<dyn Random>,
+    root: ArcSwap<RootKey>,
+    domains: Arc<Domains>,
+    /// One rotation at a time.
+    rotating: tokio::sync::Mutex<()>,
+}
+
+/// The root key in use; the secret is kept since backups are sealed to it.
+pub(crate) struct RootKey {
+    pub(crate) secret: Secret,
+    pub(crate) cipher: CommittingAead,
+}
+
+impl RootKey {
+    pub(crate) fn new(secret: Secret) -> Result<Self, Error> {
+        let cipher = CommittingAead::new(Algorithm::Aes256, &secret)?;
+        Ok(Self { secret, cipher })
+    }
+}
+
+impl Vault {
+    /// Opens a vault. The first time, this makes the root key, and saves it before anything is sealed under it. A rotation
+    /// of the root key that was cut off is finished.
+    ///
+    /// # Errors
+    /// [`Error::Seal`] if the seal is missing, can't be read, or is another store's.
+    pub async fn open(store: Arc<dyn Store>, seal: Arc<dyn Seal>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        let snapshot = store.snapshot().await?;
+        let stored = domain_rows(snapshot.as_ref()).await?;
+        let held = match seal.load()? {
+            Some(held) => held,
+            None if stored.is_empty() => {
+                let secret = Secret::random(KEY_LEN, random.as_ref())?;
+                seal.save(&[secret.duplicate()])?;
+                vec![secret]
+            }
+            None => {
+                return Err(Error::Seal(format!(
+                    "the store has keys, but its seal ({}) is missing; put it back, or name it with --seal",
+                    seal.name()
+                )));
+            }
+        };
+        let mut roots = held.into_iter().map(RootKey::new).collect::<Result<Vec<_>, _>>()?;
+        let mut domains = HashMap::new();
+        let mut behind = Vec::new();
+        for row in &stored {
+            let (newest, key) = unwrap_domain_key(&roots, &row.key, &row.value).ok_or_else(|| {
+                Error::Seal("the seal does not open this store: it belongs to another one, or is older; put the right one back".into())
+            })?;
+            let name = RecordName::of_row_key(&row.key).ok_or_else(|| Error::Record("of a domain key".into()))?;
+            domains.insert(name.domain, Arc::new(CommittingAead::new(Algorithm::Aes256, &key)?));
+            if !newest {
+                behind.push((row.key.clone(), row.revision, key));
+            }
+        }
+        if roots.is_empty() {
+            return Err(Error::Seal("the seal holds no root key".into()));
+        }
+        let several = roots.len() > 1;
+        let root = roots.remove(0);
+        let vault = Self {
+            store,
+            seal,
+            random,
+            root: ArcSwap::from_pointee(root),
+            domains: Arc::new(Domains { held: RwLock::new(domains) }),
+            rotating: tokio::sync::Mutex::new(()),
+        };
+        if several {
+            tracing::info!("finishing a rotation of the root key that was cut off");
+            vault.rewrap(&vault.root.load(), behind).await?;
+            vault.seal.save(&[vault.root.load().secret.duplicate()])?;
+        }
+        vault.create_domain(Domain::SYSTEM).await?;
+        Ok(vault)
+    }
+
+    /// Makes the key of a domain, unless there is one.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn create_domain(&self, domain: Domain) -> Result<(), Error> {
+        let _one = self.rotating.lock().await;
+        for _ in 0..ATTEMPTS {
+            if self.domain(domain).await?.is_some() {
+                return Ok(());
+            }
+            let key = Secret::random(KEY_LEN, self.random.as_ref())?;
+            let row_key = domain_key_name(domain).row_key()?;
+            let value = wrap(&self.root.load().cipher, self.random.as_ref(), &row_key, &key)?;
+            let transaction = Transaction {
+                expected: vec![(row_key.clone(), None)],
+                puts: vec![(row_key, value)],
+                deletes: Vec::new(),
+            };
+            if let Outcome::Committed(_) = self.store.commit(transaction).await? {
+                self.domains.put(domain, &key)?;
+                return Ok(());
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// The record of that name.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if it does not open.
+    pub async fn get(&self, name: &RecordName) -> Result<Option<Record>, Error> {
+        let key = name.row_key()?;
+        let Some(row) = self.store.get(&key).await? else { return Ok(None) };
+        let cipher = self.domain(name.domain).await?.ok_or_else(|| no_domain(name.domain))?;
+        Ok(Some(Record { bytes: open(&cipher, name, &row.key, &row.value)?, revision: row.revision }))
+    }
+
+    /// All records at one revision.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn view(&self) -> Result<View, Error> {
+        Ok(View { snapshot: self.store.snapshot().await?, domains: self.domains.clone() })
+    }
+
+    /// Seals and commits.
+    ///
+    /// # Errors
+    /// [`Error::NoDomain`] for a domain without a key; the store's errors.
+    pub async fn commit(&self, changes: Changes) -> Result<Outcome, Error> {
+        let mut transaction = Transaction::default();
+        for (name, revision) in changes.expected {
+            transaction.expected.push((name.row_key()?, revision));
+        }
+        for (name, bytes) in changes.puts {
+            let cipher = self.domain(name.domain).await?.ok_or_else(|| no_domain(name.domain))?;
+            let key = name.row_key()?;
+            let value = wrap(&cipher, self.random.as_ref(), &key, &bytes)?;
+            transaction.puts.push((key, value));
+        }
+        for name in changes.deletes {
+            transaction.deletes.push(name.row_key()?);
+        }
+        Ok(self.store.commit(transaction).await?)
+    }
+
+    /// Follows every change after `from`, in order.
+    ///
+    /// # Errors
+    /// [`yaoku_store::Error::Compacted`] if that is too long ago.
+    pub async fn watch(&self, from: Revision) -> Result<VaultWatch, Error> {
+        Ok(VaultWatch { watch: self.store.watch(from).await?, store: self.store.clone(), domains: self.domains.clone(), root: self.root.load_full() })
+    }
+
+    /// Takes what was deleted or overwritten out of the store's files.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn scrub(&self) -> Result<(), Error> {
+        Ok(self.store.scrub().await?)
+    }
+
+    /// Whether commits can be made durable at present.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn health(&self) -> Result<(), Error> {
+        Ok(self.store.health().await?)
+    }
+
+    /// Replaces the root key: the seal holds both while domain keys are wrapped anew in one commit, so that whatever a
+    /// crash leaves can be opened. Answers how many domain keys there are.
+    ///
+    /// # Errors
+    /// When seal or store can't be written; the old root key then stays in the seal, and the vault open.
+    pub async fn rotate_root(&self) -> Result<usize, Error> {
+        let _one = self.rotating.lock().await;
+        let new = RootKey::new(Secret::random(KEY_LEN, self.random.as_ref())?)?;
+        let old = self.root.load_full();
+        self.seal.save(&[new.secret.duplicate(), old.secret.duplicate()])?;
+        let rewrapped = async {
+            for _ in 0..ATTEMPTS {
+                let rows = domain_rows(self.store.snapshot().await?.as_ref()).await?;
+                let mut keys = Vec::new();
+                for row in rows {
+                    let name = RecordName::of_row_key(&row.key).ok_or(Error::Name)?;
+                    let key = open(&old.cipher, &name, &row.key, &row.value)?;
+                    keys.push((row.key, row.revision, key));
+                }
+                let count = keys.len();
+                if self.rewrap(&new, keys).await? {
+                    return Ok(count);
+                }
+            }
+            Err(Error::Contended)
+        };
+        let count = rewrapped.await?;
+        let alone = [new.secret.duplicate()];
+        self.root.store(Arc::new(new));
+        self.seal.save(&alone)?;
+        Ok(count)
+    }
+
+    /// Where randomness comes from.
+    pub fn random(&self) -> &dyn Random {
+        self.random.as_ref()
+    }
+
+    pub(crate) fn root(&self) -> Arc<RootKey> {
+        self.root.load_full()
+    }
+
+    pub(crate) fn seal(&self) -> &dyn Seal {
+        self.seal.as_ref()
+    }
+
+    /// Wraps domain keys under `root` in one commit; false if another change came first.
+    async fn rewrap(&self, root: &RootKey, keys: Vec<(Vec<u8>, Revision, Secret)>) -> Result<bool, Error> {
+        let mut transaction = Transaction::default();
+        for (row_key, revision, key) in keys {
+            let value = wrap(&root.cipher, self.random.as_ref(), &row_key, &key)?;
+            transaction.expected.push((row_key.clone(), Some(revision)));
+            transaction.puts.push((row_key, value));
+        }
+        Ok(matches!(self.store.commit(transaction).await?, Outcome::Committed(_)))
+    }
+
+    /// The cipher of a domain; read from the store if another process made it.
+    async fn domain(&self, domain: Domain) -> Result<Option<Arc<CommittingAead>>, Error> {
+        self.domains.get(&self.store, &self.root.load(), domain).await
+    }
+}
+
+/// Domain keys in memory.
+struct Domains {
+    held: RwLock<HashMap<Domain, Arc<CommittingAead>>>,
+}
+
+impl Domains {
+    async fn get(&self, store: &Arc<dyn Store>, root: &RootKey, domain: Domain) -> Result<Option<Arc<CommittingAead>>, Error> {
+        if let Some(cipher) = self.held(domain) {
+            return Ok(Some(cipher));
+        }
+        let name = domain_key_name(domain);
+        let Some(row) = store.get(&name.row_key()?).await? else { return Ok(None) };
+        self.put(domain, &open(&root.cipher, &name, &row.key, &row.value)?)?;
+        Ok(self.held(domain))
+    }
+
+    fn held(&self, domain: Domain) -> Option<Arc<CommittingAead>> {
+        self.held.read().get(&domain).cloned()
+    }
+
+    fn put(&self, domain: Domain, key: &Secret) -> Result<(), Error> {
+        let cipher = Arc::new(CommittingAead::new(Algorithm::Aes256, key)?);
+        self.held.write().insert(domain, cipher);
+        Ok(())
+    }
+}
+
+/// All records at one revision.
+pub struct View {
+    snapshot: Arc<dyn Snapshot>,
+    domains: Arc<Domains>,
+}
+
+impl View {
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.snapshot.revision()
+    }
+
+    /// At most `limit` records of a kind, in a domain and with an id if these are given, after `after`, in order of kind,
+    /// domain, id's length, id, version.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if one does not open.
+    pub async fn scan(
+        &self,
+        kind: Kind,
+        domain: Option<Domain>,
+        id: Option<&[u8]>,
+        after: Option<&RecordName>,
+        limit: usize,
+    ) -> Result<Vec<(RecordName, Record)>, Error> {
+        let after = after.map(RecordName::row_key).transpose()?;
+        let rows = self.snapshot.scan(&row_prefix(kind, domain, id), after.as_deref(), limit).await?;
+        let record = |row: yaoku_store::Row| {
+            let name = RecordName::of_row_key(&row.key).ok_or_else(|| Error::Record("with an unknown name".into()))?;
+            let cipher = self.domains.held(name.domain).ok_or_else(|| no_domain(name.domain))?;
+            let bytes = open(&cipher, &name, &row.key, &row.value)?;
+            Ok((name, Record { bytes, revision: row.revision }))
+        };
+        rows.into_iter().map(record).collect()
+    }
+}
+
+/// A feed of changes.
+pub struct VaultWatch {
+    watch: Box<dyn Watch>,
+    store: Arc<dyn Store>,
+    domains: Arc<Domains>,
+    root: Arc<RootKey>,
+}
+
+impl VaultWatch {
+    /// The next change; waits for it. Domain keys are kept to the vault, so a change may be empty.
+    ///
+    /// # Errors
+    /// [`yaoku_store::Error::Compacted`] for a watcher that is too far behind; [`Error::Record`].
+    pub async fn next(&mut self) -> Result<VaultChange, Error> {
+        let change = self.watch.next().await?;
+        let mut opened = VaultChange { revision: change.revision, puts: Vec::new(), deletes: Vec::new() };
+        let unknown = || Error::Record("with an unknown name".into());
+        for (key, value) in change.puts {
+            let name = RecordName::of_row_key(&key).ok_or_else(unknown)?;
+            if name.kind == DOMAIN_KEY {
+                continue;
+            }
+            let cipher = self.domains.get(&self.store, &self.root, name.domain).await?;
+            let bytes = open(&*cipher.ok_or_else(|| no_domain(name.domain))?, &name, &key, &value)?;
+            opened.puts.push((name, bytes));
+        }
+        for key in change.deletes {
+            opened.deletes.push(RecordName::of_row_key(&key).ok_or_else(unknown)?);
+        }
+        Ok(opened)
+    }
+}
+
+/// One commit, opened.
+pub struct VaultChange {
+    /// Its number.
+    pub revision: Revision,
+    /// Records written.
+    pub puts: Vec<(RecordName, Secret)>,
+    /// Records deleted.
+    pub deletes: Vec<RecordName>,
+}
+
+pub(crate) fn domain_key_name(domain: Domain) -> RecordName {
+    RecordName { kind: DOMAIN_KEY, domain, id: Vec::new(), version: Vec::new() }
+}
+
+/// The sealed value of a row.
+fn wrap(cipher: &CommittingAead, random: &dyn Random, row_key: &[u8], bytes: &Secret) -> Result<Vec<u8>, Error> {
+    let mut value = vec![FORMAT];
+    cipher.seal(random, &aad(row_key), bytes.expose(), &mut value)?;
+    Ok(value)
+}
+
+/// The content of a row.
+pub(crate) fn open(cipher: &CommittingAead, name: &RecordName, row_key: &[u8], value: &[u8]) -> Result<Secret, Error> {
+    let refused = || Error::Record(name.to_string());
+    let Some((&FORMAT, sealed)) = value.split_first() else { return Err(refused()) };
+    cipher.open(&aad(row_key), sealed).map_err(|_| refused())
+}
+
+/// A domain key under whichever root key opens it, and whether that is the newest.
+fn unwrap_domain_key(roots: &[RootKey], row_key: &[u8], value: &[u8]) -> Option<(bool, Secret)> {
+    let name = RecordName::of_row_key(row_key)?;
+    let opened = |(at, root): (usize, &RootKey)| Some((at == 0, open(&root.cipher, &name, row_key, value).ok()?));
+    roots.iter().enumerate().find_map(opened)
+}
+
+async fn domain_rows(snapshot: &dyn Snapshot) -> Result<Vec<yaoku_store::Row>, Error> {
+    let (prefix, mut rows) = (row_prefix(DOMAIN_KEY, None, None), Vec::new());
+    loop {
+        let after = rows.last().map(|row: &yaoku_store::Row| row.key.clone());
+        let page = snapshot.scan(&prefix, after.as_deref(), PAGE).await?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page);
+    }
+}
+
+fn no_domain(domain: Domain) -> Error {
+    Error::NoDomain(domain.to_string())
+}

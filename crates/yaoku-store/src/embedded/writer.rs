@@ -1,0 +1,251 @@
+//! The one thread that writes. Commits that wait while it writes go into its next transaction together, and share its sync.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use redb::{Database, ReadTransaction, ReadableDatabase};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::anchor::Anchor;
+use super::database::{META, REVISION, ROWS, get, guarded, of_any, read_meta};
+use crate::{Change, Error, Outcome, Revision, Transaction};
+
+/// The most commits that share a sync.
+const MAX_BATCH: usize = 1024;
+
+/// What the thread is asked to do.
+pub(super) enum Job {
+    Commit(Transaction, oneshot::Sender<Result<Outcome, Error>>),
+    /// Makes a tiny durable commit if the last write failed.
+    Probe(oneshot::Sender<Result<(), Error>>),
+    /// Takes a snapshot, and from then on notes which keys change.
+    BeginScrub(oneshot::Sender<Result<ReadTransaction, Error>>),
+    /// Brings the noted keys into a copy, and puts it in the place of the file.
+    EndScrub(Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>, oneshot::Sender<Result<(), Error>>),
+    /// Forgets what was noted.
+    AbandonScrub,
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    anchor: Option<Anchor>,
+    revision: Revision,
+    failed: Option<String>,
+    /// Keys changed since a scrub began.
+    noted: Option<BTreeSet<Vec<u8>>>,
+}
+
+type Waiting = (Transaction, oneshot::Sender<Result<Outcome, Error>>);
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, anchor: Option<Anchor>, revision: Revision) -> Self {
+        Self { shared, anchor, revision, failed: None, noted: None }
+    }
+
+    /// Works until the store is dropped.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut next = jobs.blocking_recv();
+        while let Some(job) = next.take() {
+            match job {
+                Job::Commit(transaction, reply) => {
+                    let mut batch = vec![(transaction, reply)];
+                    while batch.len() < MAX_BATCH {
+                        match jobs.try_recv() {
+                            Ok(Job::Commit(transaction, reply)) => batch.push((transaction, reply)),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.commit(batch);
+                }
+                Job::Probe(reply) => drop(reply.send(self.probe())),
+                Job::BeginScrub(reply) => {
+                    self.noted = Some(BTreeSet::new());
+                    let snapshot = self.shared.database().and_then(|database| database.begin_read().map_err(of_any));
+                    drop(reply.send(snapshot));
+                }
+                Job::EndScrub(finish, reply) => drop(reply.send(self.end_scrub(finish))),
+                Job::AbandonScrub => self.noted = None,
+            }
+            if next.is_none() {
+                next = jobs.blocking_recv();
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Waiting>) {
+        let before = self.revision;
+        let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let mut outcomes = Vec::with_capacity(transactions.len());
+        let applied = self.ready().and_then(|database| guarded(|| apply(&database, before, &transactions, &mut outcomes)));
+        match applied {
+            Ok(()) => self.acknowledge(transactions, outcomes, replies),
+            Err(Error::Corrupt(why)) => {
+                self.shared.condemn(&why);
+                refuse(replies, || Error::Corrupt(why.clone()));
+            }
+            Err(error) => {
+                let why = error.to_string();
+                self.failed = Some(why.clone());
+                // redb refuses everything after a failed write: only opening the file anew tells what it holds.
+                let intended = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed(_))).count();
+                let landed = self.reopen().is_ok() && self.revision.0 == before.0 + intended as u64;
+                if landed && outcomes.len() == transactions.len() {
+                    self.acknowledge(transactions, outcomes, replies);
+                } else {
+                    refuse(replies, || Error::Unavailable(why.clone()));
+                    self.shared.feed.reset(self.revision);
+                }
+            }
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        transactions: Vec<Transaction>,
+        outcomes: Vec<Outcome>,
+        replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+    ) {
+        let mut changes = Vec::new();
+        for (transaction, outcome) in transactions.into_iter().zip(&outcomes) {
+            let Outcome::Committed(revision) = outcome else { continue };
+            let Transaction { puts, deletes, .. } = transaction;
+            if let Some(noted) = &mut self.noted {
+                noted.extend(puts.iter().map(|(key, _)| key).chain(&deletes).cloned());
+            }
+            changes.push(Change { revision: *revision, puts, deletes });
+        }
+        if let Some(last) = changes.last() {
+            self.revision = last.revision;
+            if let Some(Err(error)) = self.anchor.as_ref().map(|anchor| anchor.record(self.revision)) {
+                // The commits are durable; the anchor only falls behind.
+                tracing::warn!(%error, "the store's anchor can't be written");
+            }
+            self.failed = None;
+            self.shared.feed.publish(changes);
+        }
+        for (outcome, reply) in outcomes.into_iter().zip(replies) {
+            drop(reply.send(Ok(outcome)));
+        }
+    }
+
+    /// The database, opened anew if it had to be closed.
+    fn ready(&mut self) -> Result<Arc<Database>, Error> {
+        if self.shared.database.read().is_none() {
+            self.reopen()?;
+        }
+        self.shared.database()
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        let closed = self.shared.database.write().take();
+        drop(closed.map(await_readers));
+        let database = self.shared.open()?;
+        let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
+        if meta.revision < self.revision {
+            let why = format!("it fell back from revision {} to {}", self.revision.0, meta.revision.0);
+            self.shared.condemn(&why);
+            return Err(Error::Corrupt(why));
+        }
+        self.revision = meta.revision;
+        *self.shared.database.write() = Some(Arc::new(database));
+        Ok(())
+    }
+
+    fn probe(&mut self) -> Result<(), Error> {
+        if self.failed.is_none() {
+            return Ok(());
+        }
+        let revision = self.revision;
+        let result = self.ready().and_then(|database| {
+            guarded(|| {
+                let write = database.begin_write().map_err(of_any)?;
+                let mut meta = write.open_table(META).map_err(of_any)?;
+                meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+                drop(meta);
+                write.commit().map_err(of_any)
+            })
+        });
+        match &result {
+            Ok(()) => self.failed = None,
+            Err(_) => drop(self.reopen()),
+        }
+        result
+    }
+
+    fn end_scrub(
+        &mut self,
+        finish: Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>,
+    ) -> Result<(), Error> {
+        let noted = self.noted.take().unwrap_or_default();
+        let database = self.ready()?;
+        let copy = guarded(|| finish(&database, &noted))?;
+        *self.shared.database.write() = Some(Arc::new(copy));
+        Ok(())
+    }
+}
+
+/// Applies transactions one after the other in one write; each sees those before it. The outcomes are what became of
+/// them if the write lands, also where it fails at the end and is found to have landed later.
+fn apply(
+    database: &Database,
+    before: Revision,
+    transactions: &[Transaction],
+    outcomes: &mut Vec<Outcome>,
+) -> Result<(), Error> {
+    let write = database.begin_write().map_err(of_any)?;
+    let mut revision = before;
+    {
+        let mut rows = write.open_table(ROWS).map_err(of_any)?;
+        for transaction in transactions {
+            let mut conflict = None;
+            for (key, expected) in &transaction.expected {
+                if get(&rows, key)?.map(|row| row.revision) != *expected {
+                    conflict = Some(key.clone());
+                    break;
+                }
+            }
+            if let Some(key) = conflict {
+                outcomes.push(Outcome::Conflict { key });
+                continue;
+            }
+            revision.0 += 1;
+            for key in &transaction.deletes {
+                rows.remove(key.as_slice()).map_err(of_any)?;
+            }
+            for (key, value) in &transaction.puts {
+                let mut stored = rows.insert_reserve(key.as_slice(), 8 + value.len()).map_err(of_any)?;
+                let (head, tail) = stored.as_mut().split_at_mut(8);
+                head.copy_from_slice(&revision.0.to_le_bytes());
+                tail.copy_from_slice(value);
+            }
+            outcomes.push(Outcome::Committed(revision));
+        }
+    }
+    if revision == before {
+        return write.abort().map_err(of_any);
+    }
+    write.open_table(META).map_err(of_any)?.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+    write.commit().map_err(of_any)
+}
+
+fn refuse(replies: Vec<oneshot::Sender<Result<Outcome, Error>>>, error: impl Fn() -> Error) {
+    for reply in replies {
+        drop(reply.send(Err(error())));
+    }
+}
+
+/// Waits for readers that are between two steps; each holds the database for the time of one look-up.
+fn await_readers(mut database: Arc<Database>) -> Option<Database> {
+    loop {
+        match Arc::try_unwrap(database) {
+            Ok(last) => return Some(last),
+            Err(shared) => database = shared,
+        }
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line.
+//!
+//! Exit codes: 0 done, 1 it could not be done, 2 the command line is not understood (also when there is none: then the
+//! help is printed, to standard error).
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
+use crate::{Error, logging, maintenance, restore, serve};
+
+#[derive(Parser)]
+#[command(name = "yaoku", version, about = ABOUT, arg_required_else_help = true, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ABOUT: &str = "yaoku (钥库): a key management service of your own that speaks the Alibaba Cloud KMS API";
+const AFTER: &str = "Start here: `yaoku server` serves on 127.0.0.1:7788 and keeps everything in ./yaoku-data.\n\
+                     从这里开始:`yaoku server` 在 127.0.0.1:7788 提供服务,所有数据保存在 ./yaoku-data。";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API until SIGTERM or SIGINT; SIGHUP reads the TLS certificate again
+    ///
+    /// Each option can also be given as the environment variable named beside it, or in a TOML file (--config). A flag
+    /// comes before the environment, which comes before the file.
+    #[command(next_line_help = true)]
+    Server(Box<Options>),
+    /// Work on the seal, which protects the root key
+    #[command(subcommand, arg_required_else_help = true)]
+    Seal(SealCommand),
+    /// Write a backup of everything, encrypted, while a server runs or not
+    Backup {
+        /// File to write; it must not exist yet
+        file: PathBuf,
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Put a backup in the place of the store; no server may run meanwhile
+    ///
+    /// The backup is read and verified whole before anything is replaced. It opens with the root key that it was made
+    /// under: with a file as the seal, put that file where --seal says; with a passphrase, give the passphrase.
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Replace a store that is there already; it is kept beside as store.before-restore
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Subcommand)]
+enum SealCommand {
+    /// Replace the root key by a new one, while a server runs or not
+    ///
+    /// Nothing else changes for clients. Backups made before open with the root key of their time only.
+    Rotate {
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+}
+
+/// Does what the process was called for.
+pub fn run() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut sentence = format!("yaoku: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                // Transparent errors repeat themselves.
+                let cause_text = cause.to_string();
+                if !sentence.contains(&cause_text) {
+                    sentence += &format!(": {cause_text}");
+                }
+                source = cause.source();
+            }
+            // If nobody reads it, the exit code still tells.
+            let _ = writeln!(stderr(), "{sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Error> {
+        match self {
+            Self::Server(options) => {
+                let options = options.with_file()?;
+                let settings = Settings::of(&options, &environment)?;
+                logging::start(settings.log, settings.log_format);
+                warn_of_unknown_variables();
+                runtime()?.block_on(serve::run(settings))
+            }
+            Self::Seal(SealCommand::Rotate { store }) => {
+                let told = runtime()?.block_on(maintenance::rotate(settings(store)?))?;
+                say(&told)
+            }
+            Self::Backup { file, store } => {
+                let told = runtime()?.block_on(maintenance::backup(settings(store)?, &file))?;
+                say(&told)
+            }
+            Self::Restore { file, replace, store } => {
+                let told = runtime()?.block_on(restore::restore(settings(store)?, &file, replace))?;
+                say(&told)
+            }
+            Self::Version => say(concat!("yaoku ", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}
+
+fn settings(store: StoreOptions) -> Result<StoreSettings, Error> {
+    logging::start(Default::default(), Default::default());
+    StoreSettings::of(&Options::from(store).with_file()?, &environment)
+}
+
+/// A variable that is misspelt would be passed over in silence; but clients have some of their own, so it is no error.
+fn warn_of_unknown_variables() {
+    let server = Options::augment_args(clap::Command::new("server"));
+    let options: Vec<_> = server.get_arguments().filter_map(|arg| arg.get_env()).collect();
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_str().is_some_and(|name| name.starts_with("YAOKU_"));
+        if ours && !options.contains(&name.as_os_str()) && !SECRET_VARIABLES.iter().any(|known| name == *known) {
+            tracing::warn!(variable = ?name, "this environment variable is no option of the server, and is not used");
+        }
+    }
+}
+
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Error::Options(format!("the system gives no threads: {error}")))
+}
+
+fn say(sentence: &str) -> Result<(), Error> {
+    writeln!(stdout(), "{sentence}").map_err(Error::file("standard output"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

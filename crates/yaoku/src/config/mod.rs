@@ -1,0 +1,12 @@
+//! Configuration: flags, then `YAOKU_*` environment variables, then a TOML file.
+//!
+//! [`Options`] is what can be said, each option once for all three forms; [`Settings`] is what it means, checked.
+//! Secrets are never options: they come from files or the environment, and are [`yaoku_crypto::Secret`] at once.
+
+mod options;
+mod secrets;
+mod settings;
+
+pub use options::{LogFormat, LogLevel, Options, StoreOptions};
+pub(crate) use secrets::SECRET_VARIABLES;
+pub use settings::{SealSettings, Settings, StoreSettings};

@@ -1,0 +1,359 @@
+//! Every option, once: as a flag, an environment variable, and a key of the TOML file.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::{Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Options of `yaoku server`. Those that are not given have no value here; [`super::Settings`] knows the defaults.
+#[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// TOML file with any of the options below, named without the dashes: `data-dir = "/var/lib/yaoku"`
+    #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Address and port to listen on [default: 127.0.0.1:7788]
+    #[arg(long, env = "YAOKU_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Service")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+
+    /// Region in ARNs and in DescribeRegions [default: cn-hangzhou]
+    #[arg(long, env = "YAOKU_REGION", help_heading = "Service")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+
+    /// 16 digits that name the account that owns all keys; fixed at the first start [default: drawn at random]
+    #[arg(long, env = "YAOKU_ACCOUNT_ID", value_name = "DIGITS", help_heading = "Service")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+
+    /// AccessKey id of the account's root [default: drawn at the first start, and shown once]
+    ///
+    /// Its secret is read from YAOKU_ROOT_ACCESS_KEY_SECRET or --root-access-key-secret-file.
+    #[arg(long, env = "YAOKU_ROOT_ACCESS_KEY_ID", value_name = "ID", help_heading = "Service")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_access_key_id: Option<String>,
+
+    /// File with the secret of the root AccessKey
+    #[arg(long, env = "YAOKU_ROOT_ACCESS_KEY_SECRET_FILE", value_name = "FILE", help_heading = "Service")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_access_key_secret_file: Option<PathBuf>,
+
+    /// Directory of everything that yaoku keeps [default: ./yaoku-data]
+    #[arg(long, env = "YAOKU_DATA_DIR", value_name = "DIR", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where keys are stored: `embedded`, in the data directory, is the one that this version has [default: embedded]
+    #[arg(long, env = "YAOKU_STORE", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+
+    /// What protects the root key: `file:PATH`, a file that must be kept safe, or `passphrase` [default: file:DIR/root.key]
+    #[arg(long, env = "YAOKU_SEAL", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
+
+    /// File with the passphrase of `--seal passphrase` [default: YAOKU_SEAL_PASSPHRASE, or else the terminal is asked]
+    #[arg(long, env = "YAOKU_SEAL_PASSPHRASE_FILE", value_name = "FILE", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal_passphrase_file: Option<PathBuf>,
+
+    /// Unix socket by which `yaoku backup` and `yaoku seal rotate` reach this server [default: DIR/control.sock]
+    #[arg(long, env = "YAOKU_CONTROL_SOCKET", value_name = "PATH", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_socket: Option<PathBuf>,
+
+    /// Seconds after a key's deletion until its material is taken out of the store's file [default: 600]
+    #[arg(long, env = "YAOKU_SCRUB_DELAY", value_name = "SECONDS", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrub_delay: Option<u64>,
+
+    /// Certificate chain for TLS, in PEM form; read again on SIGHUP
+    #[arg(long, env = "YAOKU_TLS_CERT", value_name = "FILE", help_heading = "TLS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM form; read again on SIGHUP
+    #[arg(long, env = "YAOKU_TLS_KEY", value_name = "FILE", help_heading = "TLS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Serve plain HTTP on addresses that other machines reach; everyone on the way then reads plaintexts and data keys
+    #[arg(long, env = "YAOKU_ALLOW_PLAIN_HTTP", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", help_heading = "TLS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_plain_http: Option<bool>,
+
+    /// Connections at once; at the bound the one without a request for the longest time makes room [default: 4096]
+    #[arg(long, env = "YAOKU_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<u64>,
+
+    /// Bytes of a request's body [default: 1048576]
+    #[arg(long, env = "YAOKU_MAX_BODY_BYTES", value_name = "BYTES", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body_bytes: Option<u64>,
+
+    /// Seconds for the head of a request, and for the TLS handshake [default: 10]
+    #[arg(long, env = "YAOKU_HEADER_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header_timeout: Option<u64>,
+
+    /// Seconds for the body of a request [default: 30]
+    #[arg(long, env = "YAOKU_BODY_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_timeout: Option<u64>,
+
+    /// Seconds that a connection stays open without a request [default: 75]
+    #[arg(long, env = "YAOKU_IDLE_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<u64>,
+
+    /// Seconds that requests under way have to finish when the server is told to stop [default: 30]
+    #[arg(long, env = "YAOKU_DRAIN_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_timeout: Option<u64>,
+
+    /// Nonces of requests remembered against replay, 12 bytes each [default: 4194304]
+    #[arg(long, env = "YAOKU_NONCE_CAPACITY", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce_capacity: Option<u64>,
+
+    /// Keys and ciphers kept in memory, each [default: 16384]
+    #[arg(long, env = "YAOKU_CACHED_KEYS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_keys: Option<u64>,
+
+    /// Keys of an account [default: 10000000]
+    #[arg(long, env = "YAOKU_MAX_KEYS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_keys: Option<u64>,
+
+    /// Aliases of an account [default: 10000000]
+    #[arg(long, env = "YAOKU_MAX_ALIASES", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_aliases: Option<u64>,
+
+    /// Versions of a key made by CreateKeyVersion [default: 10000]
+    #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_key_versions: Option<u32>,
+
+    /// Days between two versions of a key made by CreateKeyVersion [default: 0]
+    #[arg(long, env = "YAOKU_KEY_VERSION_INTERVAL", value_name = "DAYS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_version_interval: Option<u64>,
+
+    /// What is logged to standard error [default: info]
+    #[arg(long, env = "YAOKU_LOG", value_name = "LEVEL", help_heading = "Log")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogLevel>,
+
+    /// Form of the log [default: text]
+    #[arg(long, env = "YAOKU_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Those of the options that say where the store is, for commands that do not serve.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreOptions {
+    /// TOML file of the server's options
+    #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Directory of everything that yaoku keeps [default: ./yaoku-data]
+    #[arg(long, env = "YAOKU_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where keys are stored [default: embedded]
+    #[arg(long, env = "YAOKU_STORE")]
+    pub store: Option<String>,
+
+    /// What protects the root key: `file:PATH` or `passphrase` [default: file:DIR/root.key]
+    #[arg(long, env = "YAOKU_SEAL")]
+    pub seal: Option<String>,
+
+    /// File with the passphrase [default: YAOKU_SEAL_PASSPHRASE, or else the terminal is asked]
+    #[arg(long, env = "YAOKU_SEAL_PASSPHRASE_FILE", value_name = "FILE")]
+    pub seal_passphrase_file: Option<PathBuf>,
+
+    /// Unix socket of a running server [default: DIR/control.sock]
+    #[arg(long, env = "YAOKU_CONTROL_SOCKET", value_name = "PATH")]
+    pub control_socket: Option<PathBuf>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what needs an operator.
+    Error,
+    /// And what may.
+    Warn,
+    /// And one line a request.
+    #[default]
+    Info,
+    /// And why connections end.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What a line of the log looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl From<StoreOptions> for Options {
+    fn from(options: StoreOptions) -> Self {
+        let StoreOptions { config, data_dir, store, seal, seal_passphrase_file, control_socket } = options;
+        Self { config, data_dir, store, seal, seal_passphrase_file, control_socket, ..Self::default() }
+    }
+}
+
+impl Options {
+    /// These options, and where they have none, those of the file that they name.
+    ///
+    /// # Errors
+    /// When the file can't be read, or says something that is not understood.
+    pub fn with_file(self) -> Result<Self, Error> {
+        let Some(path) = &self.config else { return Ok(self) };
+        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let file = Figment::from(Toml::string(&text));
+        file.extract::<Self>().map_err(|error| in_file(path, error))?;
+        let config = self.config.clone();
+        let merged = file.merge(Serialized::defaults(&self)).extract::<Self>();
+        let merged = merged.map_err(|error| Error::Options(error.to_string()))?;
+        Ok(Self { config, ..merged })
+    }
+}
+
+/// A sentence on the first mistake in a file.
+fn in_file(path: &Path, error: figment::Error) -> Error {
+    let path = path.display();
+    let key = error.path.join(".");
+    let why = match error.kind {
+        Kind::UnknownField(name, known) => {
+            format!("{name:?} is not an option; the options are {}", known.join(", "))
+        }
+        Kind::UnknownVariant(found, known) => format!("{key} is {found:?}, but must be one of {}", known.join(", ")),
+        Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) if !key.is_empty() => {
+            format!("{key} is {found}, but must be {wanted}")
+        }
+        kind => kind.to_string(),
+    };
+    Error::Options(format!("{path}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{Command, CommandFactory, FromArgMatches, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Server {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn command() -> Command {
+        // The environment of whoever runs the tests is none of theirs.
+        Server::command().mut_args(|arg| arg.env(None::<&str>))
+    }
+
+    fn options(args: &[&str]) -> Options {
+        let matches = command().try_get_matches_from([&["yaoku"], args].concat()).unwrap();
+        Server::from_arg_matches(&matches).unwrap().options
+    }
+
+    fn in_file(text: &str, args: &[&str]) -> Result<Options, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("yaoku.toml");
+        std::fs::write(&path, text).unwrap();
+        let options = Options { config: Some(path), ..options(args) };
+        options.with_file().map_err(|error| error.to_string())
+    }
+
+    /// Every key that the file may have, from the sentence on one that it may not.
+    fn keys() -> BTreeSet<String> {
+        let told = in_file("nonsense = 1", &[]).unwrap_err();
+        told.split(" options are ").nth(1).unwrap().split(", ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_option_has_all_three_forms() {
+        let keys = keys();
+        let mut flags = BTreeSet::new();
+        for arg in Server::command().get_arguments() {
+            let flag = arg.get_long().unwrap();
+            let variable = format!("YAOKU_{}", flag.to_uppercase().replace('-', "_"));
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(&*variable));
+            flags.insert(flag.to_owned());
+        }
+        flags.remove("config");
+        assert_eq!(flags, keys);
+    }
+
+    #[test]
+    fn options_for_maintenance_are_a_part_of_the_servers() {
+        #[derive(Parser)]
+        struct Maintenance {
+            #[command(flatten)]
+            options: StoreOptions,
+        }
+        let (part, whole) = (Maintenance::command(), Server::command());
+        for arg in part.get_arguments() {
+            let same = whole.get_arguments().find(|other| other.get_long() == arg.get_long());
+            assert_eq!(same.unwrap().get_env(), arg.get_env());
+        }
+    }
+
+    #[test]
+    fn flags_come_before_the_file() {
+        let text = "listen = \"127.0.0.1:1\"\nregion = \"cn-beijing\"\nmax-keys = 5\nallow-plain-http = true\nlog-format = \"json\"";
+        let merged =
+            in_file(text, &["--listen", "127.0.0.1:2", "--data-dir", "/d", "--allow-plain-http=false"]).unwrap();
+        assert_eq!(merged.listen.as_deref(), Some("127.0.0.1:2"));
+        assert_eq!(merged.region.as_deref(), Some("cn-beijing"));
+        assert_eq!(merged.data_dir.as_deref(), Some(Path::new("/d")));
+        assert_eq!((merged.max_keys, merged.allow_plain_http), (Some(5), Some(false)));
+        assert_eq!((merged.log_format, merged.log), (Some(LogFormat::Json), None));
+        assert_eq!(options(&["--allow-plain-http"]).allow_plain_http, Some(true));
+    }
+
+    #[test]
+    fn mistakes_in_the_file_are_told_by_name() {
+        for (text, told) in [
+            ("lissten = \"a\"", "\"lissten\" is not an option; the options are listen, region"),
+            ("max-keys = \"many\"", "max-keys is string \"many\", but must be"),
+            ("account-id = 1234567890123456", "account-id is signed int `1234567890123456`, but must be a string"),
+            ("max-keys = -1", "max-keys"),
+            ("log = \"loud\"", "log is \"loud\", but must be one of error, warn"),
+            ("listen = ", "TOML"),
+            ("root-access-key-secret = \"s\"", "is not an option"),
+        ] {
+            let error = in_file(text, &[]).unwrap_err();
+            assert!(error.contains(told) && error.contains("yaoku.toml"), "{text}: {error}");
+        }
+        let missing = Options { config: Some("/nonexistent/yaoku.toml".into()), ..Options::default() };
+        assert!(missing.with_file().unwrap_err().to_string().contains("/nonexistent/yaoku.toml"));
+    }
+}

@@ -1,0 +1,323 @@
+//! What the options mean, checked.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use yaoku_api::http::Limits;
+use yaoku_crypto::Secret;
+use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
+use yaoku_kms::{KmsConfig, Quotas};
+
+use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
+use super::{LogFormat, LogLevel, Options};
+use crate::Error;
+
+/// How a server is set up.
+pub struct Settings {
+    /// Where everything is kept.
+    pub store: StoreSettings,
+    /// Address and port, or host name and port.
+    pub listen: String,
+    /// Region in ARNs.
+    pub region: String,
+    /// Account and root AccessKey, as far as they are chosen.
+    pub bootstrap: Bootstrap,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether plain HTTP may leave the machine.
+    pub allow_plain_http: bool,
+    /// Bounds of connections and requests.
+    pub limits: Limits,
+    /// Nonces remembered.
+    pub nonce_capacity: usize,
+    /// The domain.
+    pub kms: KmsConfig,
+    /// How much is logged.
+    pub log: LogLevel,
+    /// In what form.
+    pub log_format: LogFormat,
+}
+
+/// Where everything is kept, and what protects it.
+pub struct StoreSettings {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// What protects the root key.
+    pub seal: SealSettings,
+    /// The socket of a running server.
+    pub control_socket: PathBuf,
+}
+
+/// What protects the root key.
+pub enum SealSettings {
+    /// A file that holds it.
+    File(PathBuf),
+    /// A file that holds it sealed under a passphrase; if there is no passphrase here, the terminal is asked.
+    Passphrase(PathBuf, Option<Secret>),
+}
+
+impl Settings {
+    /// Checks options, and reads the secrets that they need.
+    ///
+    /// # Errors
+    /// A sentence on what can't be used and what to do.
+    pub fn of(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let store = StoreSettings::of(options, environment)?;
+        let tls = match (&options.tls_cert, &options.tls_key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err(refusal("--tls-cert needs its private key: give --tls-key too")),
+            (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: give --tls-cert too")),
+        };
+        Ok(Self {
+            store,
+            listen: options.listen.clone().unwrap_or_else(|| "127.0.0.1:7788".into()),
+            region: region(options.region.as_deref().unwrap_or("cn-hangzhou"))?,
+            bootstrap: bootstrap(options, environment)?,
+            tls,
+            allow_plain_http: options.allow_plain_http.unwrap_or(false),
+            limits: limits(options)?,
+            nonce_capacity: count(
+                "nonce-capacity",
+                options.nonce_capacity,
+                yaoku_api::wire::nonce::DEFAULT_CAPACITY,
+                1..=1 << 30,
+            )?,
+            kms: kms(options)?,
+            log: options.log.unwrap_or_default(),
+            log_format: options.log_format.unwrap_or_default(),
+        })
+    }
+}
+
+impl StoreSettings {
+    /// Checks those of the options that say where the store is.
+    ///
+    /// # Errors
+    /// A sentence on what can't be used and what to do.
+    pub fn of(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        if let Some(store) = options.store.as_deref().filter(|store| *store != "embedded") {
+            let what = if store.starts_with("etcd://") { "stores in etcd" } else { "such stores" };
+            return Err(refusal(format!(
+                "--store {store}: this version does not have {what}; leave --store away, and keys are stored in the data directory"
+            )));
+        }
+        let data_dir = options.data_dir.clone().unwrap_or_else(|| "yaoku-data".into());
+        if data_dir.as_os_str().is_empty() {
+            return Err(refusal("--data-dir is empty; name a directory"));
+        }
+        let seal = seal(options, &data_dir, environment)?;
+        let control_socket = options.control_socket.clone().unwrap_or_else(|| data_dir.join("control.sock"));
+        Ok(Self { data_dir, seal, control_socket })
+    }
+}
+
+impl SealSettings {
+    /// The seal.
+    ///
+    /// # Errors
+    /// When it needs a passphrase, and nobody can be asked.
+    pub fn open(self) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
+        match self {
+            Self::File(path) => Ok(Box::new(yaoku_seal::seal::FileSeal { path })),
+            Self::Passphrase(path, passphrase) => {
+                let passphrase = match passphrase {
+                    Some(passphrase) => passphrase,
+                    None if path.exists() => secrets::ask("Passphrase of the seal: ")?,
+                    None => new_passphrase()?,
+                };
+                Ok(Box::new(yaoku_seal::seal::PassphraseSeal {
+                    path,
+                    passphrase,
+                    cost: yaoku_crypto::passphrase::Cost::DEFAULT,
+                }))
+            }
+        }
+    }
+}
+
+/// A passphrase that will be needed again is typed twice.
+fn new_passphrase() -> Result<Secret, Error> {
+    let first = secrets::ask("Choose a passphrase for the seal: ")?;
+    let second = secrets::ask("The same again: ")?;
+    if first.ct_eq(second.expose()) { Ok(first) } else { Err(refusal("the two passphrases differ; start again")) }
+}
+
+fn seal(
+    options: &Options,
+    data_dir: &Path,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SealSettings, Error> {
+    let chosen = options.seal.as_deref().unwrap_or("file:");
+    if chosen == "passphrase" {
+        let passphrase = secrets::given(options.seal_passphrase_file.as_deref(), PASSPHRASE_VARIABLE, environment)?;
+        return Ok(SealSettings::Passphrase(data_dir.join("root.key.sealed"), passphrase));
+    }
+    if options.seal_passphrase_file.is_some() {
+        return Err(refusal("--seal-passphrase-file goes with --seal passphrase; give both or neither"));
+    }
+    match chosen.split_once(':').unwrap_or((chosen, "")) {
+        ("file", "") => Ok(SealSettings::File(data_dir.join("root.key"))),
+        ("file", path) => Ok(SealSettings::File(path.into())),
+        ("pkcs11", _) => Err(refusal("--seal pkcs11: this version does not have it; use file:PATH or passphrase")),
+        _ => Err(refusal(format!("--seal {chosen}: there is no such seal; use file:PATH or passphrase"))),
+    }
+}
+
+fn bootstrap(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Bootstrap, Error> {
+    let account = options.account_id.as_deref().map(AccountId::parse).transpose()?;
+    let secret = secrets::given(options.root_access_key_secret_file.as_deref(), ROOT_SECRET_VARIABLE, environment)?;
+    let root = match (&options.root_access_key_id, secret) {
+        (Some(id), Some(secret)) => Some(NewAccessKey::chosen(id, secret)?),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err(refusal(format!(
+                "--root-access-key-id needs its secret: give it in {ROOT_SECRET_VARIABLE}, or in a file named by --root-access-key-secret-file"
+            )));
+        }
+        (None, Some(_)) => {
+            return Err(refusal(
+                "the secret of the root AccessKey is given, but not its id: give --root-access-key-id too",
+            ));
+        }
+    };
+    Ok(Bootstrap { account, root })
+}
+
+/// The region stands in ARNs, between colons.
+fn region(text: &str) -> Result<String, Error> {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    match fits {
+        true => Ok(text.to_owned()),
+        false => {
+            Err(refusal(format!("--region {text:?}: a region has 1 to 64 lower-case letters, digits and hyphens")))
+        }
+    }
+}
+
+fn limits(options: &Options) -> Result<Limits, Error> {
+    let default = Limits::default();
+    let header_timeout = seconds("header-timeout", options.header_timeout, default.header_timeout)?;
+    let body_bytes = count("max-body-bytes", options.max_body_bytes, default.body_bytes, 1024..=64 << 20)?;
+    Ok(Limits {
+        connections: count("max-connections", options.max_connections, default.connections, 1..=1_000_000)?,
+        handshake_timeout: header_timeout,
+        header_timeout,
+        body_timeout: seconds("body-timeout", options.body_timeout, default.body_timeout)?,
+        idle_timeout: seconds("idle-timeout", options.idle_timeout, default.idle_timeout)?,
+        drain_timeout: seconds("drain-timeout", options.drain_timeout, default.drain_timeout)?,
+        body_bytes,
+        all_requests_bytes: default.all_requests_bytes.max(body_bytes * 4),
+        ..default
+    })
+}
+
+fn kms(options: &Options) -> Result<KmsConfig, Error> {
+    const DAY: u64 = 86_400;
+    let default = KmsConfig::default();
+    let interval = options.key_version_interval.unwrap_or(default.key_version_interval / DAY);
+    if interval > 36_500 {
+        return Err(beyond("key-version-interval", &(0..=36_500)));
+    }
+    Ok(KmsConfig {
+        quotas: Quotas {
+            keys: options.max_keys.unwrap_or(default.quotas.keys),
+            aliases: options.max_aliases.unwrap_or(default.quotas.aliases),
+            key_versions: options.max_key_versions.unwrap_or(default.quotas.key_versions),
+        },
+        cached_keys: count("cached-keys", options.cached_keys, default.cached_keys, 1..=100_000_000)?,
+        key_version_interval: interval * DAY,
+        scrub_delay: options.scrub_delay.unwrap_or(default.scrub_delay),
+    })
+}
+
+fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, Error> {
+    let range = 1..=86_400;
+    let given = given.unwrap_or(default.as_secs());
+    if range.contains(&given) { Ok(Duration::from_secs(given)) } else { Err(beyond(name, &range)) }
+}
+
+fn count(name: &str, given: Option<u64>, default: usize, range: std::ops::RangeInclusive<u64>) -> Result<usize, Error> {
+    let Some(given) = given else { return Ok(default) };
+    match usize::try_from(given) {
+        Ok(count) if range.contains(&given) => Ok(count),
+        _ => Err(beyond(name, &range)),
+    }
+}
+
+fn beyond(name: &str, range: &std::ops::RangeInclusive<u64>) -> Error {
+    refusal(format!("--{name} must be from {} to {}", range.start(), range.end()))
+}
+
+fn refusal(sentence: impl Into<String>) -> Error {
+    Error::Options(sentence.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut Options), variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let mut options = Options::default();
+        change(&mut options);
+        let environment =
+            |name: &str| variables.iter().find(|(held, _)| *held == name).map(|(_, value)| OsString::from(value));
+        Settings::of(&options, &environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_given_gives_the_documented_defaults() {
+        let settings = settings(|_| {}, &[]).unwrap();
+        assert_eq!((&*settings.listen, &*settings.region), ("127.0.0.1:7788", "cn-hangzhou"));
+        assert_eq!(settings.store.data_dir, Path::new("yaoku-data"));
+        assert_eq!(settings.store.control_socket, Path::new("yaoku-data/control.sock"));
+        assert!(matches!(&settings.store.seal, SealSettings::File(path) if path == Path::new("yaoku-data/root.key")));
+        assert!(settings.bootstrap.account.is_none() && settings.bootstrap.root.is_none());
+        assert!(settings.tls.is_none() && !settings.allow_plain_http);
+        assert_eq!((settings.kms.key_version_interval, settings.nonce_capacity), (0, 4_194_304));
+    }
+
+    #[test]
+    fn a_root_credential_has_two_halves() {
+        let id = |options: &mut Options| options.root_access_key_id = Some("root".into());
+        let secret = [("YAOKU_ROOT_ACCESS_KEY_SECRET", "0123456789abcdef")];
+        assert!(settings(id, &secret).unwrap().bootstrap.root.is_some());
+        assert!(settings(id, &[]).err().unwrap().contains("YAOKU_ROOT_ACCESS_KEY_SECRET"));
+        assert!(settings(|_| {}, &secret).err().unwrap().contains("--root-access-key-id"));
+    }
+
+    #[test]
+    fn what_this_version_does_not_have_is_said() {
+        let refused = |change: fn(&mut Options)| settings(change, &[]).err().unwrap();
+        assert!(refused(|o| o.store = Some("etcd://h:2379".into())).contains("does not have stores in etcd"));
+        assert!(refused(|o| o.seal = Some("pkcs11".into())).contains("does not have it"));
+        assert!(refused(|o| o.seal = Some("pkcs11:slot".into())).contains("does not have it"));
+        assert!(refused(|o| o.seal = Some("paper".into())).contains("no such seal"));
+        assert!(settings(|o| o.store = Some("embedded".into()), &[]).is_ok());
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_refused_by_name() {
+        let refused = |change: fn(&mut Options)| settings(change, &[]).err().unwrap();
+        assert!(refused(|o| o.region = Some("cn:x".into())).contains("--region"));
+        assert!(refused(|o| o.account_id = Some("12".into())).contains("16 decimal digits"));
+        assert!(refused(|o| o.tls_cert = Some("c".into())).contains("--tls-key"));
+        assert!(refused(|o| o.tls_key = Some("k".into())).contains("--tls-cert"));
+        assert!(refused(|o| o.max_connections = Some(0)).contains("--max-connections must be from 1"));
+        assert!(refused(|o| o.body_timeout = Some(0)).contains("--body-timeout"));
+        assert!(refused(|o| o.key_version_interval = Some(u64::MAX)).contains("--key-version-interval"));
+        assert!(refused(|o| o.data_dir = Some("".into())).contains("--data-dir"));
+        assert!(refused(|o| o.seal_passphrase_file = Some("p".into())).contains("--seal passphrase"));
+    }
+
+    #[test]
+    fn the_passphrase_comes_from_the_environment() {
+        let variables = [("YAOKU_SEAL_PASSPHRASE", "correct horse")];
+        let settings = settings(|o| o.seal = Some("passphrase".into()), &variables).unwrap();
+        let SealSettings::Passphrase(path, Some(passphrase)) = settings.store.seal else { panic!("another seal") };
+        assert_eq!(path, Path::new("yaoku-data/root.key.sealed"));
+        assert!(passphrase.ct_eq(b"correct horse"));
+    }
+}

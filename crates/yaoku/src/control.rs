@@ -1,0 +1,229 @@
+//! The control socket: how `yaoku backup` and `yaoku seal rotate` reach a running server.
+//!
+//! HTTP/1.1 over a Unix socket that only the server's own user can open: `POST /backup` answers with the backup as it is
+//! made, `POST /seal/rotate` with a sentence. A failure is a status other than 200 and a sentence; a backup that fails on
+//! the way breaks off without the last chunk, so that it can't be taken for a whole one.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::{JoinHandle, JoinSet};
+use yaoku_seal::Vault;
+
+use crate::{Error, maintenance};
+
+const BACKUP: &str = "/backup";
+const ROTATE: &str = "/seal/rotate";
+/// Bytes of a backup that wait for the reader.
+const BUFFER: usize = 64 << 10;
+/// Connections at once.
+const CONNECTIONS: usize = 8;
+
+/// The server's end.
+pub(crate) struct ControlSocket {
+    path: PathBuf,
+    serving: JoinHandle<()>,
+}
+
+impl ControlSocket {
+    /// Opens the socket and serves it. The data directory must be held: then a socket that is there already is left over
+    /// from a server that is no more.
+    pub(crate) fn open(path: PathBuf, vault: Arc<Vault>) -> Result<Self, Error> {
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&path).map_err(Error::file(&path))?,
+            Ok(_) => {
+                let path = path.display();
+                return Err(Error::Options(format!(
+                    "{path} is there and is no socket; name another one with --control-socket"
+                )));
+            }
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(|error| {
+            let path = path.display();
+            let why = "the system takes some hundred characters; name a shorter path with --control-socket";
+            Error::Options(format!("the control socket {path} can't be opened: {error} ({why})"))
+        })?;
+        let only_us = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, only_us).map_err(Error::file(&path))?;
+        Ok(Self { path, serving: tokio::spawn(serve(listener, vault)) })
+    }
+
+    /// Closes the socket; what is being answered breaks off.
+    pub(crate) async fn close(self) {
+        self.serving.abort();
+        let _ = self.serving.await;
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(listener: UnixListener, vault: Arc<Vault>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) if is_ours(&stream) => {
+                    connections.spawn(converse(stream, vault.clone()));
+                }
+                Ok(_) => tracing::warn!("another user of this machine tried the control socket"),
+                Err(error) => {
+                    tracing::error!(%error, "the control socket fails");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Whether the peer is of this server's user, or the superuser.
+fn is_ours(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn converse(stream: UnixStream, vault: Arc<Vault>) {
+    let service = service_fn(|request| answer(request, vault.clone()));
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(10))
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection of the control socket ended");
+    }
+}
+
+type Answer = Response<Either<Full<Bytes>, Piped>>;
+
+async fn answer(request: Request<Incoming>, vault: Arc<Vault>) -> Result<Answer, std::convert::Infallible> {
+    Ok(match (request.method(), request.uri().path()) {
+        (&Method::POST, BACKUP) => {
+            tracing::info!("a backup is being made");
+            Response::new(Either::Right(Piped::backup(vault)))
+        }
+        (&Method::POST, ROTATE) => match vault.rotate_root().await {
+            Ok(domains) => {
+                tracing::info!(domains, "the root key was rotated");
+                sentence(StatusCode::OK, maintenance::rotated(domains))
+            }
+            Err(error) => {
+                tracing::error!(%error, "the root key could not be rotated");
+                sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
+        },
+        _ => sentence(StatusCode::NOT_FOUND, "it does not know this command; it may be of another version".into()),
+    })
+}
+
+fn sentence(status: StatusCode, text: String) -> Answer {
+    let mut response = Response::new(Either::Left(Full::new(text.into())));
+    *response.status_mut() = status;
+    response
+}
+
+/// A body that another task writes; an error of that task breaks the body off.
+struct Piped {
+    reader: DuplexStream,
+    writing: JoinHandle<Result<(), yaoku_seal::Error>>,
+}
+
+impl Piped {
+    fn backup(vault: Arc<Vault>) -> Self {
+        let (mut writer, reader) = tokio::io::duplex(BUFFER);
+        let writing = tokio::spawn(async move {
+            let result = maintenance::write_backup(&vault, &mut writer).await;
+            if let Err(error) = &result {
+                tracing::error!(%error, "the backup could not be finished");
+            }
+            result
+        });
+        Self { reader, writing }
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        self.writing.abort();
+    }
+}
+
+impl Body for Piped {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let mut chunk = vec![0; BUFFER];
+        let mut buffer = ReadBuf::new(&mut chunk);
+        ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer))?;
+        let filled = buffer.filled().len();
+        if filled > 0 {
+            chunk.truncate(filled);
+            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
+        }
+        match ready!(Pin::new(&mut self.writing).poll(cx)) {
+            Ok(Ok(())) => Poll::Ready(None),
+            Ok(Err(error)) => Poll::Ready(Some(Err(io::Error::other(error)))),
+            Err(error) => Poll::Ready(Some(Err(io::Error::other(error)))),
+        }
+    }
+}
+
+/// The other end: a running server.
+pub(crate) struct RunningServer(UnixStream);
+
+impl RunningServer {
+    /// The server behind a socket; none if nobody listens there.
+    pub(crate) async fn find(path: &Path) -> Option<Self> {
+        UnixStream::connect(path).await.ok().map(Self)
+    }
+
+    /// Has a backup made and written.
+    pub(crate) async fn backup(self, out: &mut (impl AsyncWrite + Unpin)) -> Result<(), Error> {
+        let mut body = self.post(BACKUP).await?;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Error::Control(error.to_string()))?;
+            if let Ok(data) = frame.into_data() {
+                out.write_all(&data).await.map_err(Error::file("the backup"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the root key rotated; the server's sentence on it.
+    pub(crate) async fn rotate(self) -> Result<String, Error> {
+        text(self.post(ROTATE).await?).await
+    }
+
+    async fn post(self, path: &str) -> Result<Incoming, Error> {
+        let broken = |error: hyper::Error| Error::Control(error.to_string());
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(self.0)).await.map_err(broken)?;
+        tokio::spawn(connection);
+        let request = Request::post(path).header("host", "localhost").body(Full::<Bytes>::default());
+        let request = request.map_err(|error| Error::Control(error.to_string()))?;
+        let response = pin!(sender.send_request(request)).await.map_err(broken)?;
+        let ok = response.status() == StatusCode::OK;
+        let body = response.into_body();
+        if ok { Ok(body) } else { Err(Error::Server(text(body).await?)) }
+    }
+}
+
+/// The server's sentence; it is a short one.
+async fn text(body: Incoming) -> Result<String, Error> {
+    let whole = http_body_util::Limited::new(body, 64 << 10).collect().await;
+    let bytes = whole.map_err(|error| Error::Control(error.to_string()))?.to_bytes();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

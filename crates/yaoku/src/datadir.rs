@@ -1,0 +1,86 @@
+//! The directory of everything that yaoku keeps. One process at a time has it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Held locked by the process that has the directory; it stays when the process ends.
+const LOCK: &str = "yaoku.lock";
+/// Directory of the embedded store. A restored one takes its place by one rename.
+const STORE: &str = "store";
+
+/// A data directory that no other process has.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Takes the directory; makes it, readable by nobody else, if it is not there.
+    pub(crate) fn take(path: &Path) -> Result<Self, Error> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::file(path))?;
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
+        let lock = lock.map_err(Error::file(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(Error::File { path: lock_path, error }),
+        }
+    }
+
+    /// As [`Self::take`], of a directory that must hold a store.
+    pub(crate) fn take_existing(path: &Path) -> Result<Self, Error> {
+        if !path.join(STORE).is_dir() {
+            let path = path.display();
+            return Err(Error::Options(format!(
+                "{path} holds no store of yaoku; name the right directory with --data-dir"
+            )));
+        }
+        Self::take(path)
+    }
+
+    /// Where the embedded store is.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join(STORE)
+    }
+
+    /// A file or directory within.
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes what was created or renamed within durable.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(Error::file(&self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let taken = DataDir::take(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(matches!(DataDir::take(&path), Err(Error::InUse(_))));
+        drop(taken);
+        DataDir::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_without_a_store_is_told_from_one_with() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(DataDir::take_existing(dir.path()).unwrap_err().to_string().contains("--data-dir"));
+        std::fs::create_dir(dir.path().join(STORE)).unwrap();
+        DataDir::take_existing(dir.path()).unwrap();
+    }
+}

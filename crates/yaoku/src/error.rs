@@ -1,0 +1,74 @@
+//! The one error type of this crate: sentences for the person at the terminal.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a command can't be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Options contradict each other or can't be used; the sentence says what to do.
+    #[error("{0}")]
+    Options(String),
+    /// A file or directory can't be used.
+    #[error("{path}: {error}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Another process has the data directory.
+    #[error("another yaoku process uses {path}; stop it first", path = .0.display())]
+    InUse(PathBuf),
+    /// Another process has the data directory, and should do this, but can't be reached.
+    #[error(
+        "a yaoku process uses {path}, but nobody answers at its control socket {socket}; name the right one with \
+         --control-socket, or stop that process", path = data_dir.display(), socket = socket.display()
+    )]
+    Unreachable {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Where its server should answer.
+        socket: PathBuf,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {error}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] yaoku_api::http::TlsError),
+    /// The store, the seal or a backup can't be used.
+    #[error(transparent)]
+    Vault(#[from] yaoku_seal::Error),
+    /// Identities can't be used.
+    #[error(transparent)]
+    Iam(#[from] yaoku_iam::Error),
+    /// Keys can't be read.
+    #[error("the keys can't be read: {0}")]
+    Kms(#[from] yaoku_kms::Error),
+    /// The running server did not do what it was asked for.
+    #[error("the running server says: {0}")]
+    Server(String),
+    /// The connection to the running server broke off.
+    #[error("the connection to the running server broke off ({0}); its log may say why")]
+    Control(String),
+}
+
+impl Error {
+    /// A failure of a file.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        |error| Self::File { path, error }
+    }
+}
+
+impl From<yaoku_store::Error> for Error {
+    fn from(error: yaoku_store::Error) -> Self {
+        Self::Vault(error.into())
+    }
+}

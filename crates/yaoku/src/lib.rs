@@ -1,0 +1,19 @@
+//! The `yaoku` program: command line, configuration, wiring, signals, and the control socket.
+//!
+//! [`cli`] reads the command line, [`config`] makes settings of it, [`serve`] puts the crates together and serves; it can
+//! be used from a test as well. [`control`] is how `yaoku backup` and `yaoku seal rotate` reach a running server, and
+//! [`restore`] puts a backup in the place of a store.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+mod datadir;
+mod error;
+mod greeting;
+mod logging;
+pub mod maintenance;
+pub mod restore;
+pub mod serve;
+mod signals;
+
+pub use error::Error;

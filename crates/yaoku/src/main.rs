@@ -1,0 +1,7 @@
+//! The `yaoku` program; all of it is in the library beside this file.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    yaoku::cli::run()
+}

@@ -1,0 +1,91 @@
+//! Commands on a store that a running server may hold: then the server does them, else this process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::fs::{File, OpenOptions};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use yaoku_seal::Vault;
+
+use crate::Error;
+use crate::config::StoreSettings;
+use crate::control::RunningServer;
+use crate::datadir::DataDir;
+use crate::serve::open_vault;
+
+/// Writes a backup to a new file; a sentence on it.
+///
+/// # Errors
+/// When the file is there already, or anything fails; no file is left then.
+pub async fn backup(settings: StoreSettings, path: &Path) -> Result<String, Error> {
+    let mut file = new_file(path).await?;
+    let written = write_to(settings, &mut file).await;
+    let durable = match written {
+        Ok(()) => file.sync_all().await.map_err(Error::file(path)),
+        Err(error) => Err(error),
+    };
+    if durable.is_err() {
+        // What is left is no backup.
+        let _ = tokio::fs::remove_file(path).await;
+    }
+    durable?;
+    let size = file.metadata().await.map_err(Error::file(path))?.len();
+    Ok(format!("backup written to {} ({size} bytes); keep it apart from the seal that opens it", path.display()))
+}
+
+/// Replaces the root key; a sentence on it.
+///
+/// # Errors
+/// When seal or store can't be written; the old root key then stays.
+pub async fn rotate(settings: StoreSettings) -> Result<String, Error> {
+    if let Some(server) = RunningServer::find(&settings.control_socket).await {
+        return server.rotate().await;
+    }
+    let (_data_dir, vault) = open(settings).await?;
+    Ok(rotated(vault.rotate_root().await?))
+}
+
+/// The sentence on a rotation.
+pub(crate) fn rotated(domains: usize) -> String {
+    format!(
+        "the root key was replaced, and {domains} domain keys wrapped anew; make a backup: older ones need the old root key"
+    )
+}
+
+/// Writes a backup of an open vault.
+pub(crate) async fn write_backup(
+    vault: &Vault,
+    out: &mut (impl AsyncWrite + Unpin + Send),
+) -> Result<(), yaoku_seal::Error> {
+    yaoku_seal::backup::write(vault, out).await
+}
+
+async fn write_to(settings: StoreSettings, file: &mut File) -> Result<(), Error> {
+    if let Some(server) = RunningServer::find(&settings.control_socket).await {
+        return server.backup(file).await;
+    }
+    let (_data_dir, vault) = open(settings).await?;
+    write_backup(&vault, file).await?;
+    file.flush().await.map_err(Error::file("the backup"))
+}
+
+/// The vault, of a data directory that nobody else has.
+async fn open(settings: StoreSettings) -> Result<(DataDir, Arc<Vault>), Error> {
+    let data_dir = DataDir::take_existing(&settings.data_dir).map_err(|error| match error {
+        Error::InUse(data_dir) => Error::Unreachable { data_dir, socket: settings.control_socket },
+        other => other,
+    })?;
+    let vault = open_vault(&data_dir, settings.seal).await?;
+    Ok((data_dir, vault))
+}
+
+/// A file that only this user can read.
+async fn new_file(path: &Path) -> Result<File, Error> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
+    opened.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::Options(format!("{} is there already; name a new file", path.display()))
+        }
+        _ => Error::File { path: path.to_owned(), error },
+    })
+}

@@ -1,0 +1,197 @@
+//! Puts the crates together, and serves.
+
+use std::io::stdout;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use yaoku_api::http::{Limits, Server, TlsReloader};
+use yaoku_api::metrics::Metrics;
+use yaoku_api::{Service, ServiceConfig};
+use yaoku_crypto::SystemRandom;
+use yaoku_iam::{Iam, Opened};
+use yaoku_kms::{Clock, Kms, SystemClock};
+use yaoku_seal::Vault;
+use yaoku_store::Embedded;
+
+use crate::Error;
+use crate::config::{SealSettings, Settings};
+use crate::control::ControlSocket;
+use crate::datadir::DataDir;
+use crate::greeting::Greeting;
+use crate::signals::{Asked, Signals};
+
+/// Serves until the process is told to stop: SIGTERM and SIGINT let requests under way finish; a second one does not wait
+/// for them. SIGHUP reads the TLS certificate again.
+///
+/// # Errors
+/// When serving can't begin.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    let mut signals = Signals::take().map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
+    limit_process(&settings.limits);
+    let running = start(settings, Arc::new(SystemClock)).await?;
+    if let Err(error) = running.greeting.print(&mut stdout()) {
+        tracing::warn!(%error, "standard output can't be written");
+    }
+    while signals.next().await == Asked::Reload {
+        running.reload_certificate();
+    }
+    tracing::info!("stopping: requests under way may finish");
+    let stopped = running.stop();
+    let asked_again = async { while signals.next().await != Asked::Stop {} };
+    tokio::select! {
+        () = stopped => {}
+        () = asked_again => tracing::warn!("told to stop again: requests under way are given up"),
+    }
+    Ok(())
+}
+
+/// A server that is up.
+pub struct Running {
+    address: SocketAddr,
+    greeting: Greeting,
+    tls: Option<Arc<TlsReloader>>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    scheduler: JoinHandle<std::convert::Infallible>,
+    control: ControlSocket,
+    vault: Weak<Vault>,
+    data_dir: DataDir,
+}
+
+/// Starts a server by a clock of the caller's choice. Must be called within a Tokio runtime.
+///
+/// # Errors
+/// When the settings can't be used, or what they name.
+pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running, Error> {
+    let tls = settings.tls.map(|(cert, key)| TlsReloader::open(cert, key)).transpose()?.map(Arc::new);
+    // An address that is taken must show before the first start draws a credential and shows it.
+    let listener = listen(&settings.listen, tls.is_some() || settings.allow_plain_http).await?;
+    let address = listener.local_addr().map_err(|error| Error::Options(error.to_string()))?;
+    let data_dir = DataDir::take(&settings.store.data_dir)?;
+    let vault = open_vault(&data_dir, settings.store.seal).await?;
+    let control = ControlSocket::open(settings.store.control_socket, vault.clone())?;
+    let chosen = settings.bootstrap.root.as_ref().map(|root| root.id.as_str().to_owned());
+    let Opened { iam, account, first_start, drawn } = Iam::open(&vault, settings.bootstrap).await?;
+    let iam = Arc::new(iam);
+    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms).await?;
+    let scheduler = tokio::spawn({
+        let kms = kms.clone();
+        async move { kms.run_scheduler().await }
+    });
+    let metrics = Arc::new(Metrics::new());
+    let config = ServiceConfig { region: settings.region.clone(), nonce_capacity: settings.nonce_capacity };
+    let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), config));
+    let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(server.run(async {
+        // Stops as well when the sender is dropped.
+        let _ = stopped.await;
+    }));
+    let greeting =
+        Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
+    let vault = Arc::downgrade(&vault);
+    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, vault, data_dir })
+}
+
+impl Running {
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The root AccessKey that was drawn at this start, and may be shown once: id and secret.
+    pub fn drawn_access_key(&self) -> Option<(&str, &yaoku_crypto::Secret)> {
+        self.greeting.drawn.as_ref().map(|key| (key.id.as_str(), &key.secret))
+    }
+
+    /// Reads the TLS certificate again; what can't be used changes nothing but the log.
+    pub fn reload_certificate(&self) {
+        match self.tls.as_ref().map(|tls| tls.reload()) {
+            Some(Ok(())) => tracing::info!("the TLS certificate was read again"),
+            Some(Err(error)) => tracing::error!(%error, "the TLS certificate stays what it was"),
+            None => tracing::info!("there is no TLS certificate to read again"),
+        }
+    }
+
+    /// Lets requests under way finish, and ends. When this returns, the data directory is free.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "serving ended badly");
+        }
+        self.scheduler.abort();
+        let _ = self.scheduler.await;
+        self.control.close().await;
+        // The follower of the store's changes ends on its own, soon after the domain is gone.
+        let released = async {
+            while self.vault.strong_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(RELEASE, released).await.is_err() {
+            tracing::warn!("the store is still being used");
+        }
+        drop(self.data_dir);
+    }
+}
+
+/// How long the store may take to be closed.
+const RELEASE: Duration = Duration::from_secs(10);
+
+/// Opens the store of a data directory with its seal; makes both where there is neither.
+pub(crate) async fn open_vault(data_dir: &DataDir, seal: SealSettings) -> Result<Arc<Vault>, Error> {
+    let path = data_dir.store();
+    let opened = tokio::task::spawn_blocking(move || {
+        let seal = seal.open()?;
+        Ok::<_, Error>((Embedded::open(&path, yaoku_store::Options::default())?, seal))
+    });
+    let (store, seal) = opened.await.map_err(|error| Error::Options(error.to_string()))??;
+    Ok(Arc::new(Vault::open(Arc::new(store), seal.into(), Arc::new(SystemRandom)).await?))
+}
+
+/// Binds the first address that a name stands for; in the clear only if none of them leaves the machine.
+async fn listen(name: &str, anywhere: bool) -> Result<TcpListener, Error> {
+    let form = |why: String| {
+        Error::Options(format!("--listen {name}: {why}; give an address and a port, such as 127.0.0.1:7788"))
+    };
+    let found: Vec<SocketAddr> =
+        tokio::net::lookup_host(name).await.map_err(|error| form(error.to_string()))?.collect();
+    if let Some(open) = found.iter().find(|address| !address.ip().is_loopback() && !anywhere) {
+        return Err(Error::Options(format!(
+            "on {open} other machines could read plaintexts and data keys from plain HTTP: give --tls-cert and --tls-key, \
+             listen on 127.0.0.1, or say --allow-plain-http"
+        )));
+    }
+    let address = *found.first().ok_or_else(|| form("the name stands for no address".into()))?;
+    TcpListener::bind(address).await.map_err(|error| Error::Listen { address, error })
+}
+
+/// Allows the process the files that its connections need, and no core dump, which would hold keys.
+fn limit_process(limits: &Limits) {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps can't be switched off");
+    }
+    // The store, the log, and some for the runtime.
+    const OTHERS: u64 = 64;
+    let wanted = limits.connections as u64 + OTHERS;
+    let held = getrlimit(Resource::Nofile);
+    if held.current.is_some_and(|now| now < wanted) {
+        let raised = held.maximum.map_or(wanted, |most| most.min(wanted));
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..held }) {
+            tracing::warn!(%error, "the limit of open files can't be raised");
+        }
+    }
+    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < wanted) {
+        tracing::warn!(
+            most,
+            wanted,
+            "open files are limited to fewer than --max-connections needs; raise the limit (ulimit -n)"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Backups, restores and rotations of the root key, with a server and without.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use support::Server;
+
+fn yaoku(data: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    command.args(args).arg("--data-dir").arg(data).stdin(Stdio::null()).output().unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[track_caller]
+fn refused(output: &Output, told: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said.contains(told), "no {told:?} in {said}");
+}
+
+#[test]
+fn a_backup_of_a_running_server_restores_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, elsewhere, file) = (dir.path().join("data"), dir.path().join("elsewhere"), dir.path().join("backup"));
+    let file = file.to_str().unwrap();
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let blob = client.encrypt(&key, "aGk=");
+    done(&yaoku(&data, &["backup", file]));
+    refused(&yaoku(&data, &["backup", file]), "is there already");
+    let later = client.create_key(&[]);
+    refused(&yaoku(&data, &["restore", file, "--replace"]), "stop it first");
+    assert_eq!(server.terminate(), Some(0));
+
+    std::fs::create_dir(&elsewhere).unwrap();
+    refused(&yaoku(&elsewhere, &["restore", file]), "");
+    assert!(!elsewhere.join("store").exists() && !elsewhere.join("restore.tmp").exists());
+    std::fs::copy(data.join("root.key"), elsewhere.join("root.key")).unwrap();
+    done(&yaoku(&elsewhere, &["restore", file]));
+    let server = Server::start(&elsewhere);
+    let client = server.client();
+    assert_eq!(client.call("Decrypt", &[("CiphertextBlob", &blob)]).ok().text("Plaintext"), "aGk=");
+    client.call("DescribeKey", &[("KeyId", &later)]).fails(404, "Forbidden.KeyNotFound");
+}
+
+#[test]
+fn a_restore_replaces_a_store_only_when_told_and_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("backup"));
+    let file = file.to_str().unwrap();
+    let server = Server::start(&data);
+    let first = server.client().create_key(&[]);
+    assert_eq!(server.terminate(), Some(0));
+    done(&yaoku(&data, &["backup", file]));
+    let server = Server::start(&data);
+    let second = server.client().create_key(&[]);
+    assert_eq!(server.terminate(), Some(0));
+
+    refused(&yaoku(&data, &["restore", file]), "--replace");
+    let mut damaged = std::fs::read(file).unwrap();
+    damaged.truncate(damaged.len() - 1);
+    let damaged_file = dir.path().join("damaged");
+    std::fs::write(&damaged_file, damaged).unwrap();
+    refused(&yaoku(&data, &["restore", damaged_file.to_str().unwrap(), "--replace"]), "");
+    assert!(!data.join("store.before-restore").exists() && !data.join("restore.tmp").exists());
+
+    assert!(done(&yaoku(&data, &["restore", file, "--replace"])).contains("store.before-restore"));
+    let server = Server::start(&data);
+    assert_eq!(server.client().state(&first), "Enabled");
+    server.client().call("DescribeKey", &[("KeyId", &second)]).fails(404, "Forbidden.KeyNotFound");
+    assert_eq!(server.terminate(), Some(0));
+    refused(&yaoku(&data, &["restore", file, "--replace"]), "earlier restore");
+
+    // The former store is whole: put back, it serves what it held.
+    std::fs::remove_dir_all(data.join("store")).unwrap();
+    std::fs::rename(data.join("store.before-restore"), data.join("store")).unwrap();
+    let server = Server::start(&data);
+    assert_eq!(server.client().state(&second), "Enabled");
+}
+
+#[test]
+fn the_root_key_rotates_with_and_without_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let root_key = || std::fs::read(data.join("root.key")).unwrap();
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let blob = client.encrypt(&key, "aGk=");
+    let before = root_key();
+    done(&yaoku(&data, &["seal", "rotate"]));
+    let between = root_key();
+    assert_ne!(before, between);
+    assert_eq!(client.call("Decrypt", &[("CiphertextBlob", &blob)]).ok().text("Plaintext"), "aGk=");
+    client.create_key(&[]);
+    assert_eq!(server.terminate(), Some(0));
+    done(&yaoku(&data, &["seal", "rotate"]));
+    assert_ne!(between, root_key());
+    let server = Server::start(&data);
+    assert_eq!(server.client().call("Decrypt", &[("CiphertextBlob", &blob)]).ok().text("Plaintext"), "aGk=");
+    assert_eq!(server.client().call("ListKeys", &[]).ok().number("TotalCount"), 2);
+    assert_eq!(server.terminate(), Some(0));
+
+    std::fs::write(data.join("root.key"), before).unwrap();
+    let error = Server::try_start(&data, |_| {}).err().expect("the old root key opens nothing any more");
+    assert!(error.contains("seal"), "{error}");
+}
+
+#[test]
+fn a_server_whose_socket_is_elsewhere_is_not_gone_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, socket) = (dir.path().join("data"), dir.path().join("s"));
+    let _server = Server::start_with(&data, |command| {
+        command.arg("--control-socket").arg(&socket);
+    });
+    refused(&yaoku(&data, &["seal", "rotate"]), "--control-socket");
+    refused(&yaoku(&data, &["restore", "/nonexistent", "--replace"]), "stop it first");
+    done(&yaoku(&data, &["seal", "rotate", "--control-socket", socket.to_str().unwrap()]));
+}
+
+#[test]
+fn a_passphrase_seals_the_root_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, passphrase) = (dir.path().join("data"), dir.path().join("passphrase"));
+    let start = |phrase: &str| {
+        std::fs::write(&passphrase, phrase).unwrap();
+        Server::try_start(&data, |command| {
+            command.args(["--seal", "passphrase", "--seal-passphrase-file"]).arg(&passphrase);
+        })
+    };
+    let server = start("correct horse\n").unwrap();
+    let key = server.client().create_key(&[]);
+    assert_eq!(server.terminate(), Some(0));
+    assert!(data.join("root.key.sealed").exists() && !data.join("root.key").exists());
+    assert!(start("wrong horse\n").is_err());
+    assert_eq!(start("correct horse").unwrap().client().state(&key), "Enabled");
+}

@@ -1,0 +1,191 @@
+//! The whole state × action matrix of the documentation, every cell of it over the wire.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use support::{Client, Server};
+
+/// What an action answers to a key in each state: Enabled, Disabled, PendingDeletion, PendingImport.
+/// `o` is success, `D`, `P`, `I` are Rejected.Disabled, .PendingDeletion, .PendingImport, `M` is
+/// Rejected.StateModifiedFailed.
+const MATRIX: &[(&str, &str)] = &[
+    ("Encrypt", "oDPI"),
+    ("Decrypt", "oDPI"),
+    ("ReEncrypt source", "oDPI"),
+    ("ReEncrypt destination", "oDPI"),
+    ("GenerateDataKey", "oDPI"),
+    ("GenerateDataKeyWithoutPlaintext", "oDPI"),
+    ("ExportDataKey", "oDPI"),
+    ("GenerateAndExportDataKey", "oDPI"),
+    ("CreateKeyVersion", "oDPI"),
+    ("UpdateRotationPolicy", "oDPI"),
+    ("DescribeKey", "oooo"),
+    ("ListKeys", "oooo"),
+    ("ListKeyVersions", "oooo"),
+    ("DescribeKeyVersion", "ooo-"),
+    ("ListAliases", "oooo"),
+    ("ListAliasesByKeyId", "oooo"),
+    ("ListResourceTags", "oooo"),
+    ("ListTagResources", "oooo"),
+    ("DeleteAlias", "oooo"),
+    ("UpdateKeyDescription", "ooPo"),
+    ("TagResource", "ooPo"),
+    ("UntagResource", "ooPo"),
+    ("TagResources", "ooPo"),
+    ("UntagResources", "ooPo"),
+    ("EnableKey", "ooMM"),
+    ("DisableKey", "ooMM"),
+    ("ScheduleKeyDeletion", "ooMo"),
+    ("CancelKeyDeletion", "MMoM"),
+    ("CreateAlias", "ooMo"),
+    ("UpdateAlias", "ooPo"),
+    ("SetDeletionProtection", "ooPo"),
+];
+
+const STATES: [&str; 4] = ["Enabled", "Disabled", "PendingDeletion", "PendingImport"];
+
+#[test]
+fn every_action_answers_every_state_as_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client();
+    let public_key = rsa_public_key();
+    let mut wrong = Vec::new();
+    for (action, row) in MATRIX {
+        for (state, expected) in STATES.into_iter().zip(row.chars()) {
+            let expected = match expected {
+                'o' => "ok",
+                'D' => "Rejected.Disabled",
+                'P' => "Rejected.PendingDeletion",
+                'I' => "Rejected.PendingImport",
+                'M' => "Rejected.StateModifiedFailed",
+                // A key without material has no version to describe.
+                _ => continue,
+            };
+            let answer = Fixture::new(&client, state).act(&client, action, &public_key);
+            let status = if expected == "ok" { 200 } else { 409 };
+            if (answer.0, answer.1.as_str()) != (status, expected) {
+                wrong.push(format!("{action} on {state}: expected {expected}, got {answer:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn switching_and_deleting_lead_to_the_documented_states() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client();
+    for (from, action, to) in [
+        ("Enabled", "DisableKey", "Disabled"),
+        ("Enabled", "EnableKey", "Enabled"),
+        ("Disabled", "EnableKey", "Enabled"),
+        ("Disabled", "DisableKey", "Disabled"),
+        ("Enabled", "ScheduleKeyDeletion", "PendingDeletion"),
+        ("Disabled", "ScheduleKeyDeletion", "PendingDeletion"),
+        ("PendingImport", "ScheduleKeyDeletion", "PendingDeletion"),
+        ("PendingDeletion", "CancelKeyDeletion", "Enabled"),
+    ] {
+        let fixture = Fixture::new(&client, from);
+        assert_eq!(fixture.act(&client, action, "").0, 200, "{action} on {from}");
+        assert_eq!(client.state(&fixture.key), to, "{action} on {from}");
+    }
+    let external = Fixture::new(&client, "PendingImport");
+    external.act(&client, "ScheduleKeyDeletion", "");
+    external.act(&client, "CancelKeyDeletion", "");
+    assert_eq!(client.state(&external.key), "PendingImport", "a key without material is saved from deletion");
+}
+
+/// A key in a state, with an alias, a tag and a ciphertext from before.
+struct Fixture {
+    key: String,
+    version: String,
+    alias: String,
+    blob: String,
+    other: String,
+    other_blob: String,
+}
+
+impl Fixture {
+    fn new(client: &Client, state: &str) -> Self {
+        let other = client.create_key(&[]);
+        let other_blob = client.encrypt(&other, "aGk=");
+        let tags = r#"[{"TagKey":"team","TagValue":"red"}]"#;
+        let origin = if state == "PendingImport" { "EXTERNAL" } else { "Aliyun_KMS" };
+        let created = client.call("CreateKey", &[("Origin", origin), ("Tags", tags)]).ok();
+        let key = created.text("KeyMetadata/KeyId").to_owned();
+        let version = created.text("KeyMetadata/PrimaryKeyVersion").to_owned();
+        let alias = format!("alias/{key}");
+        client.call("CreateAlias", &[("AliasName", &alias), ("KeyId", &key)]).ok();
+        let blob = match state {
+            "PendingImport" => naming_key(&other_blob, &key),
+            _ => client.encrypt(&key, "aGk="),
+        };
+        match state {
+            "Disabled" => drop(client.call("DisableKey", &[("KeyId", &key)]).ok()),
+            "PendingDeletion" => {
+                client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]).ok();
+            }
+            _ => {}
+        }
+        assert_eq!(client.state(&key), state);
+        Self { key, version, alias, blob, other, other_blob }
+    }
+
+    /// Status and code of the answer.
+    fn act(&self, client: &Client, action: &str, public_key: &str) -> (u16, String) {
+        let key = ("KeyId", self.key.as_str());
+        let resource = [("ResourceType", "key"), ("RegionId", support::REGION), ("ResourceId.1", &self.key)];
+        let wrapping = [("WrappingKeySpec", "RSA_2048"), ("WrappingAlgorithm", "RSAES_OAEP_SHA_256")];
+        let new_alias = format!("alias/new/{}", self.key);
+        let other_alias = format!("alias/other/{}", self.key);
+        let name = action.split(' ').next().unwrap();
+        let params: Vec<(&str, &str)> = match action {
+            "Encrypt" => vec![key, ("Plaintext", "aGk=")],
+            "Decrypt" => vec![("CiphertextBlob", &self.blob)],
+            "ReEncrypt source" => vec![("CiphertextBlob", &self.blob), ("DestinationKeyId", &self.other)],
+            "ReEncrypt destination" => vec![("CiphertextBlob", &self.other_blob), ("DestinationKeyId", &self.key)],
+            "ExportDataKey" => {
+                let blob = [("CiphertextBlob", self.blob.as_str()), ("PublicKeyBlob", public_key)];
+                blob.into_iter().chain(wrapping).collect()
+            }
+            "GenerateAndExportDataKey" => [key, ("PublicKeyBlob", public_key)].into_iter().chain(wrapping).collect(),
+            "UpdateRotationPolicy" => vec![key, ("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")],
+            "ListKeys" | "ListAliases" => vec![],
+            "DescribeKeyVersion" => vec![key, ("KeyVersionId", &self.version)],
+            "ListTagResources" => resource.to_vec(),
+            "DeleteAlias" => vec![("AliasName", &self.alias)],
+            "UpdateKeyDescription" => vec![key, ("Description", "new")],
+            "TagResource" => vec![key, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],
+            "UntagResource" => vec![key, ("TagKeys", r#"["team"]"#)],
+            "TagResources" => resource.into_iter().chain([("Tag.1.Key", "a"), ("Tag.1.Value", "b")]).collect(),
+            "UntagResources" => resource.into_iter().chain([("TagKey.1", "team")]).collect(),
+            "ScheduleKeyDeletion" => vec![key, ("PendingWindowInDays", "7")],
+            "CreateAlias" => vec![key, ("AliasName", &new_alias)],
+            "UpdateAlias" => {
+                client.call("CreateAlias", &[("AliasName", &other_alias), ("KeyId", &self.other)]).ok();
+                vec![key, ("AliasName", &other_alias)]
+            }
+            "SetDeletionProtection" => vec![key, ("EnableDeletionProtection", "true")],
+            _ => vec![key],
+        };
+        let answer = client.call(name, &params);
+        (answer.status, answer.code().to_owned())
+    }
+}
+
+/// The blob with another key id written over its own.
+fn naming_key(blob: &str, key: &str) -> String {
+    let mut bytes = STANDARD.decode(blob).unwrap();
+    bytes[2..18].copy_from_slice(yaoku_kms::KeyId::parse(key).unwrap().as_bytes());
+    STANDARD.encode(bytes)
+}
+
+/// The SubjectPublicKeyInfo of an RSA-2048 key, in base64; made for this test with OpenSSL.
+fn rsa_public_key() -> String {
+    include_str!("data/rsa_2048_public.b64").trim().to_owned()
+}

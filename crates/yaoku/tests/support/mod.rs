@@ -1,0 +1,272 @@
+//! What the tests over the wire share: a server process on a free port, and a client that signs.
+
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use yaoku_crypto::mac::{self, Hash};
+
+pub const ACCESS_KEY_ID: &str = "test-root";
+pub const ACCESS_KEY_SECRET: &str = "planted-access-key-secret-7Qx";
+pub const ACCOUNT: &str = "1234567890123456";
+pub const REGION: &str = "cn-hangzhou";
+
+/// A `yaoku server` process; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// All that it printed before it was ready.
+    pub greeting: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts a server over `data` and waits until it is ready.
+    pub fn start(data: &Path) -> Self {
+        Self::start_with(data, |_| {})
+    }
+
+    /// As [`Self::start`], with the command changed first.
+    pub fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        Self::try_start(data, change).unwrap_or_else(|printed| panic!("the server did not become ready: {printed}"))
+    }
+
+    /// Starts a server, or says what it printed when it refused to.
+    #[allow(clippy::zombie_processes, reason = "waited for when the server is dropped")]
+    pub fn try_start(data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+        command
+            .args(["server", "--listen", "127.0.0.1:0", "--region", REGION, "--account-id", ACCOUNT])
+            .args(["--root-access-key-id", ACCESS_KEY_ID, "--data-dir"])
+            .arg(data)
+            .env("YAOKU_ROOT_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::OpenOptions::new().append(true).create(true).open(log_of(data)).unwrap());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        loop {
+            let mut line = String::new();
+            if stdout.read_line(&mut line).unwrap() == 0 {
+                child.wait().unwrap();
+                return Err(greeting + &std::fs::read_to_string(log_of(data)).unwrap_or_default());
+            }
+            greeting += &line;
+            if line.starts_with("yaoku ready") {
+                let address = line.split_whitespace().find_map(|word| {
+                    let word = word.trim_start_matches("http://").trim_start_matches("https://");
+                    word.starts_with("127.0.0.1:").then(|| word.trim_end_matches(['/', '.', ',']).to_owned())
+                });
+                return Ok(Self { child, address: address.expect("an address"), greeting, _stdout: stdout });
+            }
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// Ends the process at this instant, as a power failure would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the process to end; its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where a server's log goes: beside its data directory.
+pub fn log_of(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+/// Every plain file in a directory and those within it.
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            files.extend(files_below(&entry.path()));
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files
+}
+
+/// An answer of the server.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A field of the body, by JSON pointer without the first slash.
+    pub fn text(&self, pointer: &str) -> &str {
+        let found = self.body.pointer(&format!("/{pointer}")).and_then(Value::as_str);
+        found.unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        self.body[name].as_u64().unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    /// The error code; `ok` if there is none.
+    pub fn code(&self) -> &str {
+        if self.status == 200 { "ok" } else { self.text("Code") }
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn fails(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.code()), (status, code), "{self:?}");
+        assert!(!self.text("Message").is_empty() && self.text("RequestId").len() == 36, "{self:?}");
+    }
+}
+
+/// Signs with ACS3-HMAC-SHA256, as the current SDKs do.
+#[derive(Clone)]
+pub struct Client {
+    pub address: String,
+    pub access_key_id: String,
+    pub secret: String,
+    pub agent: ureq::Agent,
+    /// Seconds that the client's clock is ahead, for servers whose clock was moved.
+    pub ahead: u64,
+}
+
+static NONCES: AtomicU64 = AtomicU64::new(0);
+
+impl Client {
+    pub fn new(address: &str) -> Self {
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
+        Self {
+            address: address.to_owned(),
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret: ACCESS_KEY_SECRET.to_owned(),
+            agent: config.build().into(),
+            ahead: 0,
+        }
+    }
+
+    /// Calls an action; panics if there is no answer.
+    #[track_caller]
+    pub fn call(&self, action: &str, params: &[(&str, &str)]) -> Answer {
+        self.try_call(action, params).unwrap_or_else(|error| panic!("{action}: {error}"))
+    }
+
+    /// Calls an action; fails if there is no answer.
+    pub fn try_call(&self, action: &str, params: &[(&str, &str)]) -> Result<Answer, String> {
+        let mut sorted: Vec<_> = params.iter().map(|(name, value)| (encode(name), encode(value))).collect();
+        sorted.sort_unstable();
+        let query = sorted.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let date = utc(now.as_secs() + self.ahead);
+        let nonce = format!("{}-{}-{}", std::process::id(), now.as_nanos(), NONCES.fetch_add(1, Ordering::Relaxed));
+        let empty = hex(mac::hash(Hash::Sha256, b"").as_bytes());
+        let signed = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+        let headers = format!(
+            "host:{}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n\
+             x-acs-signature-nonce:{nonce}\nx-acs-version:2016-01-20\n",
+            self.address
+        );
+        let canonical = format!("POST\n/\n{query}\n{headers}\n{signed}\n{empty}");
+        let hashed = hex(mac::hash(Hash::Sha256, canonical.as_bytes()).as_bytes());
+        let to_sign = format!("ACS3-HMAC-SHA256\n{hashed}");
+        let signature = hex(mac::hmac(Hash::Sha256, self.secret.as_bytes(), to_sign.as_bytes()).as_bytes());
+        let authorization =
+            format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={signed},Signature={signature}", self.access_key_id);
+        let request = self
+            .agent
+            .post(format!("http://{}/?{query}", self.address))
+            .header("accept", "application/json")
+            .header("x-acs-action", action)
+            .header("x-acs-version", "2016-01-20")
+            .header("x-acs-date", &date)
+            .header("x-acs-signature-nonce", &nonce)
+            .header("x-acs-content-sha256", &empty)
+            .header("authorization", &authorization);
+        let mut response = request.send_empty().map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let mut body = String::new();
+        response.body_mut().as_reader().read_to_string(&mut body).map_err(|error| error.to_string())?;
+        let body = serde_json::from_str(&body).map_err(|error| format!("{error} in {body:?}"))?;
+        Ok(Answer { status, body })
+    }
+
+    /// An operator's page.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let mut response = self.agent.get(format!("http://{}{path}", self.address)).call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    }
+
+    /// Makes a key; its id.
+    pub fn create_key(&self, params: &[(&str, &str)]) -> String {
+        self.call("CreateKey", params).ok().text("KeyMetadata/KeyId").to_owned()
+    }
+
+    pub fn state(&self, key: &str) -> String {
+        self.call("DescribeKey", &[("KeyId", key)]).ok().text("KeyMetadata/KeyState").to_owned()
+    }
+
+    /// Encrypts base64 text without context.
+    pub fn encrypt(&self, key: &str, plaintext: &str) -> String {
+        self.call("Encrypt", &[("KeyId", key), ("Plaintext", plaintext)]).ok().text("CiphertextBlob").to_owned()
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Percent-encoding that leaves the unreserved characters of RFC 3986 only.
+pub fn encode(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ` of seconds since 1970.
+pub fn utc(seconds: u64) -> String {
+    yaoku_api::wire::time::format_time(seconds * 1000)
+}
+
+/// Waits until `done`, or fails after a minute.
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,367 @@
+//! The protocol as a client without an SDK sees it: schemes, places of parameters, formats, clocks and nonces.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, encode, utc};
+use yaoku_crypto::mac::{self, Hash};
+
+static SERVER: LazyLock<(tempfile::TempDir, Server)> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    (dir, server)
+});
+
+fn server() -> &'static Server {
+    &SERVER.1
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A request of signature 1.0 whose every part can be changed.
+#[derive(Clone)]
+struct V1 {
+    method: &'static str,
+    hash: &'static str,
+    params: Vec<(String, String)>,
+    secret: String,
+    /// How many of the parameters, in order of their names, stand in the form body.
+    in_form: usize,
+}
+
+impl V1 {
+    fn new(action: &str, own: &[(&str, &str)]) -> Self {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let nonce = format!("n-{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let timestamp = utc(now());
+        let common = [
+            ("Action", action),
+            ("Version", "2016-01-20"),
+            ("AccessKeyId", ACCESS_KEY_ID),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureVersion", "1.0"),
+            ("SignatureType", ""),
+            ("SignatureNonce", &nonce),
+            ("Timestamp", &timestamp),
+        ];
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let params = common.iter().chain(own).map(owned).collect();
+        Self { method: "POST", hash: "HMAC-SHA1", params, secret: ACCESS_KEY_SECRET.to_owned(), in_form: 0 }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.params.retain(|(held, _)| held != name);
+        self.params.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.params.retain(|(held, _)| held != name);
+        self
+    }
+
+    /// Status, content type and body of the answer.
+    fn send(mut self) -> (u16, String, String) {
+        if self.hash != "HMAC-SHA1" {
+            self = self.clone().with("SignatureMethod", self.hash);
+        }
+        self.params.sort();
+        let pairs: Vec<_> =
+            self.params.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let to_sign = format!("{}&%2F&{}", self.method, encode(&pairs.join("&")));
+        let hash = if self.hash == "HMAC-SHA256" { Hash::Sha256 } else { Hash::Sha1 };
+        let tag = mac::hmac(hash, format!("{}&", self.secret).as_bytes(), to_sign.as_bytes());
+        let signature = format!("Signature={}", encode(&STANDARD.encode(tag.as_bytes())));
+        // SDKs write a blank in the URL as a plus, and sign it as %20.
+        let sent: Vec<_> = pairs.into_iter().chain([signature]).map(|pair| pair.replace("%20", "+")).collect();
+        let (form, query) = sent.split_at(self.in_form.min(sent.len()));
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("http://{}/?{}", server().address, query.join("&"));
+        let answer = match self.method {
+            "GET" => agent.get(url).call(),
+            "POST" => agent.post(url).header("content-type", "application/x-www-form-urlencoded").send(form.join("&")),
+            _ => agent.delete(url).call(),
+        };
+        let mut answer = answer.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind, answer.body_mut().read_to_string().unwrap())
+    }
+
+    fn code(self) -> (u16, String) {
+        let (status, _, body) = self.send();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        (status, body["Code"].as_str().unwrap_or("ok").to_owned())
+    }
+}
+
+fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[test]
+fn both_methods_both_hashes_and_every_split_between_query_and_form() {
+    let key = server().client().create_key(&[]);
+    let own = [("KeyId", key.as_str()), ("Plaintext", "aGk="), ("EncryptionContext", r#"{"a b*~+&=":"值"}"#)];
+    for hash in ["HMAC-SHA1", "HMAC-SHA256"] {
+        let mut get = V1::new("Encrypt", &own);
+        (get.method, get.hash) = ("GET", hash);
+        assert_eq!(get.code(), is(200, "ok"), "GET {hash}");
+        for in_form in 0..13 {
+            let mut post = V1::new("Encrypt", &own);
+            (post.hash, post.in_form) = (hash, in_form);
+            assert_eq!(post.code(), is(200, "ok"), "POST {hash}, {in_form} in the form");
+        }
+    }
+}
+
+#[test]
+fn json_and_xml() {
+    let (_, kind, body) = V1::new("DescribeRegions", &[]).send();
+    assert_eq!(kind, "application/json;charset=utf-8");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["Regions"]["Region"][0]["RegionId"], support::REGION);
+    for format in ["XML", "xml", "Xml"] {
+        let (status, kind, body) = V1::new("DescribeRegions", &[("Format", format)]).send();
+        assert_eq!((status, kind.as_str()), (200, "text/xml;charset=utf-8"));
+        assert!(
+            body.contains("<KMS><Regions><Region><RegionId>cn-hangzhou</RegionId></Region></Regions><RequestId>"),
+            "{body}"
+        );
+    }
+    let (status, _, body) = V1::new("DescribeKey", &[("Format", "XML"), ("KeyId", "none")]).send();
+    assert_eq!(status, 404);
+    assert!(body.contains("<Code>Forbidden.KeyNotFound</Code>") && body.contains("<RequestId>"), "{body}");
+    assert_eq!(V1::new("DescribeRegions", &[("Format", "YAML")]).code(), is(400, "InvalidParameter"));
+}
+
+#[test]
+fn the_door_says_what_is_wrong() {
+    let regions = || V1::new("DescribeRegions", &[]);
+    let wrong_secret = V1 { secret: "wrong".into(), ..regions() };
+    let other_method = V1 { method: "DELETE", ..regions() };
+    let cases = [
+        (regions(), is(200, "ok")),
+        (wrong_secret, is(400, "SignatureDoesNotMatch")),
+        (other_method, is(403, "UnsupportedHTTPMethod")),
+        (regions().with("AccessKeyId", "nobody"), is(404, "InvalidAccessKeyId.NotFound")),
+        (regions().without("AccessKeyId"), is(400, "MissingParameter")),
+        (regions().without("Timestamp"), is(400, "MissingParameter")),
+        (regions().with("Timestamp", "yesterday"), is(400, "InvalidTimeStamp.Format")),
+        (regions().with("Timestamp", &utc(now() - 16 * 60)), is(400, "InvalidTimeStamp.Expired")),
+        (regions().with("Timestamp", &utc(now() + 16 * 60)), is(400, "IllegalTimestamp")),
+        (regions().with("Timestamp", &utc(now() - 14 * 60)), is(200, "ok")),
+        (regions().with("Timestamp", &utc(now() + 14 * 60)), is(200, "ok")),
+        (regions().with("SignatureVersion", "2.0"), is(400, "InvalidParameter")),
+        (regions().with("SignatureMethod", "NONE"), is(400, "InvalidParameter")),
+        (regions().with("Version", "2020-01-01"), is(400, "InvalidVersion")),
+        (regions().with("Action", "MakeTea"), is(404, "InvalidAction.NotFound")),
+        (regions().with("Action", "CreateSecret"), is(400, "UnsupportedOperation")),
+        (regions().with("SecurityToken", "t"), is(403, "InvalidSecurityToken.MismatchWithAccessKey")),
+        (regions().with("Unknown", "is ignored"), is(200, "ok")),
+        (V1::new("Encrypt", &[("Plaintext", "aGk=")]), is(400, "MissingParameter")),
+        (V1::new("OpenKmsService", &[]), is(400, "Forbidden.Opened")),
+    ];
+    for (at, (request, expected)) in cases.into_iter().enumerate() {
+        let shown = format!("case {at}: {:?}", request.params);
+        assert_eq!(request.code(), expected, "{shown}");
+    }
+}
+
+#[test]
+fn a_nonce_is_taken_once() {
+    let request = V1::new("DescribeRegions", &[]);
+    assert_eq!(request.clone().code(), is(200, "ok"));
+    assert_eq!(request.clone().code(), is(400, "SignatureNonceUsed"));
+    assert_eq!(request.with("Timestamp", &utc(now() - 60)).code(), is(400, "SignatureNonceUsed"));
+    let without = V1::new("DescribeRegions", &[]).without("SignatureNonce");
+    assert_eq!(without.clone().code(), is(200, "ok"), "the nonce is optional");
+    assert_eq!(without.code(), is(400, "SignatureNonceUsed"), "the same request is still refused");
+    // A request that was refused did not use its nonce.
+    let nonce = V1::new("DescribeRegions", &[]);
+    assert_eq!(V1 { secret: "wrong".into(), ..nonce.clone() }.code(), is(400, "SignatureDoesNotMatch"));
+    assert_eq!(nonce.code(), is(200, "ok"));
+}
+
+#[test]
+fn a_wrong_signature_shows_names_but_no_values() {
+    let request = V1::new("Encrypt", &[("KeyId", "alias/x"), ("Plaintext", "cGxhbnRlZA==")]);
+    let (_, _, body) = V1 { secret: "wrong".into(), ..request }.send();
+    assert!(body.contains("Plaintext") && !body.contains("cGxhbnRlZA"), "{body}");
+}
+
+#[test]
+fn every_field_of_a_result_is_one_that_the_sdks_know() {
+    let sdk: Value = serde_json::from_str(include_str!("../../yaoku-api/tests/data/sdk_actions.json")).unwrap();
+    let client = server().client();
+    let key = client.create_key(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "30d")]);
+    let blob = client.encrypt(&key, "aGk=");
+    let public_key = include_str!("data/rsa_2048_public.b64").trim();
+    let k = ("KeyId", key.as_str());
+    let alias = ("AliasName", "alias/fields");
+    let wrapping =
+        [("PublicKeyBlob", public_key), ("WrappingKeySpec", "RSA_2048"), ("WrappingAlgorithm", "RSAES_OAEP_SHA_1")];
+    let export: Vec<_> = [("CiphertextBlob", blob.as_str())].into_iter().chain(wrapping).collect();
+    let generate: Vec<_> = [k].into_iter().chain(wrapping).collect();
+    let version = client.call("CreateKeyVersion", &[k]).ok().text("KeyVersion/KeyVersionId").to_owned();
+    let resource = [("ResourceType", "key"), ("ResourceId.1", key.as_str()), ("RegionId", support::REGION)];
+    let tag: Vec<_> = resource.into_iter().chain([("Tag.1.Key", "a"), ("Tag.1.Value", "b")]).collect();
+    let untag: Vec<_> = resource.into_iter().chain([("All", "true")]).collect();
+    let calls: &[(&str, &[(&str, &str)])] = &[
+        ("CreateKey", &[("Description", "d")]),
+        ("DescribeKey", &[k]),
+        ("ListKeys", &[]),
+        ("DisableKey", &[k]),
+        ("EnableKey", &[k]),
+        ("UpdateKeyDescription", &[k, ("Description", "new")]),
+        ("SetDeletionProtection", &[k, ("EnableDeletionProtection", "true"), ("DeletionProtectionDescription", "why")]),
+        ("DescribeKey", &[k]),
+        ("SetDeletionProtection", &[k, ("EnableDeletionProtection", "false")]),
+        ("CreateKeyVersion", &[k]),
+        ("DescribeKeyVersion", &[k, ("KeyVersionId", &version)]),
+        ("ListKeyVersions", &[k]),
+        ("UpdateRotationPolicy", &[k, ("EnableAutomaticRotation", "false")]),
+        ("Encrypt", &[k, ("Plaintext", "aGk=")]),
+        ("Decrypt", &[("CiphertextBlob", &blob)]),
+        ("ReEncrypt", &[("CiphertextBlob", &blob), ("DestinationKeyId", &key)]),
+        ("GenerateDataKey", &[k]),
+        ("GenerateDataKeyWithoutPlaintext", &[k]),
+        ("ExportDataKey", &export),
+        ("GenerateAndExportDataKey", &generate),
+        ("CreateAlias", &[k, alias]),
+        ("UpdateAlias", &[k, alias]),
+        ("ListAliases", &[]),
+        ("ListAliasesByKeyId", &[k]),
+        ("DeleteAlias", &[alias]),
+        ("TagResource", &[k, ("Tags", r#"[{"TagKey":"x","TagValue":"y"}]"#)]),
+        ("ListResourceTags", &[k]),
+        ("UntagResource", &[k, ("TagKeys", r#"["x"]"#)]),
+        ("TagResources", &tag),
+        ("ListTagResources", &resource),
+        ("UntagResources", &untag),
+        ("ScheduleKeyDeletion", &[k, ("PendingWindowInDays", "7")]),
+        ("CancelKeyDeletion", &[k]),
+        ("DescribeRegions", &[]),
+        ("DescribeAccountKmsStatus", &[]),
+    ];
+    // What only parts of the cloud that are not here would fill.
+    let absent =
+        ["CiphertextForRecipient", "DKMSInstanceId", "NextToken", "RotationInterval", "DeletionProtectionDescription"];
+    for (action, params) in calls {
+        let answer = client.call(action, params).ok();
+        same_shape(action, &sdk["actions"][*action]["result"], &answer.body, &absent);
+    }
+    let called: BTreeSet<_> = calls.iter().map(|(action, _)| *action).collect();
+    let missed: Vec<_> =
+        yaoku_api::actions::all().map(|action| action.name).filter(|name| !called.contains(name)).collect();
+    assert_eq!(missed, ["OpenKmsService"], "actions without a result");
+}
+
+/// Whether `value` has the fields and types that `shape` names, save those that may be absent.
+fn same_shape(path: &str, shape: &Value, value: &Value, absent: &[&str]) {
+    match (shape, value) {
+        (Value::Object(fields), Value::Object(held)) => {
+            for (name, value) in held {
+                let shape = fields.get(name).unwrap_or_else(|| panic!("no SDK knows {path}.{name}"));
+                same_shape(&format!("{path}.{name}"), shape, value, absent);
+            }
+            for name in fields.keys().filter(|name| !absent.contains(&name.as_str())) {
+                assert!(held.contains_key(name), "{path}.{name} is missing in {value}");
+            }
+        }
+        (Value::Array(element), Value::Array(held)) => {
+            held.iter().for_each(|value| same_shape(path, &element[0], value, absent))
+        }
+        (Value::String(kind), value) => {
+            let right = match kind.as_str() {
+                "string" => value.is_string(),
+                "integer" => value.is_u64(),
+                "boolean" => value.is_boolean(),
+                other => panic!("{path}: unknown type {other}"),
+            };
+            assert!(right, "{path} must be a {kind}, not {value}");
+        }
+        _ => panic!("{path}: {value} does not have the form {shape}"),
+    }
+}
+
+#[test]
+fn operators_pages() {
+    let client = server().client();
+    client.create_key(&[]);
+    assert_eq!(client.page("/healthz").0, 200);
+    assert_eq!(client.page("/readyz").0, 200);
+    let (status, metrics) = client.page("/metrics");
+    assert_eq!(status, 200);
+    for wanted in [
+        "yaoku_requests_total{action=\"CreateKey\",outcome=\"ok\"}",
+        "yaoku_keys{state=\"Enabled\"}",
+        "yaoku_scheduler_lag",
+    ] {
+        assert!(metrics.contains(wanted), "no {wanted} in {metrics}");
+    }
+}
+
+#[test]
+fn secrets_appear_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, |command| {
+        command.args(["--log", "trace"]);
+    });
+    let client = server.client();
+    let planted = "planted plaintext 51f0c2";
+    let (text, context) = (STANDARD.encode(planted), r#"{"k":"planted-context-51f0c2"}"#);
+    let key = client.create_key(&[]);
+    let params = [("KeyId", key.as_str()), ("Plaintext", text.as_str()), ("EncryptionContext", context)];
+    let blob = client.call("Encrypt", &params).ok().text("CiphertextBlob").to_owned();
+    client.call("Decrypt", &[("CiphertextBlob", &blob)]).fails(400, "InvalidParameter");
+    client.call("Decrypt", &[("CiphertextBlob", &blob), ("EncryptionContext", context)]).ok();
+    let data_key = client.call("GenerateDataKey", &[("KeyId", &key)]).ok().text("Plaintext").to_owned();
+    client.call("Encrypt", &[("KeyId", "alias/none"), ("Plaintext", &text)]).fails(404, "Forbidden.AliasNotFound");
+    client
+        .call("Encrypt", &[("KeyId", &key), ("Plaintext", "not base64 planted-51f0c2")])
+        .fails(400, "InvalidParameter");
+    let wrong = support::Client { secret: "planted-wrong-secret-51f0c2".into(), ..server.client() };
+    wrong.call("Encrypt", &params).fails(400, "SignatureDoesNotMatch");
+    let metrics = client.page("/metrics").1;
+    let greeting = server.greeting.clone();
+    std::thread::sleep(Duration::from_millis(1));
+    server.terminate();
+    let log = std::fs::read_to_string(support::log_of(&data)).unwrap();
+    assert!(log.contains("Encrypt"), "the log has the calls: {log}");
+    let raw = STANDARD.decode(&data_key).unwrap();
+    let secrets = [
+        planted.as_bytes(),
+        text.as_bytes(),
+        b"planted-context-51f0c2",
+        b"planted-51f0c2",
+        b"planted-wrong-secret-51f0c2",
+        ACCESS_KEY_SECRET.as_bytes(),
+        data_key.as_bytes(),
+        &raw,
+    ];
+    let mut places = vec![
+        ("the log", log.into_bytes()),
+        ("the metrics", metrics.into_bytes()),
+        ("standard output", greeting.into_bytes()),
+    ];
+    for path in support::files_below(&data) {
+        places.push(("a file of the data directory", std::fs::read(path).unwrap()));
+    }
+    for (place, bytes) in &places {
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret);
+            assert!(!found, "{} is in {place}", String::from_utf8_lossy(secret));
+        }
+    }
+}

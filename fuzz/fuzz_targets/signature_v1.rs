@@ -1,0 +1,23 @@
+//! Signature 1.0: whatever the parameters, canonicalisation ends, and no made-up signature verifies.
+#![no_main]
+
+use http::{HeaderMap, Method};
+use libfuzzer_sys::fuzz_target;
+use yaoku_api::wire::credentials::authentication;
+use yaoku_api::wire::{Params, Received};
+use yaoku_crypto::Secret;
+
+fuzz_target!(|query: &[u8]| {
+    let headers = HeaderMap::new();
+    let prefix = b"AccessKeyId=a&SignatureVersion=1.0&SignatureMethod=HMAC-SHA1&Version=2016-01-20&Action=Encrypt\
+                   &Timestamp=2026-11-24T02:00:00Z&Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D";
+    for form in [&b""[..], prefix] {
+        let Ok(params) = Params::parse(query, form) else { continue };
+        let received =
+            Received { method: &Method::GET, path: "/", authority: None, headers: &headers, params: &params, body: form };
+        if let Ok(claim) = authentication(&received) {
+            assert!(!claim.verify(&Secret::new(b"a secret that the input can't know".to_vec())));
+            let _ = claim.mismatch();
+        }
+    }
+});
