@@ -2,18 +2,37 @@
 //!
 //! For AES-256 this is XAES-256-GCM ([C2SP](https://c2sp.org/XAES-256-GCM)) with the key commitment of KC-XAES
 //! (Kampanakis, Halevi, Ebeid, Campagna, *Blockcipher-Based Key Commitment for Nonce-Derived Schemes*,
-//! IACR ePrint 2025/758). The other key sizes are the same construction over their own block cipher.
+//! [IACR ePrint 2025/758](https://eprint.iacr.org/2025/758)). AES-192 and AES-128 are the same construction over their own
+//! block cipher, for which there is no published specification but this page.
 //!
-//! With *K* the key, *N* the nonce of 24 bytes, E the block cipher under *K*, and *K1* the first CMAC subkey of *K*
-//! (NIST SP 800-38B, 6.1):
+//! # Construction
 //!
-//! 1. Subkey (NIST SP 800-108r1, 4.1, over CMAC): *Kₓ* = the first `key_len` bytes of
-//!    E(00 01 58 00 ‖ *N*\[..12\] ⊕ *K1*) ‖ E(00 02 58 00 ‖ *N*\[..12\] ⊕ *K1*).
-//! 2. Commitment: *X* = E("XCMT" ‖ *N*\[..12\]); *C* = E(*X* ⊕ (*N*\[12..\] ‖ 00 01 00 01) ⊕ *K1*) ‖
-//!    E(*X* ⊕ (*N*\[12..\] ‖ 00 01 00 02) ⊕ *K1*), which is CMAC of "XCMT" ‖ *N* ‖ 0001 ‖ 000i for i = 1, 2.
-//! 3. AES-GCM (NIST SP 800-38D) under *Kₓ* with nonce *N*\[12..\].
+//! Let *K* be the key of 32, 24 or 16 bytes, *N* the nonce of 24 bytes, *N₁* its first and *N₂* its last 12 bytes, E the
+//! block cipher under *K*, CMAC that of NIST SP 800-38B over E, and *K1* its first subkey (6.1 there): E(0¹²⁸) doubled, that
+//! is shifted left by one bit and, if the bit that fell out was 1, XORed with 0x87 in its last byte.
 //!
-//! Sealed bytes are *N* (24) ‖ *C* (32) ‖ ciphertext ‖ tag (16).
+//! 1. Subkey: *Kₓ* = the first `key_len` bytes of CMAC(`00 01 58 00` ‖ *N₁*) ‖ CMAC(`00 02 58 00` ‖ *N₁*).
+//!    This is the counter-mode KDF of NIST SP 800-108r1, 4.1, with a 16-bit counter in front, label `58` ("X"), context *N₁*,
+//!    and no length field. As each message is one block, CMAC(*M*) = E(*M* ⊕ *K1*).
+//! 2. Commitment: *C* = CMAC("XCMT" ‖ *N* ‖ `00 01 00 01`) ‖ CMAC("XCMT" ‖ *N* ‖ `00 01 00 02`), 32 bytes for every key size.
+//!    With *X* = E("XCMT" ‖ *N₁*), which both share, CMAC("XCMT" ‖ *N* ‖ *t*) = E(*X* ⊕ (*N₂* ‖ *t*) ⊕ *K1*).
+//! 3. Ciphertext and tag: AES-GCM (NIST SP 800-38D) under *Kₓ*, with *N₂* as its 96-bit nonce and the AAD as it is.
+//!
+//! Sealed bytes are *N* (24) ‖ *C* (32) ‖ ciphertext (as long as the plaintext) ‖ tag (16).
+//!
+//! Opening splits them, computes *Kₓ* and *C* from *K* and *N*, compares *C* in constant time, and opens AES-GCM. Every failure
+//! is [`Error::Open`], without a word on what failed.
+//!
+//! # What it costs
+//!
+//! *K1* and the key schedule of E are computed once, by [`CommittingAead::new`]. A call takes five blocks of E, one set-up of
+//! an AES-GCM key, and AES-GCM itself. *Kₓ* is wiped after use, by us and (in its expanded form) by the library, which cleanses
+//! what it frees.
+//!
+//! # What it holds
+//!
+//! Nonces are random and can't be chosen. Two of 2⁸⁰ messages under one key share *N* with probability below 2⁻³². Bytes that
+//! open under two keys are a collision of *C*: some 2¹²⁸ work.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_192, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
@@ -22,7 +41,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::mac::ct_eq;
 use crate::{Error, Random, Secret};
 
-/// A block cipher and key size.
+/// A block cipher and its key size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// AES with a 256-bit key: XAES-256-GCM.
@@ -74,7 +93,21 @@ pub const OVERHEAD: usize = NONCE_LEN + COMMITMENT_LEN + TAG_LEN;
 
 const BLOCK: usize = 16;
 
-/// A key, ready for use. What depends on the key alone is computed once, when it is made.
+/// A key, ready for use from any number of threads.
+///
+/// ```
+/// use yaoku_crypto::aead::{Algorithm, CommittingAead};
+/// use yaoku_crypto::{Secret, SystemRandom};
+///
+/// # fn main() -> Result<(), yaoku_crypto::Error> {
+/// let aead = CommittingAead::new(Algorithm::Aes256, &Secret::random(32, &SystemRandom)?)?;
+/// let mut sealed = Vec::new();
+/// aead.seal(&SystemRandom, b"what it is about", b"attack at dawn", &mut sealed)?;
+/// assert!(aead.open(b"what it is about", &sealed)?.ct_eq(b"attack at dawn"));
+/// assert!(aead.open(b"something else", &sealed).is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct CommittingAead {
     algorithm: Algorithm,
     block_cipher: EncryptingKey,
@@ -104,7 +137,8 @@ impl CommittingAead {
     /// Appends the sealed `plaintext` to `out`: its length and [`OVERHEAD`] more.
     ///
     /// # Errors
-    /// [`Error::Random`].
+    /// [`Error::Random`]; [`Error::Library`] for a plaintext beyond AES-GCM's 64 GiB. `out` is then as it was, or has
+    /// bytes more that say nothing.
     pub fn seal(&self, random: &dyn Random, aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let mut nonce = [0; NONCE_LEN];
         random.fill(&mut nonce)?;
@@ -119,7 +153,7 @@ impl CommittingAead {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Error::Open)?;
         let (commitment, rest) = rest.split_first_chunk::<COMMITMENT_LEN>().ok_or(Error::Open)?;
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(Error::Open)?;
-        let derived = self.derive(nonce)?;
+        let derived = self.derive(nonce).map_err(|_| Error::Open)?;
         if !ct_eq(&derived.commitment, commitment) {
             return Err(Error::Open);
         }
@@ -156,7 +190,6 @@ impl CommittingAead {
 
     fn derive(&self, nonce: &[u8; NONCE_LEN]) -> Result<Derived, Error> {
         let (first, second) = nonce.split_at(12);
-        // Three blocks that do not depend on one another, so that the cipher can pipeline them.
         let mut blocks = Zeroizing::new([0; 3 * BLOCK]);
         for (block, label) in blocks.chunks_exact_mut(BLOCK).zip([b"\x00\x01X\x00", b"\x00\x02X\x00", b"XCMT"]) {
             block[..4].copy_from_slice(label);

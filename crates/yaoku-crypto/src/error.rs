@@ -1,18 +1,40 @@
+//! What can go wrong.
+
+/// Why an operation failed. No variant carries or describes a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No random bytes could be had. Nothing was encrypted or drawn.
     #[error("the system's random number generator failed")]
     Random,
+    /// The key material is not as long as the algorithm's keys are.
     #[error("key material of {actual} bytes where the algorithm takes {expected}")]
-    KeyLength { expected: usize, actual: usize },
+    KeyLength {
+        /// Bytes of a key.
+        expected: usize,
+        /// Bytes that were given.
+        actual: usize,
+    },
     /// Wrong key, AAD, or damaged bytes: never said which.
     #[error("the sealed bytes do not open")]
     Open,
+    /// A public key is malformed, of another kind than said, or not for this algorithm.
     #[error("the public key can't be used: {0}")]
     PublicKey(&'static str),
+    /// The plaintext does not fit under the public key and algorithm.
     #[error("the plaintext of {actual} bytes is longer than the {limit} bytes that the wrapping key takes")]
-    PlaintextTooLong { limit: usize, actual: usize },
+    PlaintextTooLong {
+        /// The most bytes that fit.
+        limit: usize,
+        /// Bytes that were given.
+        actual: usize,
+    },
+    /// SM2 is not defined for the empty plaintext (GB/T 32918.4-2016, 6.1).
+    #[error("the plaintext is empty, which SM2 does not encrypt")]
+    PlaintextEmpty,
+    /// A [`Cost`](crate::passphrase::Cost) outside its bounds.
     #[error("the passphrase parameters are outside the accepted range")]
     PassphraseParameters,
+    /// A library refused what it should have taken, or memory ran out. Not the caller's fault.
     #[error("the cryptographic library failed: {0}")]
     Library(&'static str),
 }

@@ -1,5 +1,18 @@
-//! Algorithms of yaoku.
-#![allow(missing_docs)]
+//! Algorithms of yaoku, over aws-lc-rs and, for SM2 and SM3, RustCrypto. Nothing here knows what a key is for, where it is
+//! kept or who may use it.
+//!
+//! | module | what | standard |
+//! |---|---|---|
+//! | [`aead`] | authenticated encryption that commits to its key, with random nonces | XAES-256-GCM (C2SP), KC-XAES |
+//! | [`mac`] | hashes, HMAC, comparison in constant time | FIPS 180-4, GB/T 32905, RFC 2104 |
+//! | [`passphrase`] | keys from passphrases | Argon2id, RFC 9106 |
+//! | [`wrapping`] | encryption to a public key | RSAES-OAEP, RFC 8017; SM2, GB/T 32918.4 |
+//! | [`secret`] | bytes that wipe themselves | |
+//! | [`random`] | where random bytes come from | |
+//!
+//! Secrets go in and come out as [`Secret`]; everything that can fail does so with [`Error`], which never says anything
+//! about a secret.
+
 pub mod aead;
 pub mod error;
 pub mod mac;
@@ -7,6 +20,7 @@ pub mod passphrase;
 pub mod random;
 pub mod secret;
 pub mod wrapping;
+
 pub use error::Error;
 pub use random::{Random, SystemRandom};
 pub use secret::Secret;

@@ -26,9 +26,9 @@ impl Secret {
     /// # Errors
     /// [`Error::Random`].
     pub fn random(len: usize, random: &dyn Random) -> Result<Self, Error> {
-        let mut bytes = vec![0; len].into_boxed_slice();
-        random.fill(&mut bytes)?;
-        Ok(Self(bytes))
+        let mut secret = Self(vec![0; len].into_boxed_slice());
+        random.fill(&mut secret.0)?;
+        Ok(secret)
     }
 
     /// The bytes.
@@ -51,7 +51,7 @@ impl Secret {
         crate::mac::ct_eq(&self.0, other)
     }
 
-    /// A copy; the one way to make one.
+    /// A copy; the one way to make one, named so that every place that does can be found.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self(self.0.clone())
@@ -80,6 +80,33 @@ mod tests {
             assert!(!secret.ct_eq(b"materiaL") && !secret.ct_eq(b"materia"));
         }
         assert!(Secret::new(Vec::new()).is_empty());
+    }
+
+    /// Fails to compile if a type that holds a secret can be printed or cloned: `claim` is then ambiguous.
+    #[test]
+    fn secrets_can_not_be_printed_or_cloned() {
+        trait Claim<Which> {
+            fn claim() {}
+        }
+        struct Print;
+        struct Clone_;
+        impl<T> Claim<()> for T {}
+        impl<T: std::fmt::Debug> Claim<Print> for T {}
+        impl<T: Clone> Claim<Clone_> for T {}
+        <Secret as Claim<_>>::claim();
+        <crate::aead::CommittingAead as Claim<_>>::claim();
+        <crate::mac::HmacKey as Claim<_>>::claim();
+    }
+
+    #[test]
+    fn no_secret_without_randomness() {
+        struct Broken;
+        impl Random for Broken {
+            fn fill(&self, _: &mut [u8]) -> Result<(), Error> {
+                Err(Error::Random)
+            }
+        }
+        assert!(matches!(Secret::random(32, &Broken), Err(Error::Random)));
     }
 
     #[test]

@@ -1,5 +1,4 @@
 //! Root of trust of yaoku: the seal holds the root key, the root key wraps domain keys, a domain key seals records.
-#![allow(missing_docs)]
 pub mod backup;
 pub mod error;
 pub mod record;

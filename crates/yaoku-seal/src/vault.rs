@@ -206,6 +206,10 @@ impl Vault {
     /// When seal or store can't be written; the old root key then stays in the seal, and the vault open.
     pub async fn rotate_root(&self) -> Result<usize, Error> {
         let _one = self.rotating.lock().await;
+        // A rotation that failed half-way may have wrapped domain keys under either: neither key may be given up.
+        if self.seal.load()?.is_some_and(|held| held.len() > 1) {
+            return Err(Error::Seal("an earlier rotation was cut off; restart the server, which finishes it".into()));
+        }
         let new = RootKey::new(Secret::random(KEY_LEN, self.random.as_ref())?)?;
         let old = self.root.load_full();
         self.seal.save(&[new.secret.duplicate(), old.secret.duplicate()])?;
@@ -239,6 +243,10 @@ impl Vault {
 
     pub(crate) fn root(&self) -> Arc<RootKey> {
         self.root.load_full()
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, Error> {
+        Ok(self.store.snapshot().await?)
     }
 
     pub(crate) fn seal(&self) -> &dyn Seal {
@@ -374,7 +382,7 @@ pub(crate) fn domain_key_name(domain: Domain) -> RecordName {
 }
 
 /// The sealed value of a row.
-fn wrap(cipher: &CommittingAead, random: &dyn Random, row_key: &[u8], bytes: &Secret) -> Result<Vec<u8>, Error> {
+pub(crate) fn wrap(cipher: &CommittingAead, random: &dyn Random, row_key: &[u8], bytes: &Secret) -> Result<Vec<u8>, Error> {
     let mut value = vec![FORMAT];
     cipher.seal(random, &aad(row_key), bytes.expose(), &mut value)?;
     Ok(value)
