@@ -32,7 +32,7 @@
 //! # What it holds
 //!
 //! Nonces are random and can't be chosen. Two of 2⁸⁰ messages under one key share *N* with probability below 2⁻³². Bytes that
-//! open under two keys are a collision of *C*: some 2¹²⁸ work.
+//! open under two keys need a collision of *C*, which takes some 2¹²⁸ evaluations of an ideal block cipher.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_192, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
@@ -137,8 +137,7 @@ impl CommittingAead {
     /// Appends the sealed `plaintext` to `out`: its length and [`OVERHEAD`] more.
     ///
     /// # Errors
-    /// [`Error::Random`]; [`Error::Library`] for a plaintext beyond AES-GCM's 64 GiB. `out` is then as it was, or has
-    /// bytes more that say nothing.
+    /// [`Error::Random`]; [`Error::Library`] for a plaintext beyond AES-GCM's 64 GiB. `out` is then as it was.
     pub fn seal(&self, random: &dyn Random, aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let mut nonce = [0; NONCE_LEN];
         random.fill(&mut nonce)?;
@@ -158,8 +157,7 @@ impl CommittingAead {
             return Err(Error::Open);
         }
         let mut plaintext = vec![0; ciphertext.len()];
-        let opened =
-            derived.gcm.open_separate_gather(derived.nonce, Aad::from(aad), ciphertext, tag, &mut plaintext);
+        let opened = derived.gcm.open_separate_gather(derived.nonce, Aad::from(aad), ciphertext, tag, &mut plaintext);
         let plaintext = Secret::new(plaintext);
         opened.map(|()| plaintext).map_err(|_| Error::Open)
     }
@@ -172,6 +170,8 @@ impl CommittingAead {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let derived = self.derive(nonce)?;
+        let before = out.len();
+        // All at once: growing later would leave a copy of the plaintext behind.
         out.reserve_exact(plaintext.len() + OVERHEAD);
         out.extend_from_slice(nonce);
         out.extend_from_slice(&derived.commitment);
@@ -182,12 +182,14 @@ impl CommittingAead {
             Ok(tag) => out.extend_from_slice(tag.as_ref()),
             Err(_) => {
                 out[start..].zeroize();
+                out.truncate(before);
                 return Err(Error::Library("AES-GCM does not take the plaintext"));
             }
         }
         Ok(())
     }
 
+    /// Steps 1 and 2 of the construction, and the set-up of step 3.
     fn derive(&self, nonce: &[u8; NONCE_LEN]) -> Result<Derived, Error> {
         let (first, second) = nonce.split_at(12);
         let mut blocks = Zeroizing::new([0; 3 * BLOCK]);
@@ -228,4 +230,146 @@ fn encrypt_blocks(block_cipher: &EncryptingKey, blocks: &mut [u8]) -> Result<(),
 
 fn xor(block: &mut [u8], other: &[u8]) {
     block.iter_mut().zip(other).for_each(|(a, b)| *a ^= b);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemRandom;
+    use proptest::prelude::*;
+
+    const AAD: &[u8] = b"kind, account, id";
+    const PLAINTEXT: &[u8] = b"nineteen bytes long";
+
+    fn aead(algorithm: Algorithm, key: &[u8]) -> CommittingAead {
+        CommittingAead::new(algorithm, &Secret::new(key.to_vec())).unwrap()
+    }
+
+    fn sealed(aead: &CommittingAead) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        aead.seal(&SystemRandom, AAD, PLAINTEXT, &mut sealed).unwrap();
+        sealed
+    }
+
+    fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        (0..bytes.len() * 8).map(|bit| {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped
+        })
+    }
+
+    fn refuses(aead: &CommittingAead, aad: &[u8], sealed: &[u8]) -> bool {
+        matches!(aead.open(aad, sealed), Err(Error::Open))
+    }
+
+    #[test]
+    fn keys_of_another_length_are_refused() {
+        for algorithm in Algorithm::ALL {
+            for len in (0..64).filter(|&len| len != algorithm.key_len()) {
+                let result = CommittingAead::new(algorithm, &Secret::new(vec![7; len]));
+                assert!(matches!(result, Err(Error::KeyLength { expected, actual })
+                        if expected == algorithm.key_len() && actual == len));
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_of_the_sealed_bytes_can_change() {
+        for algorithm in Algorithm::ALL {
+            let aead = aead(algorithm, &vec![7; algorithm.key_len()]);
+            let sealed = sealed(&aead);
+            assert!(aead.open(AAD, &sealed).unwrap().ct_eq(PLAINTEXT));
+            assert!(flips(&sealed).all(|flipped| refuses(&aead, AAD, &flipped)), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn no_bit_of_the_aad_can_change() {
+        for algorithm in Algorithm::ALL {
+            let aead = aead(algorithm, &vec![7; algorithm.key_len()]);
+            let sealed = sealed(&aead);
+            assert!(flips(AAD).all(|flipped| refuses(&aead, &flipped, &sealed)), "{algorithm:?}");
+            assert!((0..AAD.len()).all(|len| refuses(&aead, &AAD[..len], &sealed)), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn no_bit_of_the_key_can_change() {
+        for algorithm in Algorithm::ALL {
+            let key = vec![7; algorithm.key_len()];
+            let sealed = sealed(&aead(algorithm, &key));
+            assert!(flips(&key).all(|flipped| refuses(&aead(algorithm, &flipped), AAD, &sealed)), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn no_other_length_opens() {
+        for algorithm in Algorithm::ALL {
+            let aead = aead(algorithm, &vec![7; algorithm.key_len()]);
+            let mut sealed = sealed(&aead);
+            assert!((0..sealed.len()).all(|len| refuses(&aead, AAD, &sealed[..len])), "{algorithm:?}");
+            assert!((1..sealed.len()).all(|from| refuses(&aead, AAD, &sealed[from..])), "{algorithm:?}");
+            sealed.push(0);
+            assert!(refuses(&aead, AAD, &sealed), "{algorithm:?}");
+        }
+    }
+
+    /// What the commitment is for: ciphertext and tag that are right under the subkey do not open without it.
+    #[test]
+    fn a_right_tag_does_not_make_up_for_a_wrong_commitment() {
+        let aead = aead(Algorithm::Aes256, &[7; 32]);
+        let (mut first, second) = (sealed(&aead), sealed(&aead));
+        first[NONCE_LEN..][..COMMITMENT_LEN].copy_from_slice(&second[NONCE_LEN..][..COMMITMENT_LEN]);
+        assert!(refuses(&aead, AAD, &first));
+    }
+
+    #[test]
+    fn each_sealing_draws_a_nonce() {
+        let aead = aead(Algorithm::Aes256, &[7; 32]);
+        assert_ne!(sealed(&aead)[..NONCE_LEN], sealed(&aead)[..NONCE_LEN]);
+    }
+
+    #[test]
+    fn nothing_is_sealed_without_randomness() {
+        struct Broken;
+        impl Random for Broken {
+            fn fill(&self, _: &mut [u8]) -> Result<(), Error> {
+                Err(Error::Random)
+            }
+        }
+        let mut out = b"before".to_vec();
+        let result = aead(Algorithm::Aes256, &[7; 32]).seal(&Broken, AAD, PLAINTEXT, &mut out);
+        assert!(matches!(result, Err(Error::Random)));
+        assert_eq!(out, b"before");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens(
+            index in 0..Algorithm::ALL.len(),
+            key in any::<[u8; 32]>(),
+            before in proptest::collection::vec(any::<u8>(), 0..40),
+            aad in proptest::collection::vec(any::<u8>(), 0..200),
+            plaintext in proptest::collection::vec(any::<u8>(), 0..7000),
+        ) {
+            let algorithm = Algorithm::ALL[index];
+            let aead = aead(algorithm, &key[..algorithm.key_len()]);
+            let mut out = before.clone();
+            aead.seal(&SystemRandom, &aad, &plaintext, &mut out).unwrap();
+            prop_assert!(out.starts_with(&before));
+            let sealed = &out[before.len()..];
+            prop_assert_eq!(sealed.len(), plaintext.len() + OVERHEAD);
+            prop_assert!(aead.open(&aad, sealed).unwrap().ct_eq(&plaintext));
+        }
+
+        #[test]
+        fn arbitrary_bytes_do_not_open(
+            index in 0..Algorithm::ALL.len(),
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let algorithm = Algorithm::ALL[index];
+            prop_assert!(refuses(&aead(algorithm, &vec![7; algorithm.key_len()]), b"", &bytes));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Hashes and message authentication codes of request signatures: SHA-1 and SHA-256 (FIPS 180-4), SM3
 //! (GB/T 32905-2016), and HMAC (RFC 2104, FIPS 198-1) over each.
 
+use aws_lc_rs::{digest, hmac as aws_hmac};
 use hmac::{KeyInit, Mac};
 use sm3::Digest as _;
 
@@ -15,7 +16,7 @@ pub enum Hash {
     Sm3,
 }
 
-/// A hash value or authentication code of up to 32 bytes.
+/// A hash value or authentication code of up to 32 bytes, on the stack. Codes are compared by [`ct_eq`].
 #[derive(Clone, Copy)]
 pub struct Digest {
     bytes: [u8; 32],
@@ -38,25 +39,46 @@ impl Digest {
 
 /// The hash of `data`.
 pub fn hash(hash: Hash, data: &[u8]) -> Digest {
-    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
     match hash {
-        Hash::Sha1 => Digest::of(digest(&SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()),
-        Hash::Sha256 => Digest::of(digest(&SHA256, data).as_ref()),
+        Hash::Sha1 => Digest::of(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()),
+        Hash::Sha256 => Digest::of(digest::digest(&digest::SHA256, data).as_ref()),
         Hash::Sm3 => Digest::of(&sm3::Sm3::digest(data)),
     }
 }
 
-/// The HMAC of `data` under `key`.
+/// The HMAC of `data` under `key`. Where a key is used more than once, [`HmacKey`] is cheaper.
 pub fn hmac(hash: Hash, key: &[u8], data: &[u8]) -> Digest {
-    use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, Key, sign};
-    match hash {
-        Hash::Sha1 => Digest::of(sign(&Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), data).as_ref()),
-        Hash::Sha256 => Digest::of(sign(&Key::new(HMAC_SHA256, key), data).as_ref()),
-        Hash::Sm3 => {
-            #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, 3)")]
-            let mut mac = hmac::Hmac::<sm3::Sm3>::new_from_slice(key).expect("a key of any length");
-            mac.update(data);
-            Digest::of(&mac.finalize().into_bytes())
+    HmacKey::new(hash, key).sign(data)
+}
+
+/// A key of an HMAC, ready for use from any number of threads: the two hash states that depend on the key alone are
+/// computed once, when it is made.
+pub struct HmacKey(Prepared);
+
+enum Prepared {
+    Sha(aws_hmac::Key),
+    Sm3(hmac::Hmac<sm3::Sm3>),
+}
+
+impl HmacKey {
+    /// Prepares a key of any length (RFC 2104, 3: longer than a block of the hash, it is hashed first).
+    pub fn new(hash: Hash, key: &[u8]) -> Self {
+        Self(match hash {
+            Hash::Sha1 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)),
+            Hash::Sha256 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA256, key)),
+            Hash::Sm3 => {
+                #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, 3)")]
+                let key = hmac::Hmac::new_from_slice(key).expect("a key of any length");
+                Prepared::Sm3(key)
+            }
+        })
+    }
+
+    /// The HMAC of `data`.
+    pub fn sign(&self, data: &[u8]) -> Digest {
+        match &self.0 {
+            Prepared::Sha(key) => Digest::of(aws_hmac::sign(key, data).as_ref()),
+            Prepared::Sm3(key) => Digest::of(&key.clone().chain_update(data).finalize().into_bytes()),
         }
     }
 }
@@ -64,4 +86,100 @@ pub fn hmac(hash: Hash, key: &[u8], data: &[u8]) -> Digest {
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(digest: Digest) -> String {
+        digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// FIPS 180-4 by way of RFC 3174, 7.3 and RFC 6234, 8.5; GB/T 32905-2016, A.1 and A.2.
+    #[test]
+    fn hashes() {
+        let long = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+        let sm3 = b"abcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcd";
+        for (function, data, expected) in [
+            (Hash::Sha1, &b"abc"[..], "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (Hash::Sha1, long, "84983e441c3bd26ebaae4aa1f95129e5e54670f1"),
+            (Hash::Sha256, b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (Hash::Sha256, long, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"),
+            (Hash::Sm3, b"abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+            (Hash::Sm3, sm3, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+        ] {
+            assert_eq!(hex(hash(function, data)), expected, "{function:?}");
+        }
+    }
+
+    /// RFC 2202, 3 (SHA-1) and RFC 4231, 4 (SHA-256). HMAC-SM3 of the same inputs is what OpenSSL 3.0 makes of them:
+    /// `openssl mac -digest SM3 -macopt hexkey:… -in … HMAC`.
+    #[test]
+    fn hmacs() {
+        let counted: Vec<u8> = (1..=25).collect();
+        let (larger, larger_both) = (
+            &b"Test Using Larger Than Block-Size Key - Hash Key First"[..],
+            &b"This is a test using a larger than block-size key and a larger than block-size data. \
+               The key needs to be hashed before being used by the HMAC algorithm."[..],
+        );
+        for (function, key, data, expected) in [
+            (Hash::Sha1, &[0x0b; 20][..], &b"Hi There"[..], "b617318655057264e28bc0b6fb378c8ef146be00"),
+            (Hash::Sha1, b"Jefe", b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+            (Hash::Sha1, &[0xaa; 20], &[0xdd; 50], "125d7342b9ac11cd91a39af48aa17b4f63f175d3"),
+            (Hash::Sha1, &counted, &[0xcd; 50], "4c9007f4026250c6bc8414f9bf50c86c2d7235da"),
+            (Hash::Sha1, &[0xaa; 80], larger, "aa4ae5e15272d00e95705637ce8a3b55ed402112"),
+            (
+                Hash::Sha256,
+                &[0x0b; 20],
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                Hash::Sha256,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                Hash::Sha256,
+                &[0xaa; 20],
+                &[0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+            ),
+            (Hash::Sha256, &counted, &[0xcd; 50], "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"),
+            (Hash::Sha256, &[0xaa; 131], larger, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+            (
+                Hash::Sha256,
+                &[0xaa; 131],
+                larger_both,
+                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            ),
+            (Hash::Sm3, &[0x0b; 20], b"Hi There", "51b00d1fb49832bfb01c3ce27848e59f871d9ba938dc563b338ca964755cce70"),
+            (
+                Hash::Sm3,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "2e87f1d16862e6d964b50a5200bf2b10b764faa9680a296a2405f24bec39f882",
+            ),
+            (Hash::Sm3, &counted, &[0xcd; 50], "b57c79be03472aeb8cada581dea332cb2ba83d19cb1b052dd07194def75fb8cd"),
+            (Hash::Sm3, &[0xaa; 131], larger_both, "5acbdeb0c8c1ef3a99088fe51c0a1d5f4e1c175935f016aee74eb8056db18acb"),
+        ] {
+            let prepared = HmacKey::new(function, key);
+            assert_eq!(hex(hmac(function, key, data)), expected, "{function:?}");
+            assert_eq!([(); 2].map(|()| hex(prepared.sign(data))), [expected; 2], "{function:?}");
+        }
+    }
+
+    #[test]
+    fn comparison_sees_every_bit_and_the_length() {
+        let code = hmac(Hash::Sha256, b"key", b"data");
+        assert!(ct_eq(code.as_bytes(), code.as_bytes()) && ct_eq(b"", b""));
+        for bit in 0..256 {
+            let mut other = code;
+            other.bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!ct_eq(code.as_bytes(), other.as_bytes()), "bit {bit}");
+        }
+        assert!(!ct_eq(code.as_bytes(), &code.as_bytes()[..31]) && !ct_eq(code.as_bytes(), b""));
+    }
 }

@@ -40,8 +40,11 @@ fn derive_unbounded(passphrase: &Secret, salt: &[u8], cost: Cost) -> Result<Secr
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32));
     let params = params.map_err(|_| Error::PassphraseParameters)?;
     let mut key = vec![0; 32];
-    let result =
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(passphrase.expose(), salt, &mut key);
+    let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(
+        passphrase.expose(),
+        salt,
+        &mut key,
+    );
     let key = Secret::new(key);
     result.map(|()| key).map_err(|_| Error::Library("Argon2id fails"))
 }

@@ -2,9 +2,9 @@
 //! ciphertext in the DER of GM/T 0009-2012, C1 C3 C2).
 
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use sm2::pke::EncryptingKey;
-use sm2::pkcs8::DecodePublicKey;
 use sm2::elliptic_curve::rand_core::{TryCryptoRng, TryRng};
+use sm2::pkcs8::DecodePublicKey;
+use sm2::pke::EncryptingKey;
 
 use crate::{Error, Random};
 
@@ -96,7 +96,8 @@ impl WrappingPublicKey {
             return Err(too_long(limit));
         }
         let mut out = vec![0; key.ciphertext_size()];
-        let length = key.encrypt(hash, plaintext, &mut out, None).map_err(|_| Error::Library("RSA encryption fails"))?.len();
+        let length =
+            key.encrypt(hash, plaintext, &mut out, None).map_err(|_| Error::Library("RSA encryption fails"))?.len();
         out.truncate(length);
         Ok(out)
     }

@@ -134,12 +134,8 @@ mod tests {
         let new = NewAccessKey::generate(&SystemRandom).unwrap();
         assert_eq!((new.id.as_str().len(), new.secret.len()), (24, 40));
         let account = AccountId::parse("1234567890123456").unwrap();
-        let key = AccessKey {
-            id: new.id.clone(),
-            secret: new.secret,
-            principal: Principal::Root { account },
-            active: true,
-        };
+        let key =
+            AccessKey { id: new.id.clone(), secret: new.secret, principal: Principal::Root { account }, active: true };
         let read = AccessKey::decode(new.id, &key.encode().unwrap()).unwrap();
         assert!(read.secret.ct_eq(key.secret.expose()));
         assert_eq!((read.principal, read.active), (key.principal, true));

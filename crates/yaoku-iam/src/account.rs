@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "123", "123456789012345a", "12345678901234567", "１２３４５６７８９０１２３４５６"] {
+        for text in ["", "123", "123456789012345a", "12345678901234567", "１２３４５６７８９０１２３４５６"]
+        {
             assert!(AccountId::parse(text).is_err(), "{text}");
         }
     }

@@ -138,16 +138,14 @@ async fn load_access_keys(vault: &Vault) -> Result<HashMap<Box<str>, Arc<AccessK
 }
 
 async fn store_access_key(vault: &Vault, account: AccountId, new: NewAccessKey) -> Result<AccessKey, Error> {
-    let key =
-        AccessKey { id: new.id, secret: new.secret, principal: Principal::Root { account }, active: true };
+    let key = AccessKey { id: new.id, secret: new.secret, principal: Principal::Root { account }, active: true };
     let name = system_record(ACCESS_KEY, key.id.as_str().as_bytes());
     let unchanged = match vault.get(&name).await? {
         Some(record) => AccessKey::decode(key.id.clone(), &record.bytes)?.secret.ct_eq(key.secret.expose()),
         None => false,
     };
     if !unchanged {
-        let changes =
-            Changes { expected: Vec::new(), puts: vec![(name, key.encode()?)], deletes: Vec::new() };
+        let changes = Changes { expected: Vec::new(), puts: vec![(name, key.encode()?)], deletes: Vec::new() };
         vault.commit(changes).await?;
     }
     Ok(key)

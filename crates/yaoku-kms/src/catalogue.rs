@@ -295,9 +295,11 @@ impl AccountCatalogue {
         };
         match values {
             None => union(postings.into_iter().map(|postings| &postings.any)),
-            Some(values) => union(postings.into_iter().flat_map(|postings| {
-                values.iter().filter_map(|value| postings.by_value.get(value.as_str()))
-            })),
+            Some(values) => union(
+                postings
+                    .into_iter()
+                    .flat_map(|postings| values.iter().filter_map(|value| postings.by_value.get(value.as_str()))),
+            ),
         }
     }
 

@@ -32,10 +32,7 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// Room for about `keys` keys of ordinary size and as many ciphers.
     pub(crate) fn new(keys: usize) -> Self {
-        Self {
-            keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight),
-            ciphers: Cache::new(keys),
-        }
+        Self { keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight), ciphers: Cache::new(keys) }
     }
 
     pub(crate) fn key(&self, id: KeyId) -> Option<Arc<Key>> {

@@ -153,7 +153,12 @@ impl Kms {
     }
 
     /// Checks that the caller may do `spec` on all keys, aliases or the service of its account.
-    pub(crate) fn allow_container(&self, call: &Call<'_>, spec: &OperationSpec, kind: ResourceKind) -> Result<(), Error> {
+    pub(crate) fn allow_container(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        kind: ResourceKind,
+    ) -> Result<(), Error> {
         self.allow(call, spec.permission(), kind, &[])
     }
 

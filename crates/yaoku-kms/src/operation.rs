@@ -95,11 +95,9 @@ impl StateRule {
     pub const USE: Self =
         Self::new(Answer::Admitted, Answer::NotInThisState, Answer::NotInThisState, Answer::NotInThisState);
     /// Describing and protecting the key: not while it is to be deleted.
-    pub const DESCRIBE: Self =
-        Self::new(Answer::Admitted, Answer::Admitted, Answer::NotInThisState, Answer::Admitted);
+    pub const DESCRIBE: Self = Self::new(Answer::Admitted, Answer::Admitted, Answer::NotInThisState, Answer::Admitted);
     /// Switching the key on and off.
-    pub const SWITCH: Self =
-        Self::new(Answer::Admitted, Answer::Admitted, Answer::NoSuchChange, Answer::NoSuchChange);
+    pub const SWITCH: Self = Self::new(Answer::Admitted, Answer::Admitted, Answer::NoSuchChange, Answer::NoSuchChange);
     /// What a key to be deleted can't get any more.
     pub const STAY: Self = Self::new(Answer::Admitted, Answer::Admitted, Answer::NoSuchChange, Answer::Admitted);
     /// Saving the key from deletion.

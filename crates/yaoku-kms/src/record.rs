@@ -150,10 +150,9 @@ impl VersionRecord {
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
         match bytes.expose().split_first_chunk::<9>() {
-            Some(([LAYOUT, time @ ..], material)) => Ok(Self {
-                created: Timestamp(u64::from_be_bytes(*time)),
-                material: Secret::new(material.to_vec()),
-            }),
+            Some(([LAYOUT, time @ ..], material)) => {
+                Ok(Self { created: Timestamp(u64::from_be_bytes(*time)), material: Secret::new(material.to_vec()) })
+            }
             _ => Err(Error::Record("a key version")),
         }
     }

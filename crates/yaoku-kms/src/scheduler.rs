@@ -29,7 +29,10 @@ impl Kms {
         loop {
             ticks.tick().await;
             if let Err(error) = self.do_what_is_due().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "something due could not be done; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "something due could not be done; trying again"
+                );
             }
         }
     }

@@ -37,7 +37,8 @@ pub async fn write(vault: &Vault, out: &mut (dyn AsyncWrite + Unpin + Send)) -> 
     let key = Secret::random(KEY_LEN, vault.random())?;
     let header = header(vault, &root, &key)?;
     out.write_all(&header).await.map_err(failed)?;
-    let mut chunks = Chunks { cipher: CommittingAead::new(Algorithm::Aes256, &key)?, header: hash_of(&header), number: 0 };
+    let mut chunks =
+        Chunks { cipher: CommittingAead::new(Algorithm::Aes256, &key)?, header: hash_of(&header), number: 0 };
     let snapshot = vault.snapshot().await?;
     let (mut plain, mut count, mut after) = (vec![MORE], 0u64, None::<Vec<u8>>);
     loop {
@@ -326,7 +327,9 @@ fn read_header(input: &mut impl Read) -> Result<Vec<u8>, Error> {
     let mut take = |bytes: &mut Vec<u8>, more: usize| {
         let start = bytes.len();
         bytes.resize(start + more, 0);
-        input.read_exact(&mut bytes[start..]).map_err(|_| Error::Backup("this is not a backup of yaoku, or it is cut short".into()))
+        input
+            .read_exact(&mut bytes[start..])
+            .map_err(|_| Error::Backup("this is not a backup of yaoku, or it is cut short".into()))
     };
     take(&mut bytes, MAGIC.len() + 1)?;
     let name = usize::from(bytes[MAGIC.len()]);

@@ -144,7 +144,12 @@ mod tests {
 
     #[test]
     fn names_beyond_their_bounds_are_refused() {
-        let name = |id, version| RecordName { kind: Kind(9), domain: Domain::SYSTEM, id: vec![0; id], version: vec![0; version] };
+        let name = |id, version| RecordName {
+            kind: Kind(9),
+            domain: Domain::SYSTEM,
+            id: vec![0; id],
+            version: vec![0; version],
+        };
         assert!(name(1024, 64).row_key().is_ok());
         assert!(name(1025, 0).row_key().is_err() && name(0, 65).row_key().is_err());
     }

@@ -182,7 +182,9 @@ fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
     let metadata = file.metadata().map_err(failed)?;
     if metadata.mode() & 0o077 != 0 {
         let path = path.display();
-        return Err(Error::Seal(format!("{path} can be read by others; run chmod 600 {path}, and think of who may have read it")));
+        return Err(Error::Seal(format!(
+            "{path} can be read by others; run chmod 600 {path}, and think of who may have read it"
+        )));
     }
     if metadata.len() > MAX_SEAL {
         return Err(Error::Seal(format!("{} is not a seal: it is too long", path.display())));
@@ -250,8 +252,10 @@ mod tests {
     #[test]
     fn seals_give_back_what_they_hold() {
         let dir = tempfile::tempdir().unwrap();
-        let seals: [Box<dyn Seal>; 2] =
-            [Box::new(FileSeal { path: dir.path().join("file") }), Box::new(passphrase(&dir.path().join("pass"), "open"))];
+        let seals: [Box<dyn Seal>; 2] = [
+            Box::new(FileSeal { path: dir.path().join("file") }),
+            Box::new(passphrase(&dir.path().join("pass"), "open")),
+        ];
         for seal in seals {
             assert!(seal.load().unwrap().is_none());
             for count in [1, 2, 1] {

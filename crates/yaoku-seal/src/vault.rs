@@ -79,7 +79,10 @@ impl Vault {
         let mut behind = Vec::new();
         for row in &stored {
             let (newest, key) = unwrap_domain_key(&roots, &row.key, &row.value).ok_or_else(|| {
-                Error::Seal("the seal does not open this store: it belongs to another one, or is older; put the right one back".into())
+                Error::Seal(
+                    "the seal does not open this store: it belongs to another one, or is older; put the right one back"
+                        .into(),
+                )
             })?;
             let name = RecordName::of_row_key(&row.key).ok_or_else(|| Error::Record("of a domain key".into()))?;
             domains.insert(name.domain, Arc::new(CommittingAead::new(Algorithm::Aes256, &key)?));
@@ -180,7 +183,12 @@ impl Vault {
     /// # Errors
     /// [`yaoku_store::Error::Compacted`] if that is too long ago.
     pub async fn watch(&self, from: Revision) -> Result<VaultWatch, Error> {
-        Ok(VaultWatch { watch: self.store.watch(from).await?, store: self.store.clone(), domains: self.domains.clone(), root: self.root.load_full() })
+        Ok(VaultWatch {
+            watch: self.store.watch(from).await?,
+            store: self.store.clone(),
+            domains: self.domains.clone(),
+            root: self.root.load_full(),
+        })
     }
 
     /// Takes what was deleted or overwritten out of the store's files.
@@ -276,7 +284,12 @@ struct Domains {
 }
 
 impl Domains {
-    async fn get(&self, store: &Arc<dyn Store>, root: &RootKey, domain: Domain) -> Result<Option<Arc<CommittingAead>>, Error> {
+    async fn get(
+        &self,
+        store: &Arc<dyn Store>,
+        root: &RootKey,
+        domain: Domain,
+    ) -> Result<Option<Arc<CommittingAead>>, Error> {
         if let Some(cipher) = self.held(domain) {
             return Ok(Some(cipher));
         }
@@ -382,7 +395,12 @@ pub(crate) fn domain_key_name(domain: Domain) -> RecordName {
 }
 
 /// The sealed value of a row.
-pub(crate) fn wrap(cipher: &CommittingAead, random: &dyn Random, row_key: &[u8], bytes: &Secret) -> Result<Vec<u8>, Error> {
+pub(crate) fn wrap(
+    cipher: &CommittingAead,
+    random: &dyn Random,
+    row_key: &[u8],
+    bytes: &Secret,
+) -> Result<Vec<u8>, Error> {
     let mut value = vec![FORMAT];
     cipher.seal(random, &aad(row_key), bytes.expose(), &mut value)?;
     Ok(value)

@@ -46,7 +46,7 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
             before.display()
         )));
     }
-    let seal = tokio::task::spawn_blocking(move || settings.seal.open()).await;
+    let seal = tokio::task::spawn_blocking(move || settings.seal.open(false)).await;
     let seal: Arc<dyn Seal> = seal.map_err(|error| Error::Options(error.to_string()))??.into();
     let aside = data_dir.join(ASIDE);
     remove(&aside)?;

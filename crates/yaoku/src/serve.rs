@@ -147,7 +147,7 @@ const RELEASE: Duration = Duration::from_secs(10);
 pub(crate) async fn open_vault(data_dir: &DataDir, seal: SealSettings) -> Result<Arc<Vault>, Error> {
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || {
-        let seal = seal.open()?;
+        let seal = seal.open(true)?;
         Ok::<_, Error>((Embedded::open(&path, yaoku_store::Options::default())?, seal))
     });
     let (store, seal) = opened.await.map_err(|error| Error::Options(error.to_string()))??;

@@ -111,11 +111,8 @@ impl Operation for DeleteAlias {
             kms.allow_key(call, Self::SPEC.permission(), key)?;
             call.proceed()?;
             let name = alias_name(account, &self.alias);
-            let changes = Changes {
-                expected: vec![(name.clone(), Some(revision))],
-                puts: Vec::new(),
-                deletes: vec![name],
-            };
+            let changes =
+                Changes { expected: vec![(name.clone(), Some(revision))], puts: Vec::new(), deletes: vec![name] };
             if kms.commit(changes).await? {
                 return Ok(());
             }
@@ -144,9 +141,8 @@ impl Operation for ListAliases {
         kms.allow_container(call, &Self::SPEC, AliasContainer)?;
         call.proceed()?;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
-        let cut = kms.read_catalogue(call.principal.account(), |catalogue| {
-            catalogue.alias_page(skip, self.page.size as usize)
-        });
+        let cut = kms
+            .read_catalogue(call.principal.account(), |catalogue| catalogue.alias_page(skip, self.page.size as usize));
         Ok(Listing { items: cut.items, total: cut.total })
     }
 }

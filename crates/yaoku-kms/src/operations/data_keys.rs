@@ -14,13 +14,7 @@ use crate::{
 pub const MAX_DATA_KEY: usize = 1024;
 
 const fn spec(name: &'static str) -> OperationSpec {
-    OperationSpec {
-        name,
-        permissions: &[],
-        resources: &[KeyResource],
-        states: StateRule::USE,
-        access: Access::Read,
-    }
+    OperationSpec { name, permissions: &[], resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
 }
 
 /// What data key to make, under which CMK.
@@ -69,9 +63,7 @@ impl Export {
 fn refused(error: yaoku_crypto::Error) -> Error {
     use yaoku_crypto::Error as Crypto;
     match error {
-        Crypto::PublicKey(_) | Crypto::PlaintextTooLong { .. } => {
-            Error::invalid(Field::WrappingKey, error.to_string())
-        }
+        Crypto::PublicKey(_) | Crypto::PlaintextTooLong { .. } => Error::invalid(Field::WrappingKey, error.to_string()),
         other => other.into(),
     }
 }

@@ -8,8 +8,8 @@ use super::{Listing, Page};
 use crate::kms::Changed;
 use crate::record::{KeyRecord, VersionRecord, key_name, version_name};
 use crate::{
-    Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId,
-    Kms, Operation, OperationSpec, Origin, ProtectionLevel, RotationInterval, StateRule, Tag, Tags,
+    Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
+    Operation, OperationSpec, Origin, ProtectionLevel, RotationInterval, StateRule, Tag, Tags,
 };
 
 /// The most characters that a description can have.

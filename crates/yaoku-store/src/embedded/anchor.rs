@@ -37,7 +37,8 @@ impl Anchor {
         let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(unavailable)?;
-        let acknowledged = [0, STRIDE].into_iter().filter_map(|at| read(&file, at)).max_by_key(|(_, revision)| *revision);
+        let acknowledged =
+            [0, STRIDE].into_iter().filter_map(|at| read(&file, at)).max_by_key(|(_, revision)| *revision);
         if let Some((anchored, acknowledged)) = acknowledged {
             if anchored != id {
                 return Err(Error::Corrupt(format!("{} belongs to another store file", path.display())));

@@ -5,7 +5,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+};
 
 use super::anchor::StoreId;
 use crate::{Error, Revision, Row};
@@ -48,7 +50,8 @@ pub(super) fn read_meta(read: &ReadTransaction) -> Result<Meta, Error> {
 
 /// A row as the table holds it.
 pub(super) fn row(key: &[u8], stored: &[u8]) -> Result<Row, Error> {
-    let (revision, value) = stored.split_first_chunk::<8>().ok_or_else(|| Error::Corrupt("a row is cut short".into()))?;
+    let (revision, value) =
+        stored.split_first_chunk::<8>().ok_or_else(|| Error::Corrupt("a row is cut short".into()))?;
     Ok(Row { key: key.to_vec(), value: value.to_vec(), revision: Revision(u64::from_le_bytes(*revision)) })
 }
 
@@ -111,7 +114,9 @@ pub(super) fn of_any(error: impl Into<redb::Error>) -> Error {
 fn of_database(error: DatabaseError) -> Error {
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => Error::Locked,
-        DatabaseError::UpgradeRequired(version) => Error::Corrupt(format!("its file format is redb's version {version}")),
+        DatabaseError::UpgradeRequired(version) => {
+            Error::Corrupt(format!("its file format is redb's version {version}"))
+        }
         DatabaseError::RepairAborted => Error::Corrupt("it can't be repaired".into()),
         // A file that is none of redb's is told by its first bytes.
         DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {

@@ -80,7 +80,8 @@ impl Embedded {
             let backend = FileBackend::new(file).map_err(|_| Error::Locked)?;
             database::open(backend, options.cache_bytes)
         };
-        let mut store = Self::start(Box::new(opener), |id, revision| Anchor::open(dir, id, revision).map(Some), Some(lock))?;
+        let mut store =
+            Self::start(Box::new(opener), |id, revision| Anchor::open(dir, id, revision).map(Some), Some(lock))?;
         store.dir = Some(dir.to_owned());
         Ok(store)
     }

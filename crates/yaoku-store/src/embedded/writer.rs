@@ -22,7 +22,10 @@ pub(super) enum Job {
     /// Takes a snapshot, and from then on notes which keys change.
     BeginScrub(oneshot::Sender<Result<ReadTransaction, Error>>),
     /// Brings the noted keys into a copy, and puts it in the place of the file.
-    EndScrub(Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>, oneshot::Sender<Result<(), Error>>),
+    EndScrub(
+        Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>,
+        oneshot::Sender<Result<(), Error>>,
+    ),
     /// Forgets what was noted.
     AbandonScrub,
 }
@@ -81,7 +84,8 @@ impl Writer {
         let before = self.revision;
         let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let mut outcomes = Vec::with_capacity(transactions.len());
-        let applied = self.ready().and_then(|database| guarded(|| apply(&database, before, &transactions, &mut outcomes)));
+        let applied =
+            self.ready().and_then(|database| guarded(|| apply(&database, before, &transactions, &mut outcomes)));
         match applied {
             Ok(()) => self.acknowledge(transactions, outcomes, replies),
             Err(Error::Corrupt(why)) => {

@@ -114,18 +114,18 @@ impl StoreSettings {
 }
 
 impl SealSettings {
-    /// The seal.
+    /// The seal. `begin` says that one may be begun here, with a passphrase that is chosen now.
     ///
     /// # Errors
     /// When it needs a passphrase, and nobody can be asked.
-    pub fn open(self) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
+    pub fn open(self, begin: bool) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
         match self {
             Self::File(path) => Ok(Box::new(yaoku_seal::seal::FileSeal { path })),
             Self::Passphrase(path, passphrase) => {
                 let passphrase = match passphrase {
                     Some(passphrase) => passphrase,
-                    None if path.exists() => secrets::ask("Passphrase of the seal: ")?,
-                    None => new_passphrase()?,
+                    None if begin && !path.exists() => new_passphrase()?,
+                    None => secrets::ask("Passphrase of the seal: ")?,
                 };
                 Ok(Box::new(yaoku_seal::seal::PassphraseSeal {
                     path,
