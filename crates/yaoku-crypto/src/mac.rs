@@ -55,6 +55,7 @@ pub fn hmac(hash: Hash, key: &[u8], data: &[u8]) -> Digest {
 /// computed once, when it is made.
 pub struct HmacKey(Prepared);
 
+#[expect(clippy::large_enum_variant, reason = "a box would cost each signature an allocation")]
 enum Prepared {
     Sha(aws_hmac::Key),
     Sm3(hmac::Hmac<sm3::Sm3>),

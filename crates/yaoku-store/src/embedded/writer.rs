@@ -14,6 +14,9 @@ use crate::{Change, Error, Outcome, Revision, Transaction};
 /// The most commits that share a sync.
 const MAX_BATCH: usize = 1024;
 
+/// Brings the changed keys into a copy and puts it in the place of the file, which it gives back opened.
+pub(super) type FinishScrub = Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>;
+
 /// What the thread is asked to do.
 pub(super) enum Job {
     Commit(Transaction, oneshot::Sender<Result<Outcome, Error>>),
@@ -22,10 +25,7 @@ pub(super) enum Job {
     /// Takes a snapshot, and from then on notes which keys change.
     BeginScrub(oneshot::Sender<Result<ReadTransaction, Error>>),
     /// Brings the noted keys into a copy, and puts it in the place of the file.
-    EndScrub(
-        Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>,
-        oneshot::Sender<Result<(), Error>>,
-    ),
+    EndScrub(FinishScrub, oneshot::Sender<Result<(), Error>>),
     /// Forgets what was noted.
     AbandonScrub,
 }
@@ -181,10 +181,7 @@ impl Writer {
         result
     }
 
-    fn end_scrub(
-        &mut self,
-        finish: Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>,
-    ) -> Result<(), Error> {
+    fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
         let noted = self.noted.take().unwrap_or_default();
         let database = self.ready()?;
         let copy = guarded(|| finish(&database, &noted))?;
