@@ -23,11 +23,12 @@ impl Cost {
 
     const fn is_acceptable(self) -> bool {
         let memory = self.memory_kib >= 8 << 10 && self.memory_kib <= 4 << 20;
-        memory && self.passes >= 1 && self.passes <= 64 && self.lanes >= 1 && self.lanes <= 16
+        let lanes = self.lanes >= 1 && self.lanes <= 16;
+        // RFC 9106, 3.1: every lane needs 8 KiB.
+        let memory_of_lanes = self.lanes <= self.memory_kib / 8;
+        memory && lanes && memory_of_lanes && self.passes >= 1 && self.passes <= 64
     }
 }
-
-// RFC 9106, 3.1 asks for 8 KiB a lane: the least memory is enough for the most lanes.
 
 /// Derives 32 bytes. Takes as much memory as `cost` says, and long: not for a thread that others wait for.
 ///

@@ -1,5 +1,6 @@
 //! The AEAD against published vectors and another implementation's, through the public interface: nonces are what the
 //! source of randomness gives.
+#![allow(clippy::unwrap_used, reason = "a test, though not all of it is in #[test] functions")]
 
 use shake::digest::{ExtendableOutput, Update, XofReader};
 use shake::{Shake128, Shake128Reader};

@@ -1,5 +1,6 @@
 //! What is encrypted to a public key, OpenSSL decrypts. Skipped, with a line that says so, where there is no `openssl`
 //! program, or one that lacks the algorithm.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, though not all of it is in #[test] functions")]
 
 use std::ffi::OsStr;
 use std::fs;

@@ -53,6 +53,8 @@ pub struct Embedded {
     jobs: mpsc::Sender<Job>,
     writer: Option<std::thread::JoinHandle<()>>,
     dir: Option<PathBuf>,
+    /// One scrub at a time.
+    scrubbing: tokio::sync::Mutex<()>,
 }
 
 impl Embedded {
@@ -117,7 +119,7 @@ impl Embedded {
         let writer = Writer::new(shared.clone(), anchor, meta.revision);
         let writer = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue));
         let writer = writer.map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { shared, jobs, writer: Some(writer), dir: None })
+        Ok(Self { shared, jobs, writer: Some(writer), dir: None, scrubbing: tokio::sync::Mutex::new(()) })
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Result<T, Error> {
@@ -223,6 +225,7 @@ impl Store for Embedded {
         let Some(dir) = &self.dir else {
             return Err(Error::Unavailable("storage without a file can't be scrubbed".into()));
         };
+        let _one = self.scrubbing.lock().await;
         let snapshot = self.ask(Job::BeginScrub).await?;
         let copied = tokio::task::spawn_blocking({
             let dir = dir.clone();

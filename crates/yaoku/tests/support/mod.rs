@@ -80,6 +80,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// As [`Self::kill`], from where the server is only borrowed.
+    pub fn kill_now(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    }
+
     /// Asks the process to end; its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();

@@ -1,0 +1,217 @@
+//! What happens by itself: rotation and deletion by a clock that is moved, once however many processes try, and the end of
+//! deleted key material in the store's files.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_iam::{Bootstrap, Iam, Principal};
+use yaoku_kms::operations::Page;
+use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
+use yaoku_kms::operations::keys::{
+    CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, ScheduleKeyDeletion,
+};
+use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
+use yaoku_kms::{
+    Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
+    ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
+};
+use yaoku_seal::Vault;
+use yaoku_seal::seal::FileSeal;
+use yaoku_store::{Embedded, Options, Store};
+
+const DAY: u64 = 86_400;
+
+struct World {
+    dir: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    principal: Principal,
+    /// Several domains over one store, as several processes would be.
+    nodes: Vec<Arc<Kms>>,
+}
+
+impl World {
+    async fn new(nodes: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
+        let mut world = Self {
+            principal: Principal::Root { account: yaoku_iam::AccountId::parse("1234567890123456").unwrap() },
+            dir,
+            store,
+            clock,
+            nodes: Vec::new(),
+        };
+        for _ in 0..nodes {
+            world.add_node().await;
+        }
+        world
+    }
+
+    async fn add_node(&mut self) {
+        let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
+        let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+        let account = Some(self.principal.account());
+        let opened = Iam::open(&vault, Bootstrap { account, root: None }).await.unwrap();
+        let kms = Kms::open(vault, Arc::new(opened.iam), self.clock.clone(), KmsConfig::default()).await.unwrap();
+        self.nodes.push(kms);
+    }
+
+    async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        operation.perform(&self.nodes[0], &Call { principal: &self.principal, dry_run: false }).await
+    }
+
+    async fn key(&self, rotation_days: Option<u64>) -> KeyId {
+        let rotation = rotation_days.map(|days| RotationInterval::from_seconds(days * DAY).unwrap());
+        let create = CreateKey {
+            spec: KeySpec::Aes256,
+            usage: None,
+            origin: Origin::Generated,
+            protection: ProtectionLevel::Software,
+            description: String::new(),
+            rotation,
+            tags: Vec::new(),
+        };
+        self.call(create).await.unwrap().id
+    }
+
+    async fn describe(&self, key: KeyId) -> KeyMetadata {
+        self.call(DescribeKey { key: key.into() }).await.unwrap()
+    }
+
+    async fn versions(&self, key: KeyId) -> u64 {
+        self.call(ListKeyVersions { key: key.into(), page: Page { number: 1, size: 100 } }).await.unwrap().total
+    }
+
+    async fn encrypt(&self, key: KeyId) -> Encrypted {
+        let plaintext = Secret::new(b"text".to_vec());
+        self.call(Encrypt { key: key.into(), plaintext, context: EncryptionContext::default() }).await.unwrap()
+    }
+
+    /// All nodes look at once, as often as it takes for one of them to be late.
+    async fn everyone_looks(&self) {
+        for _ in 0..4 {
+            let looks: Vec<_> = self
+                .nodes
+                .iter()
+                .cloned()
+                .map(|node| tokio::spawn(async move { node.do_what_is_due().await }))
+                .collect();
+            for look in looks {
+                look.await.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_rotates_when_due_and_once_however_many_try() {
+    let world = World::new(4).await;
+    let key = world.key(Some(7)).await;
+    let old = world.encrypt(key).await;
+    for rotation in 1..=10 {
+        world.clock.advance_seconds(7 * DAY - 1);
+        world.everyone_looks().await;
+        assert_eq!(world.versions(key).await, rotation, "not a second early");
+        world.clock.advance_seconds(1);
+        world.everyone_looks().await;
+        assert_eq!(world.versions(key).await, rotation + 1, "once");
+    }
+    let shown = world.describe(key).await;
+    assert_eq!(shown.last_rotation, Some(world.clock.now()));
+    assert_ne!(shown.primary, Some(old.version));
+    assert_eq!(world.encrypt(key).await.version, shown.primary.unwrap());
+    let decrypted = world.call(Decrypt { blob: old.blob, context: EncryptionContext::default() }).await.unwrap();
+    assert!(decrypted.version == old.version && decrypted.plaintext.ct_eq(b"text"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fell_due_while_nobody_ran_is_caught_up_with_once() {
+    let mut world = World::new(1).await;
+    let key = world.key(Some(7)).await;
+    world.nodes.clear();
+    world.clock.advance_seconds(100 * DAY);
+    world.add_node().await;
+    assert!(world.nodes[0].scheduler_lag() >= 93 * DAY * 1000);
+    world.everyone_looks().await;
+    assert_eq!((world.versions(key).await, world.nodes[0].scheduler_lag()), (2, 0));
+    assert_eq!(world.describe(key).await.next_rotation, Some(world.clock.now().plus_seconds(7 * DAY)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_is_suspended_while_a_key_is_not_enabled() {
+    let world = World::new(2).await;
+    let key = world.key(Some(7)).await;
+    world.call(DisableKey { key }).await.unwrap();
+    assert_eq!(world.describe(key).await.rotation_status, RotationStatus::Suspended);
+    world.clock.advance_seconds(8 * DAY);
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 1);
+    world.call(EnableKey { key }).await.unwrap();
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 2, "overdue: at once");
+    world.call(ScheduleKeyDeletion { key, pending_days: 30 }).await.unwrap();
+    world.clock.advance_seconds(8 * DAY);
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 2);
+    world.call(CancelKeyDeletion { key }).await.unwrap();
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_next_date_is_past_rotates_at_once() {
+    let world = World::new(2).await;
+    let key = world.key(None).await;
+    world.clock.advance_seconds(30 * DAY);
+    let interval = Some(RotationInterval::from_seconds(7 * DAY).unwrap());
+    world.call(UpdateRotationPolicy { key, interval }).await.unwrap();
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 2);
+    world.call(UpdateRotationPolicy { key, interval: None }).await.unwrap();
+    world.clock.advance_seconds(30 * DAY);
+    world.everyone_looks().await;
+    assert_eq!(world.versions(key).await, 2, "switched off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_keys_material_leaves_the_stores_files() {
+    let world = World::new(2).await;
+    let (doomed, kept) = (world.key(Some(7)).await, world.key(None).await);
+    world.clock.advance_seconds(7 * DAY);
+    world.everyone_looks().await;
+    let kept_blob = world.encrypt(kept).await;
+    // The sealed rows of the doomed key's two versions, as bytes: the key id stands in their row keys.
+    let snapshot = world.store.snapshot().await.unwrap();
+    let rows = snapshot.scan(&[], None, 10_000).await.unwrap();
+    let of_doomed = |key: &[u8]| key.windows(16).any(|window| window == doomed.as_bytes());
+    let sealed: Vec<_> = rows.into_iter().filter(|row| row.key[0] == 17 && of_doomed(&row.key)).collect();
+    assert_eq!(sealed.len(), 2);
+    drop(snapshot);
+    assert!(sealed.iter().all(|row| is_in_files(world.dir.path(), &row.value)), "they are there before");
+
+    world.call(ScheduleKeyDeletion { key: doomed, pending_days: 7 }).await.unwrap();
+    world.clock.advance_seconds(7 * DAY);
+    world.everyone_looks().await;
+    assert!(matches!(world.call(DescribeKey { key: doomed.into() }).await, Err(Error::KeyNotFound)));
+    world.clock.advance_seconds(KmsConfig::default().scrub_delay);
+    world.everyone_looks().await;
+    for row in &sealed {
+        assert!(!is_in_files(world.dir.path(), &row.value), "sealed material is still in a file");
+    }
+    let decrypt = Decrypt { blob: kept_blob.blob, context: EncryptionContext::default() };
+    assert!(world.call(decrypt).await.unwrap().plaintext.ct_eq(b"text"));
+}
+
+fn is_in_files(dir: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(dir).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_in_files(&path, bytes);
+        }
+        std::fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+    })
+}
