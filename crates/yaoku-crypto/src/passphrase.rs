@@ -9,7 +9,7 @@ use crate::{Error, Secret};
 /// What deriving a key costs, to an attacker as to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Memory in KiB: 8 MiB to 4 GiB.
+    /// Memory in KiB: 8 MiB to 1 GiB.
     pub memory_kib: u32,
     /// Passes over the memory: 1 to 64.
     pub passes: u32,
@@ -22,7 +22,7 @@ impl Cost {
     pub const DEFAULT: Self = Self { memory_kib: 64 << 10, passes: 3, lanes: 4 };
 
     const fn is_acceptable(self) -> bool {
-        let memory = self.memory_kib >= 8 << 10 && self.memory_kib <= 4 << 20;
+        let memory = self.memory_kib >= 8 << 10 && self.memory_kib <= 1 << 20;
         let lanes = self.lanes >= 1 && self.lanes <= 16;
         // RFC 9106, 3.1: every lane needs 8 KiB.
         let memory_of_lanes = self.lanes <= self.memory_kib / 8;
@@ -130,7 +130,7 @@ mod tests {
         for wrong in [
             Cost { memory_kib: 0, ..cost },
             Cost { memory_kib: (8 << 10) - 1, ..cost },
-            Cost { memory_kib: (4 << 20) + 1, ..cost },
+            Cost { memory_kib: (1 << 20) + 1, ..cost },
             Cost { memory_kib: u32::MAX, ..cost },
             Cost { passes: 0, ..cost },
             Cost { passes: 65, ..cost },
@@ -149,7 +149,7 @@ mod tests {
         assert!(cost.is_acceptable());
         for right in [
             Cost { memory_kib: 8 << 10, ..cost },
-            Cost { memory_kib: 4 << 20, ..cost },
+            Cost { memory_kib: 1 << 20, ..cost },
             Cost { passes: 1, ..cost },
             Cost { passes: 64, ..cost },
             Cost { lanes: 1, ..cost },

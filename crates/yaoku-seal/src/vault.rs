@@ -105,7 +105,9 @@ impl Vault {
         };
         if several {
             tracing::info!("finishing a rotation of the root key that was cut off");
-            vault.rewrap(&vault.root.load(), behind).await?;
+            if !vault.rewrap(&vault.root.load(), behind).await? {
+                return Err(Error::Contended);
+            }
             vault.seal.save(&[vault.root.load().secret.duplicate()])?;
         }
         vault.create_domain(Domain::SYSTEM).await?;

@@ -79,6 +79,8 @@ impl Embedded {
         let opener = move || {
             let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
             let file = private_file(&path).map_err(unavailable)?;
+            // Names a new or a scrubbed file durably before anything in it is acknowledged.
+            scrub::sync_name_of(&path).map_err(unavailable)?;
             let backend = FileBackend::new(file).map_err(|_| Error::Locked)?;
             database::open(backend, options.cache_bytes)
         };
@@ -239,6 +241,9 @@ impl Store for Embedded {
             }
             Err(error) => {
                 let _ = self.jobs.send(Job::AbandonScrub).await;
+                if let Error::Corrupt(why) = &error {
+                    self.shared.condemn(why);
+                }
                 Err(error)
             }
         }

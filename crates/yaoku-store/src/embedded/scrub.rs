@@ -63,7 +63,8 @@ pub(super) fn copy(dir: &Path, snapshot: &ReadTransaction) -> Result<Copy, Error
 }
 
 impl Copy {
-    /// Brings in the rows that changed since, and takes the place of the store's file. On the writer's thread.
+    /// Brings in the rows that changed since, and takes the place of the store's file. On the writer's thread, which
+    /// opens the file anew if this fails: it may be either of the two then.
     pub(super) fn finish(self, dir: &Path, current: &Database, changed: &BTreeSet<Vec<u8>>) -> Result<Database, Error> {
         let read = current.begin_read().map_err(of_any)?;
         let revision: Revision = read_meta(&read)?.revision;
@@ -83,7 +84,13 @@ impl Copy {
         write.commit().map_err(of_any)?;
         let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", dir.display()));
         std::fs::rename(dir.join(NEW), dir.join(FILE)).map_err(unavailable)?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(unavailable)?;
+        sync_name_of(&dir.join(FILE)).map_err(unavailable)?;
         Ok(self.database)
     }
+}
+
+/// Makes the name of a file durable.
+pub(super) fn sync_name_of(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -67,8 +67,8 @@ impl Writer {
                 }
                 Job::Probe(reply) => drop(reply.send(self.probe())),
                 Job::BeginScrub(reply) => {
-                    self.noted = Some(BTreeSet::new());
-                    let snapshot = self.shared.database().and_then(|database| database.begin_read().map_err(of_any));
+                    let snapshot = self.ready().and_then(|database| database.begin_read().map_err(of_any));
+                    self.noted = snapshot.is_ok().then(BTreeSet::new);
                     drop(reply.send(snapshot));
                 }
                 Job::EndScrub(finish, reply) => drop(reply.send(self.end_scrub(finish))),
@@ -184,9 +184,19 @@ impl Writer {
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
         let noted = self.noted.take().unwrap_or_default();
         let database = self.ready()?;
-        let copy = guarded(|| finish(&database, &noted))?;
-        *self.shared.database.write() = Some(Arc::new(copy));
-        Ok(())
+        let finished = guarded(|| finish(&database, &noted));
+        drop(database);
+        match finished {
+            Ok(copy) => {
+                *self.shared.database.write() = Some(Arc::new(copy));
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = Some(error.to_string());
+                drop(self.reopen());
+                Err(error)
+            }
+        }
     }
 }
 
