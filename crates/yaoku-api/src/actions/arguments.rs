@@ -181,9 +181,16 @@ impl<'a> Arguments<'a> {
         self.base64(name, limit).map(Secret::new)
     }
 
-    /// An encryption context; absent, empty and `{}` are the same.
+    /// An encryption context; absent, empty and `{}` are the same. The Node SDK sends a map entry by entry, as
+    /// `EncryptionContext.key=value`: to pass that over would bind a ciphertext to nothing, without a word.
     pub(super) fn context(&self, name: &'static str) -> Result<EncryptionContext, WireError> {
-        self.given(name).map_or_else(|| Ok(EncryptionContext::default()), |text| read_context(name, text))
+        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let entries: Vec<_> = self.params.map(name).map(own).collect();
+        match self.given(name) {
+            None => bounded_context(name, entries),
+            Some(text) if entries.is_empty() => read_context(name, text),
+            Some(_) => Err(WireError::invalid_parameter(name, "it is given as JSON and entry by entry")),
+        }
     }
 
     pub(super) fn json<T: Deserialize<'a>>(&self, name: &'static str, form: &str) -> Result<Option<T>, WireError> {
@@ -259,9 +266,22 @@ fn read_interval(text: &str) -> Option<u64> {
     number.then(|| digits.parse::<u64>().ok()).flatten()?.checked_mul(factor)
 }
 
+fn context_too_long(name: &'static str) -> WireError {
+    WireError::invalid_parameter(name, format!("it must be at most {MAX_CONTEXT} characters"))
+}
+
+fn bounded_context(name: &'static str, entries: Vec<(String, String)>) -> Result<EncryptionContext, WireError> {
+    let length: usize = entries.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
+    if length > MAX_CONTEXT {
+        return Err(context_too_long(name));
+    }
+    let why = "no key may occur twice in it";
+    EncryptionContext::new(entries).map_err(|_| WireError::invalid_parameter(name, why))
+}
+
 fn read_context(name: &'static str, text: &str) -> Result<EncryptionContext, WireError> {
     if text.len() > MAX_CONTEXT && text.chars().nth(MAX_CONTEXT).is_some() {
-        return Err(WireError::invalid_parameter(name, format!("it must be at most {MAX_CONTEXT} characters")));
+        return Err(context_too_long(name));
     }
     let why = "it must be a JSON object of strings to strings in which no key occurs twice";
     let Entries(entries) = serde_json::from_str(text).map_err(|_| WireError::invalid_parameter(name, why))?;

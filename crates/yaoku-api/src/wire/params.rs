@@ -134,6 +134,11 @@ impl<'a> Params<'a> {
         slots.filled()
     }
 
+    /// The flattened map `name.key` and its values, in the byte order of the keys.
+    pub fn map<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (&'s str, &'s str)> {
+        self.below(name)
+    }
+
     /// All parameters in the byte order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Param<'a>> {
         self.sorted.iter()
