@@ -20,7 +20,7 @@ const ID: &str = "id";
 /// Newest layout known here.
 const KNOWN_FORMAT: u32 = 1;
 
-/// Opens a database; makes its tables if it is new. All pages are checked against their checksums first.
+/// Opens a database; makes its tables if it is empty. All pages are checked against their checksums first.
 pub(super) fn open(backend: impl StorageBackend, cache: usize) -> Result<Database, Error> {
     guarded(|| {
         let mut builder = Database::builder();
@@ -59,7 +59,8 @@ pub(super) fn get(table: &impl ReadableTable<&'static [u8], &'static [u8]>, key:
     table.get(key).map_err(of_any)?.map(|stored| row(key, stored.value())).transpose()
 }
 
-fn prepare(database: &Database) -> Result<(), Error> {
+/// Makes the tables of an empty database, or checks that this version can use those there are.
+pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     let read = database.begin_read().map_err(of_any)?;
     let tables = read.list_tables().map_err(of_any)?.count();
     if tables > 0 {

@@ -6,13 +6,11 @@
 mod anchor;
 mod database;
 mod feed;
+mod files;
 mod scrub;
 mod writer;
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,13 +22,10 @@ use tokio::sync::{mpsc, oneshot};
 use self::anchor::Anchor;
 use self::database::{ROWS, get, guarded, of_any, read_meta, row};
 use self::feed::Feed;
+use self::files::{Files, SCRUBBED};
 use self::writer::{Job, Writer};
 use crate::{Error, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
 
-/// The store's file in its directory.
-const FILE: &str = "store.redb";
-/// Held locked for the life of a process.
-const LOCK: &str = "store.lock";
 /// Commits that may wait for the writer.
 const QUEUE: usize = 4096;
 
@@ -52,7 +47,6 @@ pub struct Embedded {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
     writer: Option<std::thread::JoinHandle<()>>,
-    dir: Option<PathBuf>,
     /// One scrub at a time.
     scrubbing: tokio::sync::Mutex<()>,
 }
@@ -63,65 +57,33 @@ impl Embedded {
     /// # Errors
     /// [`Error::Locked`], [`Error::Newer`], [`Error::Corrupt`], or [`Error::Unavailable`] if files can't be opened.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
-        let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", dir.display()));
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unavailable)?;
-        let lock = private_file(&dir.join(LOCK)).map_err(unavailable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked),
-            Err(TryLockError::Error(error)) => return Err(unavailable(error)),
-        }
-        scrub::remove_leftovers(dir).map_err(unavailable)?;
-        let path = dir.join(FILE);
-        if !path.exists() && dir.join(anchor::FILE).exists() {
-            return Err(Error::Corrupt(format!("{} is missing", path.display())));
-        }
-        let opener = move || {
-            let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
-            let file = private_file(&path).map_err(unavailable)?;
-            // Names a new or a scrubbed file durably before anything in it is acknowledged.
-            scrub::sync_name_of(&path).map_err(unavailable)?;
-            let backend = FileBackend::new(file).map_err(|_| Error::Locked)?;
-            database::open(backend, options.cache_bytes)
-        };
-        let mut store =
-            Self::start(Box::new(opener), |id, revision| Anchor::open(dir, id, revision).map(Some), Some(lock))?;
-        store.dir = Some(dir.to_owned());
-        Ok(store)
+        Self::open_wrapped(dir, options, |file| file)
     }
 
-    /// Opens a store over redb storage of the caller's making, without anchor and lock: for tests that inject faults.
-    /// `backend` is called again whenever the store must be opened anew after a failure.
+    /// As [`Self::open`], with something between redb and the file, each time it is opened: for tests that inject faults.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_with_backend<B: StorageBackend>(
-        mut backend: impl FnMut() -> B + Send + 'static,
+    pub fn open_wrapped<B: StorageBackend>(
+        dir: &Path,
         options: Options,
+        wrap: impl Fn(FileBackend) -> B + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::start(Box::new(move || database::open(backend(), options.cache_bytes)), |_, _| Ok(None), None)
-    }
-
-    fn start(
-        mut opener: Opener,
-        anchor: impl FnOnce(anchor::StoreId, Revision) -> Result<Option<Anchor>, Error>,
-        lock: Option<File>,
-    ) -> Result<Self, Error> {
-        let database = opener()?;
+        let files = Files::lock(dir, options, Box::new(move |file| Box::new(wrap(file))))?;
+        let database = files.open()?;
         let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
-        let anchor = anchor(meta.id, meta.revision)?;
+        let anchor = Anchor::open(dir, meta.id, meta.revision)?;
         let shared = Arc::new(Shared {
-            database: RwLock::new(Some(Arc::new(database))),
-            opener: parking_lot::Mutex::new(opener),
+            files,
+            opened: RwLock::new(Opened::new(database)),
             condemned: RwLock::new(None),
             feed: Arc::new(Feed::new(meta.revision)),
-            _lock: lock,
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(shared.clone(), anchor, meta.revision);
         let writer = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue));
         let writer = writer.map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { shared, jobs, writer: Some(writer), dir: None, scrubbing: tokio::sync::Mutex::new(()) })
+        Ok(Self { shared, jobs, writer: Some(writer), scrubbing: tokio::sync::Mutex::new(()) })
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Result<T, Error> {
@@ -143,35 +105,53 @@ impl Drop for Embedded {
     }
 }
 
-type Opener = Box<dyn FnMut() -> Result<Database, Error> + Send>;
-
 /// What readers and the writer share.
 struct Shared {
-    /// None while the file must be opened anew.
-    database: RwLock<Option<Arc<Database>>>,
-    opener: parking_lot::Mutex<Opener>,
+    files: Files,
+    opened: RwLock<Arc<Opened>>,
     /// Why the store refuses everything, once damage was met.
     condemned: RwLock<Option<String>>,
     feed: Arc<Feed>,
-    _lock: Option<File>,
 }
 
 impl Shared {
-    fn open(&self) -> Result<Database, Error> {
-        (self.opener.lock())()
-    }
-
-    fn database(&self) -> Result<Arc<Database>, Error> {
+    fn opened(&self) -> Result<Arc<Opened>, Error> {
         if let Some(why) = &*self.condemned.read() {
             return Err(Error::Corrupt(why.clone()));
         }
-        let closed = || Error::Unavailable("its file had to be closed after a failed write".into());
-        self.database.read().clone().ok_or_else(closed)
+        Ok(self.opened.read().clone())
+    }
+
+    fn replace(&self, database: Database) {
+        *self.opened.write() = Opened::new(database);
     }
 
     fn condemn(&self, why: &str) {
         tracing::error!(why, "the store is damaged and refuses everything from now on");
         self.condemned.write().get_or_insert_with(|| why.to_owned());
+    }
+}
+
+/// A database until it is closed. Snapshots hold it, so that one whose place a scrub's copy took still serves them.
+struct Opened(RwLock<Option<Database>>);
+
+impl Opened {
+    fn new(database: Database) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Some(database))))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Error>) -> Result<T, Error> {
+        let closed = || Error::Unavailable("its file had to be closed after a failed write".into());
+        work(self.0.read().as_ref().ok_or_else(closed)?)
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, Error> {
+        self.with(|database| database.begin_read().map_err(of_any))
+    }
+
+    /// Ends it for everyone: its snapshots would not notice pages that are written through another opening of the file.
+    fn close(&self) {
+        *self.0.write() = None;
     }
 }
 
@@ -194,24 +174,23 @@ async fn read<T: Send + 'static>(
 #[async_trait]
 impl Store for Embedded {
     async fn get(&self, key: &[u8]) -> Result<Option<Row>, Error> {
-        let (database, key) = (self.shared.database()?, key.to_vec());
+        let (opened, key) = (self.shared.opened()?, key.to_vec());
         read(&self.shared, move || {
-            let transaction = database.begin_read().map_err(of_any)?;
-            drop(database);
+            let transaction = opened.begin_read()?;
             get(&transaction.open_table(ROWS).map_err(of_any)?, &key)
         })
         .await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, Error> {
-        let database = self.shared.database()?;
-        let (transaction, revision) = read(&self.shared, move || {
-            let transaction = database.begin_read().map_err(of_any)?;
+        let opened = self.shared.opened()?;
+        let shared = self.shared.clone();
+        let at = read(&self.shared, move || {
+            let transaction = opened.begin_read()?;
             let revision = read_meta(&transaction)?.revision;
-            Ok((transaction, revision))
-        })
-        .await?;
-        Ok(Arc::new(At { shared: self.shared.clone(), transaction: Arc::new(transaction), revision }))
+            Ok(At { shared, transaction: Arc::new(transaction), revision, _opened: opened })
+        });
+        Ok(Arc::new(at.await?))
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Outcome, Error> {
@@ -224,19 +203,16 @@ impl Store for Embedded {
     }
 
     async fn scrub(&self) -> Result<(), Error> {
-        let Some(dir) = &self.dir else {
-            return Err(Error::Unavailable("storage without a file can't be scrubbed".into()));
-        };
         let _one = self.scrubbing.lock().await;
         let snapshot = self.ask(Job::BeginScrub).await?;
         let copied = tokio::task::spawn_blocking({
-            let dir = dir.clone();
-            move || guarded(|| scrub::copy(&dir, &snapshot))
+            let shared = self.shared.clone();
+            move || guarded(|| scrub::copy(&shared.files, SCRUBBED, &snapshot))
         });
         match copied.await.unwrap_or_else(|error| Err(Error::Unavailable(error.to_string()))) {
             Ok(copy) => {
-                let dir = dir.clone();
-                let finish = Box::new(move |database: &Database, noted: &_| copy.finish(&dir, database, noted));
+                let finish =
+                    Box::new(move |files: &Files, database: &Database, noted: &_| copy.finish(files, database, noted));
                 self.ask(|reply| Job::EndScrub(finish, reply)).await
             }
             Err(error) => {
@@ -262,6 +238,7 @@ struct At {
     shared: Arc<Shared>,
     transaction: Arc<ReadTransaction>,
     revision: Revision,
+    _opened: Arc<Opened>,
 }
 
 #[async_trait]
@@ -291,8 +268,4 @@ impl Snapshot for At {
         })
         .await
     }
-}
-
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }

@@ -1,4 +1,4 @@
-//! Rewriting the file without what was deleted.
+//! Rewriting the file: without what was deleted, or because a sync of it failed.
 //!
 //! redb frees the pages of deleted rows, but leaves their bytes until they are used again. A scrub copies all rows into a
 //! new file while writes go on, brings in what changed meanwhile on the writer's thread, syncs, and renames it over the old
@@ -6,46 +6,27 @@
 //! file's blocks go back to the file system when the last reader of an old snapshot is done.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
-use std::path::Path;
 
-use redb::backends::FileBackend;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use super::anchor::StoreId;
 use super::database::{META, REVISION, ROWS, of_any, read_meta, write_new};
-use super::{FILE, private_file};
+use super::files::{Files, RESCUED};
 use crate::{Error, Revision};
 
-/// The new file until it takes the old one's name.
-const NEW: &str = "store.redb.new";
 /// Rows copied in one transaction.
 const ROWS_A_TRANSACTION: usize = 20_000;
-
-/// Removes what a scrub that was cut off has left.
-pub(super) fn remove_leftovers(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_file(dir.join(NEW)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
 
 /// A copy of a snapshot, in a file of its own.
 pub(super) struct Copy {
     database: Database,
+    name: &'static str,
 }
 
-/// Copies a snapshot.
-pub(super) fn copy(dir: &Path, snapshot: &ReadTransaction) -> Result<Copy, Error> {
-    let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", dir.join(NEW).display()));
-    remove_leftovers(dir).map_err(unavailable)?;
-    let file = private_file(&dir.join(NEW)).map_err(unavailable)?;
-    let backend = FileBackend::new(file).map_err(|_| Error::Locked)?;
-    let database = Database::builder().create_with_backend(backend).map_err(of_any)?;
+/// Copies a snapshot into a file of that name.
+pub(super) fn copy(files: &Files, name: &'static str, snapshot: &ReadTransaction) -> Result<Copy, Error> {
+    let database = files.create_aside(name)?;
     let meta = read_meta(snapshot)?;
-    let id: StoreId = meta.id;
-    write_new(&database, &id, meta.revision)?;
+    write_new(&database, &meta.id, meta.revision)?;
     let rows = snapshot.open_table(ROWS).map_err(of_any)?;
     let mut rows = rows.iter().map_err(of_any)?.peekable();
     while rows.peek().is_some() {
@@ -59,13 +40,18 @@ pub(super) fn copy(dir: &Path, snapshot: &ReadTransaction) -> Result<Copy, Error
         }
         write.commit().map_err(of_any)?;
     }
-    Ok(Copy { database })
+    Ok(Copy { database, name })
 }
 
 impl Copy {
     /// Brings in the rows that changed since, and takes the place of the store's file. On the writer's thread, which
     /// opens the file anew if this fails: it may be either of the two then.
-    pub(super) fn finish(self, dir: &Path, current: &Database, changed: &BTreeSet<Vec<u8>>) -> Result<Database, Error> {
+    pub(super) fn finish(
+        self,
+        files: &Files,
+        current: &Database,
+        changed: &BTreeSet<Vec<u8>>,
+    ) -> Result<Database, Error> {
         let read = current.begin_read().map_err(of_any)?;
         let revision: Revision = read_meta(&read)?.revision;
         let rows = read.open_table(ROWS).map_err(of_any)?;
@@ -82,15 +68,14 @@ impl Copy {
             meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
         }
         write.commit().map_err(of_any)?;
-        let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", dir.display()));
-        std::fs::rename(dir.join(NEW), dir.join(FILE)).map_err(unavailable)?;
-        sync_name_of(&dir.join(FILE)).map_err(unavailable)?;
+        files.install(self.name)?;
         Ok(self.database)
     }
 }
 
-/// Makes the name of a file durable.
-pub(super) fn sync_name_of(path: &Path) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+/// Writes everything that can be read into a new file. After a failed sync nobody knows which pages of the old one reached
+/// the disk, and syncing it again would not tell.
+pub(super) fn rescue(files: &Files, current: &Database) -> Result<Database, Error> {
+    let snapshot = current.begin_read().map_err(of_any)?;
+    copy(files, RESCUED, &snapshot)?.finish(files, current, &BTreeSet::new())
 }

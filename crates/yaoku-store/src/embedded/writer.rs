@@ -6,16 +6,17 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
 use super::anchor::Anchor;
 use super::database::{META, REVISION, ROWS, get, guarded, of_any, read_meta};
+use super::files::Files;
+use super::{Opened, Shared, scrub};
 use crate::{Change, Error, Outcome, Revision, Transaction};
 
 /// The most commits that share a sync.
 const MAX_BATCH: usize = 1024;
 
 /// Brings the changed keys into a copy and puts it in the place of the file, which it gives back opened.
-pub(super) type FinishScrub = Box<dyn FnOnce(&Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>;
+pub(super) type FinishScrub = Box<dyn FnOnce(&Files, &Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -32,7 +33,7 @@ pub(super) enum Job {
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    anchor: Option<Anchor>,
+    anchor: Anchor,
     revision: Revision,
     failed: Option<String>,
     /// Keys changed since a scrub began.
@@ -42,7 +43,7 @@ pub(super) struct Writer {
 type Waiting = (Transaction, oneshot::Sender<Result<Outcome, Error>>);
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, anchor: Option<Anchor>, revision: Revision) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, anchor: Anchor, revision: Revision) -> Self {
         Self { shared, anchor, revision, failed: None, noted: None }
     }
 
@@ -67,7 +68,7 @@ impl Writer {
                 }
                 Job::Probe(reply) => drop(reply.send(self.probe())),
                 Job::BeginScrub(reply) => {
-                    let snapshot = self.ready().and_then(|database| database.begin_read().map_err(of_any));
+                    let snapshot = self.ready().and_then(|opened| opened.begin_read());
                     self.noted = snapshot.is_ok().then(BTreeSet::new);
                     drop(reply.send(snapshot));
                 }
@@ -84,8 +85,9 @@ impl Writer {
         let before = self.revision;
         let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let mut outcomes = Vec::with_capacity(transactions.len());
-        let applied =
-            self.ready().and_then(|database| guarded(|| apply(&database, before, &transactions, &mut outcomes)));
+        let applied = self.ready().and_then(|opened| {
+            opened.with(|database| guarded(|| apply(database, before, &transactions, &mut outcomes)))
+        });
         match applied {
             Ok(()) => self.acknowledge(transactions, outcomes, replies),
             Err(Error::Corrupt(why)) => {
@@ -125,7 +127,7 @@ impl Writer {
         }
         if let Some(last) = changes.last() {
             self.revision = last.revision;
-            if let Some(Err(error)) = self.anchor.as_ref().map(|anchor| anchor.record(self.revision)) {
+            if let Err(error) = self.anchor.record(self.revision) {
                 // The commits are durable; the anchor only falls behind.
                 tracing::warn!(%error, "the store's anchor can't be written");
             }
@@ -138,17 +140,29 @@ impl Writer {
     }
 
     /// The database, opened anew if it had to be closed.
-    fn ready(&mut self) -> Result<Arc<Database>, Error> {
-        if self.shared.database.read().is_none() {
-            self.reopen()?;
+    fn ready(&mut self) -> Result<Arc<Opened>, Error> {
+        let opened = self.shared.opened()?;
+        if opened.with(|_| Ok(())).is_ok() {
+            return Ok(opened);
         }
-        self.shared.database()
+        self.reopen()?;
+        self.shared.opened()
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
-        let closed = self.shared.database.write().take();
-        drop(closed.map(await_readers));
-        let database = self.shared.open()?;
+        self.shared.opened()?.close();
+        // A scrub under way copies from the old file.
+        self.noted = None;
+        let mut database = self.shared.files.open()?;
+        if self.shared.files.take_sync_failure() {
+            match guarded(|| scrub::rescue(&self.shared.files, &database)) {
+                Ok(rescued) => database = rescued,
+                Err(error) => {
+                    self.shared.files.put_back_sync_failure();
+                    return Err(error);
+                }
+            }
+        }
         let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
         if meta.revision < self.revision {
             let why = format!("it fell back from revision {} to {}", self.revision.0, meta.revision.0);
@@ -156,7 +170,7 @@ impl Writer {
             return Err(Error::Corrupt(why));
         }
         self.revision = meta.revision;
-        *self.shared.database.write() = Some(Arc::new(database));
+        self.shared.replace(database);
         Ok(())
     }
 
@@ -165,13 +179,15 @@ impl Writer {
             return Ok(());
         }
         let revision = self.revision;
-        let result = self.ready().and_then(|database| {
-            guarded(|| {
-                let write = database.begin_write().map_err(of_any)?;
-                let mut meta = write.open_table(META).map_err(of_any)?;
-                meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
-                drop(meta);
-                write.commit().map_err(of_any)
+        let result = self.ready().and_then(|opened| {
+            opened.with(|database| {
+                guarded(|| {
+                    let write = database.begin_write().map_err(of_any)?;
+                    let mut meta = write.open_table(META).map_err(of_any)?;
+                    meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+                    drop(meta);
+                    write.commit().map_err(of_any)
+                })
             })
         });
         match &result {
@@ -182,13 +198,12 @@ impl Writer {
     }
 
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
-        let noted = self.noted.take().unwrap_or_default();
-        let database = self.ready()?;
-        let finished = guarded(|| finish(&database, &noted));
-        drop(database);
-        match finished {
+        let opened = self.ready()?;
+        let cut_off = || Error::Unavailable("a failed write cut the scrub off".into());
+        let noted = self.noted.take().ok_or_else(cut_off)?;
+        match opened.with(|database| guarded(|| finish(&self.shared.files, database, &noted))) {
             Ok(copy) => {
-                *self.shared.database.write() = Some(Arc::new(copy));
+                self.shared.replace(copy);
                 Ok(())
             }
             Err(error) => {
@@ -247,16 +262,5 @@ fn apply(
 fn refuse(replies: Vec<oneshot::Sender<Result<Outcome, Error>>>, error: impl Fn() -> Error) {
     for reply in replies {
         drop(reply.send(Err(error())));
-    }
-}
-
-/// Waits for readers that are between two steps; each holds the database for the time of one look-up.
-fn await_readers(mut database: Arc<Database>) -> Option<Database> {
-    loop {
-        match Arc::try_unwrap(database) {
-            Ok(last) => return Some(last),
-            Err(shared) => database = shared,
-        }
-        std::thread::yield_now();
     }
 }

@@ -1,0 +1,151 @@
+//! The store's files in its directory, and how each is opened.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{Database, StorageBackend};
+
+use super::{Options, anchor, database};
+use crate::Error;
+
+/// The store.
+const STORE: &str = "store.redb";
+/// Held locked for the life of a process.
+const LOCK: &str = "store.lock";
+/// New files until they take the store's name: a new store or a scrub's copy, and one made after a failed sync.
+pub(super) const SCRUBBED: &str = "store.redb.new";
+pub(super) const RESCUED: &str = "store.redb.rescued";
+
+/// Puts something between redb and a file: tests inject faults there.
+pub(super) type Wrap = Box<dyn Fn(FileBackend) -> Box<dyn StorageBackend> + Send + Sync>;
+
+pub(super) struct Files {
+    dir: PathBuf,
+    options: Options,
+    wrap: Wrap,
+    sync_failed: Arc<AtomicBool>,
+    _lock: File,
+}
+
+impl Files {
+    /// Takes the directory for this process; makes it if it is not there.
+    pub(super) fn lock(dir: &Path, options: Options, wrap: Wrap) -> Result<Self, Error> {
+        let unavailable = unavailable(dir);
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(&unavailable)?;
+        let lock = private_file(&dir.join(LOCK)).map_err(&unavailable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked),
+            Err(TryLockError::Error(error)) => return Err(unavailable(error)),
+        }
+        let files = Self { dir: dir.to_owned(), options, wrap, sync_failed: Arc::default(), _lock: lock };
+        files.remove(SCRUBBED)?;
+        files.remove(RESCUED)?;
+        if !dir.join(STORE).exists() && dir.join(anchor::FILE).exists() {
+            return Err(Error::Corrupt(format!("{} is missing", dir.join(STORE).display())));
+        }
+        Ok(files)
+    }
+
+    /// Opens the store's file; all its pages are checked. Its name is durable when this returns. A new store is made aside, so
+    /// that one whose making was cut off is made again.
+    pub(super) fn open(&self) -> Result<Database, Error> {
+        if !self.dir.join(STORE).exists() {
+            database::prepare(&self.create_aside(SCRUBBED)?)?;
+            self.install(SCRUBBED)?;
+        }
+        let database = database::open(self.backend(STORE)?, self.options.cache_bytes)?;
+        self.sync_names()?;
+        Ok(database)
+    }
+
+    /// Makes an empty file aside.
+    pub(super) fn create_aside(&self, name: &str) -> Result<Database, Error> {
+        self.remove(name)?;
+        let mut builder = Database::builder();
+        builder.set_cache_size(self.options.cache_bytes);
+        builder.create_with_backend(self.backend(name)?).map_err(database::of_any)
+    }
+
+    /// Puts a file that was made aside in the place of the store's.
+    pub(super) fn install(&self, name: &str) -> Result<(), Error> {
+        std::fs::rename(self.dir.join(name), self.dir.join(STORE)).map_err(unavailable(&self.dir))?;
+        self.sync_names()
+    }
+
+    /// Whether a sync of any file has failed since this was last asked.
+    pub(super) fn take_sync_failure(&self) -> bool {
+        self.sync_failed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Says that a failed sync has not been made good yet.
+    pub(super) fn put_back_sync_failure(&self) {
+        self.sync_failed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        match std::fs::remove_file(self.dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unavailable(&self.dir)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn backend(&self, name: &str) -> Result<Watched, Error> {
+        let path = self.dir.join(name);
+        let file = private_file(&path).map_err(unavailable(&path))?;
+        let file = FileBackend::new(file).map_err(|_| Error::Locked)?;
+        Ok(Watched { inner: (self.wrap)(file), sync_failed: self.sync_failed.clone() })
+    }
+
+    fn sync_names(&self) -> Result<(), Error> {
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unavailable(&self.dir))
+    }
+}
+
+/// Notices failed syncs. What was written before one may be in memory only, though it reads well and a later sync succeeds:
+/// Linux marks pages clean that it could not write.
+#[derive(Debug)]
+struct Watched {
+    inner: Box<dyn StorageBackend>,
+    sync_failed: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Watched {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.inner.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.inner.sync_data().inspect_err(|_| self.sync_failed.store(true, Ordering::Release))
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.inner.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.inner.close()
+    }
+}
+
+fn unavailable(path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Unavailable(format!("{}: {error}", path.display()))
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
