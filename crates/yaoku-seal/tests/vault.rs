@@ -1,0 +1,177 @@
+//! The vault over the embedded store: records open under their own names only, and a rotation of the root key survives
+//! being cut off at every step.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_seal::seal::Seal;
+use yaoku_seal::{Changes, Domain, Error, Kind, Outcome, RecordName, Revision, Vault};
+use yaoku_store::{Embedded, Options, Store, Transaction};
+
+use support::{ACCOUNT, FragileSeal, FragileStore, MemorySeal, name, put};
+
+async fn open(store: Arc<dyn Store>, seal: Arc<dyn Seal>) -> Result<Vault, Error> {
+    Vault::open(store, seal, Arc::new(SystemRandom)).await
+}
+
+async fn read(vault: &Vault, name: &RecordName) -> Option<Vec<u8>> {
+    vault.get(name).await.unwrap().map(|record| record.bytes.expose().to_vec())
+}
+
+fn store(dir: &tempfile::TempDir) -> Arc<Embedded> {
+    Arc::new(Embedded::open(dir.path(), Options::default()).unwrap())
+}
+
+#[tokio::test]
+async fn records_are_sealed_in_the_store_and_open_again() {
+    let (dir, seal) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+    let planted = b"a record that nobody may read in the file".to_vec();
+    {
+        let vault = open(store(&dir), seal.clone()).await.unwrap();
+        vault.create_domain(ACCOUNT).await.unwrap();
+        vault.commit(put("one", &planted)).await.unwrap();
+        assert_eq!(read(&vault, &name("one")).await.as_ref(), Some(&planted));
+        assert!(read(&vault, &name("two")).await.is_none());
+    }
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(planted.len()).any(|window| window == planted));
+    }
+    let vault = open(store(&dir), seal).await.unwrap();
+    assert_eq!(read(&vault, &name("one")).await, Some(planted));
+    let view = vault.view().await.unwrap();
+    let found = view.scan(Kind(9), Some(ACCOUNT), None, None, 10).await.unwrap();
+    assert_eq!(found.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), [name("one")]);
+}
+
+#[tokio::test]
+async fn a_record_does_not_open_in_another_place() {
+    let (dir, seal) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+    let store = store(&dir);
+    let vault = open(store.clone(), seal).await.unwrap();
+    let other = Domain(*b"2222222222222222");
+    vault.create_domain(ACCOUNT).await.unwrap();
+    vault.create_domain(other).await.unwrap();
+    vault.commit(put("one", b"1")).await.unwrap();
+    let rows = store.snapshot().await.unwrap().scan(&[9], None, 10).await.unwrap();
+    let [row] = &rows[..] else { panic!("{} rows", rows.len()) };
+    // The same sealed bytes under another domain, kind, id, and under another split of the same bytes.
+    let mut moved = vec![RecordName { domain: other, ..name("one") }, RecordName { kind: Kind(8), ..name("one") }];
+    moved.push(RecordName { id: b"on".to_vec(), version: b"e".to_vec(), ..name("one") });
+    let plant = |name: &RecordName| {
+        let mut key = vec![name.kind.0];
+        key.extend_from_slice(&name.domain.0);
+        key.extend_from_slice(&(name.id.len() as u16).to_be_bytes());
+        key.extend_from_slice(&name.id);
+        key.extend_from_slice(&name.version);
+        (key, row.value.clone())
+    };
+    moved.extend([name("nne"), name("ooe"), name("ond")]);
+    let puts = moved.iter().map(plant).collect();
+    store.commit(Transaction { puts, ..Transaction::default() }).await.unwrap();
+    for name in moved {
+        assert!(matches!(vault.get(&name).await, Err(Error::Record(_) | Error::NoDomain(_))), "{name}");
+    }
+    assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()));
+}
+
+#[tokio::test]
+async fn a_seal_that_is_wrong_or_missing_is_told() {
+    let (dir, seal) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+    drop(open(store(&dir), seal).await.unwrap());
+    let wrong = MemorySeal::default();
+    wrong.save(&[Secret::new(vec![9; 32])]).unwrap();
+    let told = |result: Result<Vault, Error>| match result {
+        Err(Error::Seal(why)) => why,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it opened"),
+    };
+    let why = told(open(store(&dir), Arc::new(wrong)).await);
+    assert!(why.contains("does not open this store"), "{why}");
+    let missing = Arc::new(MemorySeal::default());
+    let why = told(open(store(&dir), missing.clone()).await);
+    assert!(why.contains("is missing"), "{why}");
+    assert!(missing.load().unwrap().is_none(), "a new root key was made for a store that has one");
+}
+
+#[tokio::test]
+async fn expectations_hold_for_records() {
+    let (dir, seal) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+    let vault = open(store(&dir), seal).await.unwrap();
+    vault.create_domain(ACCOUNT).await.unwrap();
+    let claim = |expected| Changes { expected: vec![(name("one"), expected)], ..put("one", b"1") };
+    let Outcome::Committed(first) = vault.commit(claim(None)).await.unwrap() else { panic!("conflict") };
+    assert!(matches!(vault.commit(claim(None)).await.unwrap(), Outcome::Conflict { .. }));
+    assert!(matches!(vault.commit(claim(Some(Revision(first.0 + 9)))).await.unwrap(), Outcome::Conflict { .. }));
+    assert!(matches!(vault.commit(claim(Some(first))).await.unwrap(), Outcome::Committed(_)));
+    assert!(matches!(
+        vault
+            .commit(Changes {
+                puts: vec![(RecordName { domain: Domain([b'9'; 16]), ..name("x") }, Secret::new(vec![]))],
+                ..Changes::default()
+            })
+            .await,
+        Err(Error::NoDomain(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_watch_opens_what_was_committed() {
+    let (dir, seal) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+    let vault = open(store(&dir), seal).await.unwrap();
+    let from = vault.view().await.unwrap().revision();
+    let mut watch = vault.watch(from).await.unwrap();
+    vault.create_domain(ACCOUNT).await.unwrap();
+    vault.commit(put("one", b"1")).await.unwrap();
+    vault.commit(Changes { deletes: vec![name("one")], ..Changes::default() }).await.unwrap();
+    let domain = watch.next().await.unwrap();
+    assert!(domain.puts.is_empty() && domain.deletes.is_empty(), "domain keys are the vault's own");
+    let written = watch.next().await.unwrap();
+    assert_eq!(written.puts[0].0, name("one"));
+    assert_eq!(written.puts[0].1.expose(), b"1");
+    assert_eq!(watch.next().await.unwrap().deletes, [name("one")]);
+}
+
+/// The seal is written twice and the store once; each of these fails in turn, before and after it has happened, and then
+/// the process is gone. Whatever is left opens with what the seal holds, and the old root key is worth nothing at the end.
+#[tokio::test]
+async fn a_rotation_that_is_cut_off_anywhere_is_finished_at_the_next_start() {
+    for (seal_writes, store_writes) in [(0, 9), (1, 9), (2, 9), (9, 0), (9, 1)] {
+        for done in [false, true] {
+            let (dir, held) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+            let first = {
+                let vault = open(store(&dir), held.clone()).await.unwrap();
+                vault.create_domain(ACCOUNT).await.unwrap();
+                vault.commit(put("one", b"1")).await.unwrap();
+                held.load().unwrap().unwrap().remove(0)
+            };
+            {
+                let fragile_seal = Arc::new(FragileSeal::new(held.clone(), done));
+                let fragile_store = Arc::new(FragileStore::new(store(&dir), done));
+                let vault = open(fragile_store.clone(), fragile_seal.clone()).await.unwrap();
+                fragile_seal.left.store(seal_writes, Ordering::Relaxed);
+                fragile_store.left.store(store_writes, Ordering::Relaxed);
+                let cut_off = vault.rotate_root().await.is_err();
+                assert_eq!(cut_off, seal_writes < 2 || store_writes < 1);
+                // While the process lives, its records still open.
+                assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()));
+            }
+            let vault = open(store(&dir), held.clone()).await.unwrap();
+            assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()), "{seal_writes} {store_writes} {done}");
+            assert_eq!(held.load().unwrap().unwrap().len(), 1);
+            assert_eq!(vault.rotate_root().await.unwrap(), 2, "the system's domain and the account's");
+            let now = held.load().unwrap().unwrap();
+            assert!(now.len() == 1 && !now[0].ct_eq(first.expose()));
+            drop(vault);
+            held.save(&[first]).unwrap();
+            assert!(
+                matches!(open(store(&dir), held.clone()).await, Err(Error::Seal(_))),
+                "the old root key still opens it"
+            );
+        }
+    }
+}
