@@ -83,7 +83,9 @@ def test_errors(kms, key):
     kms.call("CreateAlias", AliasName=alias, KeyId=key)
     kms.fails("AliasAlreadyExists", 400, "CreateAlias", AliasName=alias, KeyId=key)
     kms.fails("Unsupported.Alias", 400, "DisableKey", KeyId=alias)
-    damaged = base64.b64encode(base64.b64decode(kms.encrypt(key, b"hi"))[:-1] + b"x").decode()
+    blob = bytearray(base64.b64decode(kms.encrypt(key, b"hi")))
+    blob[-1] ^= 1
+    damaged = base64.b64encode(blob).decode()
     assert "CiphertextBlob" in kms.fails("InvalidParameter", 400, "Decrypt", CiphertextBlob=damaged).message
     large = base64.b64encode(bytes(6145)).decode()
     assert "Plaintext" in kms.fails("InvalidParameter", 400, "Encrypt", KeyId=key, Plaintext=large).message

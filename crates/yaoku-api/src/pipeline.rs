@@ -17,7 +17,7 @@ use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
 use crate::http::{Handler, Incoming};
 use crate::metrics::Metrics;
 use crate::wire::nonce::NonceTable;
-use crate::wire::{Authentication, Code, Format, Params, Received, RequestId, WireError};
+use crate::wire::{Authentication, Code, Format, Params, REQUEST_ID, Received, RequestId, WireError};
 use crate::wire::{clock_window, credentials, params, response};
 
 /// The version of the API that is spoken here.
@@ -84,7 +84,9 @@ impl Service {
             Ok(reply) => Bytes::from_owner(reply),
             Err(error) => Bytes::from(response::error(format, &error, request_id, &host(parts))),
         };
-        reply(response, format.content_type(), body)
+        let mut response = reply(response, format.content_type(), body);
+        response.headers_mut().insert(REQUEST_ID, request_id.header());
+        response
     }
 
     /// Takes a request that could be parsed to its result.

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_crypto::{Random, SystemRandom};
 
-use crate::wire::{Code, Format, RequestId, WireError, response};
+use crate::wire::{Code, Format, REQUEST_ID, RequestId, WireError, response};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +39,14 @@ impl Refusal {
 
     /// The answer in the protocol's shape. What another attempt may cure is never a 4xx, which SDKs do not try again.
     pub(super) fn response(self, format: Format, host: &str, peer: SocketAddr) -> Response<Full<Bytes>> {
-        let (status, error) = match self {
-            Self::TooLarge => {
-                let error =
-                    WireError::new(Code::InvalidParameter, "The request's body is larger than this server takes.");
-                (StatusCode::PAYLOAD_TOO_LARGE, error)
-            }
-            Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, slow()),
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, WireError::unavailable()),
-            Self::BrokenOff => (StatusCode::BAD_REQUEST, WireError::parse("its body broke off")),
-            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, WireError::internal()),
+        let error = match self {
+            Self::TooLarge => WireError::parse("its body is larger than this server takes"),
+            Self::TooSlow => slow(),
+            Self::Overloaded => WireError::unavailable(),
+            Self::BrokenOff => WireError::parse("its body broke off"),
+            Self::Panicked => WireError::internal(),
         };
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut bytes = [0; 16];
         // Without randomness the id is zeros: nothing depends on its being unique.
         let _ = SystemRandom.fill(&mut bytes);
@@ -58,6 +55,7 @@ impl Refusal {
         let mut response = Response::new(Full::new(response::error(format, &error, request_id, host).into()));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        response.headers_mut().insert(REQUEST_ID, request_id.header());
         response
     }
 }

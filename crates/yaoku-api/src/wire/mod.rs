@@ -25,4 +25,4 @@ pub use credentials::{Authentication, Received};
 pub use error::{Code, WireError};
 pub use format::Format;
 pub use params::Params;
-pub use request_id::RequestId;
+pub use request_id::{REQUEST_ID, RequestId};
