@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::{Error, logging, maintenance, restore, serve};
@@ -99,19 +100,22 @@ impl Command {
             Self::Server(options) => {
                 let options = options.with_file()?;
                 let settings = Settings::of(&options, &environment)?;
-                logging::start(settings.log, settings.log_format);
+                let _log = logging::start(settings.log, settings.log_format);
                 warn_of_unknown_variables();
                 runtime()?.block_on(serve::run(settings))
             }
             Self::Seal(SealCommand::Rotate { store }) => {
+                let _log = plain_log();
                 let told = runtime()?.block_on(maintenance::rotate(settings(store)?))?;
                 say(&told)
             }
             Self::Backup { file, store } => {
+                let _log = plain_log();
                 let told = runtime()?.block_on(maintenance::backup(settings(store)?, &file))?;
                 say(&told)
             }
             Self::Restore { file, replace, store } => {
+                let _log = plain_log();
                 let told = runtime()?.block_on(restore::restore(settings(store)?, &file, replace))?;
                 say(&told)
             }
@@ -120,8 +124,12 @@ impl Command {
     }
 }
 
+/// The log of a command that is not a server.
+fn plain_log() -> WorkerGuard {
+    logging::start(Default::default(), Default::default())
+}
+
 fn settings(store: StoreOptions) -> Result<StoreSettings, Error> {
-    logging::start(Default::default(), Default::default());
     StoreSettings::of(&Options::from(store).with_file()?, &environment)
 }
 
