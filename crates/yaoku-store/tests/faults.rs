@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use fastrand::Rng;
 use yaoku_store::{Embedded, Error, Outcome, Revision, Store, Transaction};
@@ -151,6 +152,53 @@ async fn a_failed_sync_moves_the_store_to_a_new_file() {
     }
     drop(store);
     assert_eq!(contents(&Embedded::open(dir.path(), SMALL).unwrap()).await, state);
+}
+
+/// The sync of a commit fails, and the store can't even be moved to a new file at first. The commit was refused, but is
+/// found in the file later: then watchers start over, and revisions go on from it.
+#[tokio::test]
+async fn a_refused_commit_that_turns_up_later_is_a_commit() {
+    for by_probe in [true, false] {
+        let (dir, faults) = (tempfile::tempdir().unwrap(), Faults::none());
+        let store = Embedded::open_wrapped(dir.path(), SMALL, faults.wrap()).unwrap();
+        let first = revision(&store.commit(put("first", "row")).await.unwrap());
+        let mut watch = store.watch(first).await.unwrap();
+        let in_the_way = dir.path().join("store.redb.rescued");
+        std::fs::create_dir(&in_the_way).unwrap();
+        faults.syncs_left.store(0, Ordering::Relaxed);
+        assert!(matches!(store.commit(put("unsure", "row")).await, Err(Error::Unavailable(_))));
+        std::fs::remove_dir(&in_the_way).unwrap();
+        if by_probe {
+            store.health().await.unwrap();
+        } else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let next = revision(&store.commit(put("next", "row")).await.unwrap());
+        let there = contents(&store).await;
+        let landed = there.contains_key(&b"unsure"[..]);
+        assert_eq!(there.len(), if landed { 3 } else { 2 });
+        assert_eq!(next.0, first.0 + if landed { 2 } else { 1 }, "two commits have one number");
+        if landed {
+            assert!(matches!(watch.next().await, Err(Error::Compacted)), "a watcher was not told of a commit");
+        }
+        assert_eq!(revision(&store.commit(put("last", "row")).await.unwrap()).0, next.0 + 1);
+    }
+}
+
+/// What does not fit is not begun, and what breaks off leaves nothing.
+#[tokio::test]
+async fn a_scrub_that_fails_leaves_no_file() {
+    let (dir, faults) = (tempfile::tempdir().unwrap(), Faults::none());
+    let store = Embedded::open_wrapped(dir.path(), SMALL, faults.wrap()).unwrap();
+    store.commit(put("row", vec![1; 100_000])).await.unwrap();
+    for writes in 0..20 {
+        faults.writes_left.store(writes, Ordering::Relaxed);
+        let scrubbed = store.scrub().await;
+        faults.writes_left.store(-1, Ordering::Relaxed);
+        assert!(scrubbed.is_ok() || !dir.path().join("store.redb.new").exists(), "after {writes} writes");
+        store.health().await.unwrap();
+        assert_eq!(contents(&store).await.len(), 1);
+    }
 }
 
 #[tokio::test]

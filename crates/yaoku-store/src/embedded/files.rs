@@ -46,22 +46,53 @@ impl Files {
         let files = Self { dir: dir.to_owned(), options, wrap, sync_failed: Arc::default(), _lock: lock };
         files.remove(SCRUBBED)?;
         files.remove(RESCUED)?;
-        if !dir.join(STORE).exists() && dir.join(anchor::FILE).exists() {
-            return Err(Error::Corrupt(format!("{} is missing", dir.join(STORE).display())));
-        }
         Ok(files)
     }
 
-    /// Opens the store's file; all its pages are checked. Its name is durable when this returns. A new store is made aside, so
-    /// that one whose making was cut off is made again.
-    pub(super) fn open(&self) -> Result<Database, Error> {
-        if !self.dir.join(STORE).exists() {
+    /// Opens the store, or makes it if nothing was ever acknowledged here. It is made aside, so that one whose making was cut
+    /// off is made again.
+    pub(super) fn open_or_make(&self) -> Result<Database, Error> {
+        if !self.is_there(STORE)? {
+            if self.is_there(anchor::FILE)? {
+                return Err(Error::Corrupt(format!("{} is missing", self.dir.join(STORE).display())));
+            }
             database::prepare(&self.create_aside(SCRUBBED)?)?;
             self.install(SCRUBBED)?;
+        }
+        self.open()
+    }
+
+    /// Opens the store's file; all its pages are checked. Its name is durable when this returns.
+    pub(super) fn open(&self) -> Result<Database, Error> {
+        if !self.is_there(STORE)? {
+            return Err(Error::Unavailable(format!("{} is gone", self.dir.join(STORE).display())));
         }
         let database = database::open(self.backend(STORE)?, self.options.cache_bytes)?;
         self.sync_names()?;
         Ok(database)
+    }
+
+    /// Whether a copy of the store fits on the disk beside it, with some room for commits meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if it does not.
+    pub(super) fn check_room_for_copy(&self) -> Result<(), Error> {
+        let path = self.dir.join(STORE);
+        let size = std::fs::metadata(&path).map_err(unavailable(&path))?.len();
+        let disk = rustix::fs::statvfs(&self.dir).map_err(|error| unavailable(&self.dir)(error.into()))?;
+        let (needed, free) = (size + size / 8, disk.f_bavail.saturating_mul(disk.f_frsize));
+        if free < needed {
+            let (needed, free) = (needed.div_ceil(1 << 20), free >> 20);
+            return Err(Error::Unavailable(format!(
+                "rewriting the store takes {needed} MiB of disk, and {free} MiB are free"
+            )));
+        }
+        Ok(())
+    }
+
+    fn is_there(&self, name: &str) -> Result<bool, Error> {
+        let path = self.dir.join(name);
+        path.try_exists().map_err(unavailable(&path))
     }
 
     /// Makes an empty file aside.
@@ -86,6 +117,13 @@ impl Files {
     /// Says that a failed sync has not been made good yet.
     pub(super) fn put_back_sync_failure(&self) {
         self.sync_failed.store(true, Ordering::Release);
+    }
+
+    /// Removes what a failure left; what can't be removed now is at the next start.
+    pub(super) fn discard(&self, name: &str) {
+        if let Err(error) = self.remove(name) {
+            tracing::warn!(%error, "a file in the making can't be removed");
+        }
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {

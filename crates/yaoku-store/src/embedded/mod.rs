@@ -12,6 +12,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
@@ -26,6 +27,8 @@ use self::files::{Files, SCRUBBED};
 use self::writer::{Job, Writer};
 use crate::{Error, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
 
+/// How long a read waits for a file that is being opened anew.
+const REOPENING: Duration = Duration::from_secs(5);
 /// Commits that may wait for the writer.
 const QUEUE: usize = 4096;
 
@@ -70,7 +73,7 @@ impl Embedded {
         wrap: impl Fn(FileBackend) -> B + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let files = Files::lock(dir, options, Box::new(move |file| Box::new(wrap(file))))?;
-        let database = files.open()?;
+        let database = files.open_or_make()?;
         let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
         let anchor = Anchor::open(dir, meta.id, meta.revision)?;
         let shared = Arc::new(Shared {
@@ -122,6 +125,19 @@ impl Shared {
         Ok(self.opened.read().clone())
     }
 
+    /// Begins to read. While the file is opened anew after a failed write, this waits. Blocks.
+    fn begin_read(&self) -> Result<(Arc<Opened>, ReadTransaction), Error> {
+        let until = Instant::now() + REOPENING;
+        loop {
+            let opened = self.opened()?;
+            if opened.is_open() || Instant::now() >= until {
+                let transaction = opened.begin_read()?;
+                return Ok((opened, transaction));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn replace(&self, database: Database) {
         *self.opened.write() = Opened::new(database);
     }
@@ -149,6 +165,10 @@ impl Opened {
         self.with(|database| database.begin_read().map_err(of_any))
     }
 
+    fn is_open(&self) -> bool {
+        self.0.read().is_some()
+    }
+
     /// Ends it for everyone: its snapshots would not notice pages that are written through another opening of the file.
     fn close(&self) {
         *self.0.write() = None;
@@ -174,19 +194,18 @@ async fn read<T: Send + 'static>(
 #[async_trait]
 impl Store for Embedded {
     async fn get(&self, key: &[u8]) -> Result<Option<Row>, Error> {
-        let (opened, key) = (self.shared.opened()?, key.to_vec());
+        let (shared, key) = (self.shared.clone(), key.to_vec());
         read(&self.shared, move || {
-            let transaction = opened.begin_read()?;
+            let (_, transaction) = shared.begin_read()?;
             get(&transaction.open_table(ROWS).map_err(of_any)?, &key)
         })
         .await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, Error> {
-        let opened = self.shared.opened()?;
         let shared = self.shared.clone();
         let at = read(&self.shared, move || {
-            let transaction = opened.begin_read()?;
+            let (opened, transaction) = shared.begin_read()?;
             let revision = read_meta(&transaction)?.revision;
             Ok(At { shared, transaction: Arc::new(transaction), revision, _opened: opened })
         });
@@ -204,6 +223,7 @@ impl Store for Embedded {
 
     async fn scrub(&self) -> Result<(), Error> {
         let _one = self.scrubbing.lock().await;
+        self.shared.files.check_room_for_copy()?;
         let snapshot = self.ask(Job::BeginScrub).await?;
         let copied = tokio::task::spawn_blocking({
             let shared = self.shared.clone();

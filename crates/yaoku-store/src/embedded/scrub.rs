@@ -22,9 +22,19 @@ pub(super) struct Copy {
     name: &'static str,
 }
 
-/// Copies a snapshot into a file of that name.
+/// Copies a snapshot into a file of that name. Nothing is left of it if that fails.
 pub(super) fn copy(files: &Files, name: &'static str, snapshot: &ReadTransaction) -> Result<Copy, Error> {
-    let database = files.create_aside(name)?;
+    let copied = files.create_aside(name).and_then(|database| fill(database, snapshot));
+    match copied {
+        Ok(database) => Ok(Copy { database, name }),
+        Err(error) => {
+            files.discard(name);
+            Err(error)
+        }
+    }
+}
+
+fn fill(database: Database, snapshot: &ReadTransaction) -> Result<Database, Error> {
     let meta = read_meta(snapshot)?;
     write_new(&database, &meta.id, meta.revision)?;
     let rows = snapshot.open_table(ROWS).map_err(of_any)?;
@@ -40,7 +50,7 @@ pub(super) fn copy(files: &Files, name: &'static str, snapshot: &ReadTransaction
         }
         write.commit().map_err(of_any)?;
     }
-    Ok(Copy { database, name })
+    Ok(database)
 }
 
 impl Copy {
@@ -52,6 +62,11 @@ impl Copy {
         current: &Database,
         changed: &BTreeSet<Vec<u8>>,
     ) -> Result<Database, Error> {
+        let name = self.name;
+        self.catch_up(files, current, changed).inspect_err(|_| files.discard(name))
+    }
+
+    fn catch_up(self, files: &Files, current: &Database, changed: &BTreeSet<Vec<u8>>) -> Result<Database, Error> {
         let read = current.begin_read().map_err(of_any)?;
         let revision: Revision = read_meta(&read)?.revision;
         let rows = read.open_table(ROWS).map_err(of_any)?;

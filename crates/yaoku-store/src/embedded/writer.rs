@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,8 @@ use crate::{Change, Error, Outcome, Revision, Transaction};
 
 /// The most commits that share a sync.
 const MAX_BATCH: usize = 1024;
+/// How long commits are refused at once after a failed write.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Brings the changed keys into a copy and puts it in the place of the file, which it gives back opened.
 pub(super) type FinishScrub = Box<dyn FnOnce(&Files, &Database, &BTreeSet<Vec<u8>>) -> Result<Database, Error> + Send>;
@@ -35,7 +38,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     anchor: Anchor,
     revision: Revision,
-    failed: Option<String>,
+    /// Why the last write failed, and when.
+    failed: Option<(String, Instant)>,
     /// Keys changed since a scrub began.
     noted: Option<BTreeSet<Vec<u8>>>,
 }
@@ -82,28 +86,36 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Waiting>) {
-        let before = self.revision;
         let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        // Each attempt opens the file anew, which takes the longer the larger it is.
+        if let Some((why, _)) = self.failed.as_ref().filter(|(_, at)| at.elapsed() < PAUSE) {
+            return refuse(replies, &Error::Unavailable(why.clone()));
+        }
+        let opened = match self.ready() {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.failed = Some((error.to_string(), Instant::now()));
+                return refuse(replies, &error);
+            }
+        };
+        // Only now: opening anew may have found a commit that was thought to have failed.
+        let before = self.revision;
         let mut outcomes = Vec::with_capacity(transactions.len());
-        let applied = self.ready().and_then(|opened| {
-            opened.with(|database| guarded(|| apply(database, before, &transactions, &mut outcomes)))
-        });
-        match applied {
+        match opened.with(|database| guarded(|| apply(database, before, &transactions, &mut outcomes))) {
             Ok(()) => self.acknowledge(transactions, outcomes, replies),
             Err(Error::Corrupt(why)) => {
                 self.shared.condemn(&why);
-                refuse(replies, || Error::Corrupt(why.clone()));
+                refuse(replies, &Error::Corrupt(why));
             }
             Err(error) => {
-                let why = error.to_string();
-                self.failed = Some(why.clone());
+                self.failed = Some((error.to_string(), Instant::now()));
                 // redb refuses everything after a failed write: only opening the file anew tells what it holds.
                 let intended = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed(_))).count();
                 let landed = self.reopen().is_ok() && self.revision.0 == before.0 + intended as u64;
                 if landed && outcomes.len() == transactions.len() {
                     self.acknowledge(transactions, outcomes, replies);
                 } else {
-                    refuse(replies, || Error::Unavailable(why.clone()));
+                    refuse(replies, &error);
                     self.shared.feed.reset(self.revision);
                 }
             }
@@ -145,8 +157,16 @@ impl Writer {
         if opened.with(|_| Ok(())).is_ok() {
             return Ok(opened);
         }
-        self.reopen()?;
+        self.recover()?;
         self.shared.opened()
+    }
+
+    /// Opens the file anew. Watchers start over if it holds a commit that they were not told of, because it had seemed to
+    /// fail.
+    fn recover(&mut self) -> Result<(), Error> {
+        self.reopen()?;
+        self.shared.feed.reset(self.revision);
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
@@ -178,23 +198,22 @@ impl Writer {
         if self.failed.is_none() {
             return Ok(());
         }
+        let opened = self.ready()?;
         let revision = self.revision;
-        let result = self.ready().and_then(|opened| {
-            opened.with(|database| {
-                guarded(|| {
-                    let write = database.begin_write().map_err(of_any)?;
-                    let mut meta = write.open_table(META).map_err(of_any)?;
-                    meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
-                    drop(meta);
-                    write.commit().map_err(of_any)
-                })
+        let written = opened.with(|database| {
+            guarded(|| {
+                let write = database.begin_write().map_err(of_any)?;
+                let mut meta = write.open_table(META).map_err(of_any)?;
+                meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+                drop(meta);
+                write.commit().map_err(of_any)
             })
         });
-        match &result {
+        match &written {
             Ok(()) => self.failed = None,
-            Err(_) => drop(self.reopen()),
+            Err(_) => drop(self.recover()),
         }
-        result
+        written
     }
 
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
@@ -207,8 +226,8 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                self.failed = Some(error.to_string());
-                drop(self.reopen());
+                self.failed = Some((error.to_string(), Instant::now()));
+                drop(self.recover());
                 Err(error)
             }
         }
@@ -259,8 +278,12 @@ fn apply(
     write.commit().map_err(of_any)
 }
 
-fn refuse(replies: Vec<oneshot::Sender<Result<Outcome, Error>>>, error: impl Fn() -> Error) {
+fn refuse(replies: Vec<oneshot::Sender<Result<Outcome, Error>>>, error: &Error) {
     for reply in replies {
-        drop(reply.send(Err(error())));
+        let same = match error {
+            Error::Corrupt(why) => Error::Corrupt(why.clone()),
+            other => Error::Unavailable(other.to_string()),
+        };
+        drop(reply.send(Err(same)));
     }
 }
