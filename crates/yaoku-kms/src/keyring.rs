@@ -60,6 +60,10 @@ impl Keyring {
         self.ciphers.clear();
     }
 
+    pub(crate) fn drop_ciphers_of(&self, id: KeyId) {
+        self.ciphers.retain(|(key, _), _| *key != id);
+    }
+
     pub(crate) fn drop_cipher(&self, key: KeyId, version: KeyVersionId) {
         self.ciphers.remove(&(key, version));
     }

@@ -5,11 +5,13 @@
 //! the operation answer. So what was acknowledged is in force, for every later call in this process, and a process that
 //! shares its store with others sees their changes by the same path.
 
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use yaoku_crypto::aead::CommittingAead;
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Resource, ResourceKind};
 use yaoku_seal::{Changes, Domain, Outcome, RecordName, Revision, Vault, VaultChange, View};
@@ -72,6 +74,9 @@ pub struct Kms {
     pub(crate) keyring: Keyring,
     pub(crate) state: RwLock<State>,
     applied: watch::Sender<Revision>,
+    follower: OnceLock<AbortHandle>,
+    /// Whether the follower is up to date but for what is on its way: false while it reads the whole store again.
+    following: AtomicBool,
     /// Dropped with the domain, which ends the follower.
     _alive: watch::Sender<()>,
 }
@@ -80,6 +85,15 @@ pub struct Kms {
 pub(crate) struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) scrub: Option<Timestamp>,
+}
+
+impl State {
+    /// When the store must be scrubbed at the latest, with what is deleted now.
+    pub(crate) fn scrub_due(&self, now: Timestamp, delay: u64) -> Timestamp {
+        let due = now.plus_seconds(delay);
+        // A steady trickle of deletions must not put it off again and again.
+        self.scrub.map_or(due, |before| before.min(due))
+    }
 }
 
 impl Kms {
@@ -104,9 +118,13 @@ impl Kms {
             keyring: Keyring::new(config.cached_keys),
             state: RwLock::new(state),
             applied: watch::Sender::new(revision),
+            follower: OnceLock::new(),
+            following: AtomicBool::new(true),
             _alive: alive,
         });
-        tokio::spawn(follow(Arc::downgrade(&kms), kms.vault.clone(), revision, ended));
+        let follower = tokio::spawn(follow(Arc::downgrade(&kms), kms.vault.clone(), revision, ended));
+        kms.follower.get_or_init(|| follower.abort_handle());
+        kms.postpone_deletions_after_restore().await?;
         Ok(kms)
     }
 
@@ -115,12 +133,20 @@ impl Kms {
         self.state.read().catalogue.count_by_state()
     }
 
-    /// Whether changes can be acknowledged at present.
+    /// Whether changes can be acknowledged at present, and are seen here.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with the cause.
     pub async fn health(&self) -> Result<(), Error> {
+        if !self.is_followed() || !self.following.load(Ordering::Acquire) {
+            return Err(Error::Unavailable("the store's changes are not being followed at present".into()));
+        }
         Ok(self.vault.health().await?)
+    }
+
+    /// Whether the follower lives. Without it no change comes into force.
+    pub fn is_followed(&self) -> bool {
+        self.follower.get().is_some_and(|follower| !follower.is_finished())
     }
 
     /// Finds the key that `reference` names, and checks that the caller may do `spec` on it in its state.
@@ -255,8 +281,11 @@ impl Kms {
             spec.states.check(key.record.state)?;
             let changed = change(&mut key.record, self.clock.now())?;
             call.proceed()?;
-            if changed == Changed::Nothing || self.commit(key_update(&key)?).await? {
-                return Ok(());
+            match changed {
+                // What somebody else changed so must be in force before it is said to be so.
+                Changed::Nothing => return self.in_force(key.revision).await,
+                Changed::Something if self.commit(key_update(&key)?).await? => return Ok(()),
+                Changed::Something => {}
             }
         }
         Err(contended())
@@ -265,10 +294,15 @@ impl Kms {
     /// Commits, and waits until the change is in force here; false if another change came first.
     pub(crate) async fn commit(&self, changes: Changes) -> Result<bool, Error> {
         let Outcome::Committed(revision) = self.vault.commit(changes).await? else { return Ok(false) };
+        self.in_force(revision).await.map(|()| true)
+    }
+
+    /// Waits until the follower has applied that revision.
+    pub(crate) async fn in_force(&self, revision: Revision) -> Result<(), Error> {
         let mut applied = self.applied.subscribe();
         let in_force = applied.wait_for(|applied| *applied >= revision);
         match tokio::time::timeout(APPLY_DEADLINE, in_force).await {
-            Ok(Ok(_)) => Ok(true),
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Error::Unavailable("the change is stored, but not in force yet".into())),
         }
     }
@@ -285,9 +319,12 @@ impl Kms {
             };
             match name.kind {
                 KEY => {
-                    let id = key_id(&name)?;
-                    state.catalogue.put_key(account, id, &KeyRecord::decode(&bytes)?, revision);
+                    let (id, record) = (key_id(&name)?, KeyRecord::decode(&bytes)?);
+                    state.catalogue.put_key(account, id, &record, revision);
                     self.keyring.drop_key(id);
+                    if record.state != KeyState::Enabled {
+                        self.keyring.drop_ciphers_of(id);
+                    }
                 }
                 ALIAS => {
                     let alias = AliasName::from_stored(&name.id)?;
@@ -376,12 +413,14 @@ async fn follow(kms: Weak<Kms>, vault: Arc<Vault>, mut revision: Revision, mut e
         }
         loop {
             let Some(kms) = kms.upgrade() else { return };
+            kms.following.store(false, Ordering::Release);
             match load(&vault).await {
                 Ok((state, read)) => {
                     *kms.state.write() = state;
                     kms.keyring.clear();
                     revision = read;
                     kms.applied.send_replace(revision);
+                    kms.following.store(true, Ordering::Release);
                     continue 'feed;
                 }
                 Err(error) => tracing::error!(%error, "the store can't be read; trying again"),

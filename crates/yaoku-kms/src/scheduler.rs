@@ -6,10 +6,13 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use yaoku_iam::AccountId;
-use yaoku_seal::Changes;
+use yaoku_seal::backup::restored_name;
+use yaoku_seal::{Changes, Revision};
 
-use crate::kms::versions;
+use crate::keyring::Key;
+use crate::kms::{key_update, versions};
 use crate::operations::versions::rotate;
 use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
 use crate::{Error, KeyId, KeyState, Kms, Timestamp};
@@ -18,8 +21,14 @@ use crate::{Error, KeyId, KeyState, Kms, Timestamp};
 const TICK: Duration = Duration::from_secs(1);
 /// Keys taken up at a time.
 const BATCH: usize = 256;
-/// Versions deleted in one commit.
-const VERSIONS_A_COMMIT: usize = 4000;
+/// Keys taken up at once.
+const AT_ONCE: usize = 64;
+/// Versions and aliases deleted in one commit.
+const ROWS_A_COMMIT: usize = 4000;
+/// Seconds by which a restore puts off deletions that are overdue.
+const AFTER_RESTORE: u64 = 7 * 86_400;
+/// Seconds until a scrub that failed is tried again.
+const SCRUB_RETRY: u64 = 300;
 
 impl Kms {
     /// Does what is due, again and again; never returns.
@@ -52,19 +61,41 @@ impl Kms {
         loop {
             let now = self.clock.now();
             let due = self.state.read().catalogue.due(now, BATCH);
-            let mut done = 0;
-            for (account, key) in &due {
-                match self.take_up(*account, *key, now).await {
-                    Ok(()) => done += 1,
-                    Err(error) => failure = failure.and(Err(error)),
-                }
-            }
-            // A key that fails stays first in line; others behind it must not wait for ever.
-            if due.len() < BATCH || done == 0 {
+            let found = due.len();
+            let results = stream::iter(due).map(|(account, key)| self.take_up(account, key, now));
+            // Together, so that their commits share syncs.
+            let results: Vec<_> = results.buffer_unordered(AT_ONCE).collect().await;
+            let failed = results.iter().filter(|result| result.is_err()).count();
+            failure = failure.and(results.into_iter().collect());
+            // Those that fail stay first in line; the rest comes to its turn when the next look finds fewer of them.
+            if found < BATCH || failed > 0 {
                 break;
             }
         }
         self.scrub_if_due().await.and(failure)
+    }
+
+    /// Puts off, by a week, deletions that fell due between a backup and its restore: whoever restores a backup may well do so
+    /// for a key that was deleted.
+    pub(crate) async fn postpone_deletions_after_restore(&self) -> Result<(), Error> {
+        let name = restored_name();
+        let Some(mark) = self.vault.get(&name).await? else { return Ok(()) };
+        let now = self.clock.now();
+        let due = self.state.read().catalogue.due(now, usize::MAX);
+        for (account, id) in due {
+            let mut key = match self.stored_key(account, id).await {
+                Err(Error::KeyNotFound) => continue,
+                other => other?,
+            };
+            if key.record.state == KeyState::PendingDeletion && key.record.deletion.is_some_and(|due| due <= now) {
+                key.record.deletion = Some(now.plus_seconds(AFTER_RESTORE));
+                self.commit(key_update(&key)?).await?;
+                tracing::warn!(key = %id, "its deletion fell due before the restore, and is put off by a week");
+            }
+        }
+        let expected = vec![(name.clone(), Some(mark.revision))];
+        self.commit(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await?;
+        Ok(())
     }
 
     /// Decides on the key as the store has it, whatever the catalogue thought.
@@ -89,34 +120,38 @@ impl Kms {
     }
 
     /// Deletes a key with its versions and aliases, and marks the store for scrubbing.
-    async fn delete(&self, key: crate::keyring::Key) -> Result<(), Error> {
+    async fn delete(&self, key: Key) -> Result<(), Error> {
         let name = key_name(key.account, key.id);
         let unchanged = (name.clone(), Some(key.revision));
         let versions = versions(&self.vault, &key).await?;
-        let mut version_names = versions.iter().map(|(version, _)| version_name(key.account, key.id, *version));
-        // A key with more versions than a commit takes loses the first of them beforehand; it is past saving by now.
-        while version_names.len() > VERSIONS_A_COMMIT {
-            let deletes = version_names.by_ref().take(VERSIONS_A_COMMIT).collect();
-            let changes = Changes { expected: vec![unchanged.clone()], puts: Vec::new(), deletes };
+        let mut rows: Vec<_> =
+            versions.iter().map(|(version, _)| (version_name(key.account, key.id, *version), None)).collect();
+        self.read_catalogue(key.account, |catalogue| {
+            for alias in catalogue.aliases_of(key.id, 0, usize::MAX).items {
+                let revision = catalogue.alias(&alias).map(|(_, revision)| revision);
+                rows.push((alias_name(key.account, &alias), revision));
+            }
+        });
+        // A key with more of them than a commit takes loses the first beforehand; it is past saving by now.
+        let last = loop {
+            let rest = rows.split_off(rows.len().min(ROWS_A_COMMIT));
+            let mut changes = Changes { expected: vec![unchanged.clone()], ..Changes::default() };
+            for (name, revision) in rows {
+                changes.expected.extend(revision.map(|revision| (name.clone(), Some(revision))));
+                changes.deletes.push(name);
+            }
+            if rest.is_empty() {
+                break changes;
+            }
             if !self.commit(changes).await? {
                 return Ok(());
             }
-        }
-        let due = self.clock.now().plus_seconds(self.config.scrub_delay);
-        let mut changes = Changes {
-            expected: vec![unchanged],
-            puts: vec![(scrub_name(), ScrubRecord { due }.encode()?)],
-            deletes: version_names.collect(),
+            rows = rest;
         };
+        let due = self.state.read().scrub_due(self.clock.now(), self.config.scrub_delay);
+        let mut changes = last;
+        changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
         changes.deletes.push(name);
-        self.read_catalogue(key.account, |catalogue| {
-            for alias in catalogue.aliases_of(key.id, 0, usize::MAX).items {
-                let Some((_, revision)) = catalogue.alias(&alias) else { continue };
-                let name = alias_name(key.account, &alias);
-                changes.expected.push((name.clone(), Some(revision)));
-                changes.deletes.push(name);
-            }
-        });
         if self.commit(changes).await? {
             tracing::info!(key = %key.id, "deleted as scheduled");
         }
@@ -126,22 +161,31 @@ impl Kms {
     /// Takes what was deleted out of the store's files, some time after a deletion.
     ///
     /// The mark is a record: a process that stops in between leaves it to the next. A deletion that comes while the
-    /// store is being scrubbed replaces the mark, which then is not taken away.
+    /// store is being scrubbed replaces the mark, which then gets a new time.
     async fn scrub_if_due(&self) -> Result<(), Error> {
         let due = self.state.read().scrub;
         if due.is_none_or(|due| due > self.clock.now()) {
             return Ok(());
         }
         let Some(mark) = self.vault.get(&scrub_name()).await? else { return Ok(()) };
-        self.vault.scrub().await?;
-        let changes = Changes {
-            expected: vec![(scrub_name(), Some(mark.revision))],
-            puts: Vec::new(),
-            deletes: vec![scrub_name()],
-        };
-        if self.commit(changes).await? {
+        if let Err(error) = self.vault.scrub().await {
+            // It copies the whole store: too much to try again at once.
+            self.renew_scrub_mark(mark.revision, SCRUB_RETRY).await?;
+            return Err(error.into());
+        }
+        let expected = vec![(scrub_name(), Some(mark.revision))];
+        if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![scrub_name()] }).await? {
             tracing::info!("the store is scrubbed of deleted key material");
+        } else if let Some(newer) = self.vault.get(&scrub_name()).await? {
+            self.renew_scrub_mark(newer.revision, self.config.scrub_delay).await?;
         }
         Ok(())
+    }
+
+    async fn renew_scrub_mark(&self, revision: Revision, delay: u64) -> Result<(), Error> {
+        let due = self.clock.now().plus_seconds(delay);
+        let expected = vec![(scrub_name(), Some(revision))];
+        let puts = vec![(scrub_name(), ScrubRecord { due }.encode()?)];
+        self.commit(Changes { expected, puts, deletes: Vec::new() }).await.map(|_| ())
     }
 }

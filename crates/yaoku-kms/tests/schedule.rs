@@ -3,23 +3,26 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{Bootstrap, Iam, Principal};
 use yaoku_kms::operations::Page;
+use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
 use yaoku_kms::operations::keys::{
     CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, ScheduleKeyDeletion,
 };
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
-    Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
-    ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
+    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, Kms, KmsConfig, ManualClock,
+    Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
 };
-use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
+use yaoku_seal::{Vault, backup};
 use yaoku_store::{Embedded, Options, Store};
 
 const DAY: u64 = 86_400;
@@ -204,6 +207,83 @@ async fn a_deleted_keys_material_leaves_the_stores_files() {
     }
     let decrypt = Decrypt { blob: kept_blob.blob, context: EncryptionContext::default() };
     assert!(world.call(decrypt).await.unwrap().plaintext.ct_eq(b"text"));
+}
+
+/// Deletions that come more often than the store is scrubbed do not put the scrub off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trickle_of_deletions_does_not_put_scrubbing_off() {
+    let world = World::new(1).await;
+    let mut keys = Vec::new();
+    for _ in 0..10 {
+        let key = world.key(None).await;
+        world.call(ScheduleKeyDeletion { key, pending_days: 7 }).await.unwrap();
+        keys.push(key);
+        world.clock.advance_seconds(KmsConfig::default().scrub_delay / 4);
+    }
+    let rows = world.store.snapshot().await.unwrap().scan(&[17], None, 100).await.unwrap();
+    let material = rows.into_iter().find(|row| row.key.windows(16).any(|id| id == keys[0].as_bytes())).unwrap().value;
+    world.clock.advance_seconds(7 * DAY - 10 * KmsConfig::default().scrub_delay / 4);
+    for step in 0..10 {
+        world.everyone_looks().await;
+        let gone = !is_in_files(world.dir.path(), &material);
+        assert!(gone || step < 6, "after {step} quarters of the delay it is still there");
+        world.clock.advance_seconds(KmsConfig::default().scrub_delay / 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_thousands_of_aliases_is_deleted() {
+    let world = World::new(1).await;
+    let (key, other) = (world.key(None).await, world.key(None).await);
+    let name = |n: usize| AliasName::parse(&format!("alias/{n}")).unwrap();
+    let aliases = (0..9000).map(|n| world.call(CreateAlias { alias: name(n), key }));
+    let made: Vec<_> = stream::iter(aliases).buffer_unordered(500).collect().await;
+    assert!(made.iter().all(Result::is_ok));
+    world.call(CreateAlias { alias: name(9000), key: other }).await.unwrap();
+    world.call(ScheduleKeyDeletion { key, pending_days: 7 }).await.unwrap();
+    world.clock.advance_seconds(7 * DAY);
+    world.everyone_looks().await;
+    assert!(matches!(world.call(DescribeKey { key: key.into() }).await, Err(Error::KeyNotFound)));
+    let left = world.store.snapshot().await.unwrap().scan(&[18], None, 10_000).await.unwrap();
+    assert_eq!(left.len(), 1, "aliases of a key that is no more");
+}
+
+/// A key that was deleted after the backup is there again, and stays for a week.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_puts_overdue_deletions_off() {
+    let mut world = World::new(1).await;
+    let (overdue, later) = (world.key(None).await, world.key(None).await);
+    world.call(ScheduleKeyDeletion { key: overdue, pending_days: 7 }).await.unwrap();
+    world.call(ScheduleKeyDeletion { key: later, pending_days: 30 }).await.unwrap();
+    world.nodes.clear();
+    let seal = FileSeal { path: world.dir.path().join("root.key") };
+    let mut file = tempfile::tempfile().unwrap();
+    {
+        let vault = Vault::open(world.store.clone(), Arc::new(seal), Arc::new(SystemRandom)).await.unwrap();
+        let mut bytes = Vec::new();
+        backup::write(&vault, &mut bytes).await.unwrap();
+        file.write_all(&bytes).unwrap();
+        file.rewind().unwrap();
+    }
+    let elsewhere = world.dir.path().join("restored");
+    world.store = Arc::new(Embedded::open(&elsewhere, Options::default()).unwrap());
+    let seal = FileSeal { path: world.dir.path().join("root.key") };
+    backup::restore(file, &seal, world.store.as_ref()).await.unwrap();
+
+    let before = world.clock.now();
+    world.clock.advance_seconds(8 * DAY);
+    world.add_node().await;
+    world.everyone_looks().await;
+    assert_eq!(world.describe(overdue).await.deletion, Some(world.clock.now().plus_seconds(7 * DAY)));
+    assert_eq!(world.describe(later).await.deletion, Some(before.plus_seconds(30 * DAY)));
+    world.call(CancelKeyDeletion { key: overdue }).await.unwrap();
+    // Once only: the next start is none after a restore.
+    world.call(ScheduleKeyDeletion { key: overdue, pending_days: 7 }).await.unwrap();
+    world.nodes.clear();
+    world.clock.advance_seconds(8 * DAY);
+    world.add_node().await;
+    world.everyone_looks().await;
+    assert!(matches!(world.call(DescribeKey { key: overdue.into() }).await, Err(Error::KeyNotFound)));
 }
 
 fn is_in_files(dir: &Path, bytes: &[u8]) -> bool {

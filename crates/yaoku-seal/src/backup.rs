@@ -16,11 +16,13 @@ use yaoku_store::{Row, Store, Transaction};
 
 use crate::seal::Seal;
 use crate::vault::{DOMAIN_KEY, KEY_LEN, PAGE, RootKey, Vault, open, wrap};
-use crate::{Domain, Error, RecordName};
+use crate::{Domain, Error, Kind, RecordName};
 
 const MAGIC: &[u8; 8] = b"YAOKUBK1";
 /// The most bytes of what a seal adds.
 const MAX_PORTABLE: usize = 64 << 10;
+/// Mark of a restore.
+const RESTORED: Kind = Kind(2);
 /// Bytes of rows after which a chunk is closed.
 const CHUNK: usize = 256 << 10;
 /// The most sealed bytes of a chunk: one row of the largest size may stand beyond [`CHUNK`].
@@ -33,13 +35,12 @@ const SEALED_KEY_LEN: usize = KEY_LEN + OVERHEAD;
 /// When the store can't be read, or `out` not written.
 pub async fn write(vault: &Vault, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::Backup(format!("the backup can't be written: {error}"));
-    let root = vault.root();
+    let (root, portable, snapshot) = vault.for_backup().await?;
     let key = Secret::random(KEY_LEN, vault.random())?;
-    let header = header(vault, &root, &key)?;
+    let header = header(vault, &root, &portable, &key)?;
     out.write_all(&header).await.map_err(failed)?;
     let mut chunks =
         Chunks { cipher: CommittingAead::new(Algorithm::Aes256, &key)?, header: hash_of(&header), number: 0 };
-    let snapshot = vault.snapshot().await?;
     let (mut plain, mut count, mut after) = (vec![MORE], 0u64, None::<Vec<u8>>);
     loop {
         let page = snapshot.scan(&[], after.as_deref(), PAGE).await?;
@@ -77,7 +78,8 @@ pub async fn verify(file: File, seal: &dyn Seal) -> Result<u64, Error> {
 
 /// Writes a backup's records into an empty store. Answers how many. [`verify`] comes first.
 ///
-/// Domain keys are wrapped under the root key that the seal holds; a seal that holds none takes the backup's.
+/// Domain keys are wrapped under the root key that the seal holds; a seal that holds none takes the backup's. A record named
+/// [`restored_name`] tells the crates above of the restore.
 ///
 /// # Errors
 /// [`Error::Backup`] if the backup can't be read whole, or the store is not empty.
@@ -109,7 +111,16 @@ pub async fn restore(file: File, seal: &dyn Seal, store: &dyn Store) -> Result<u
         }
         store.commit(transaction).await?;
     }
+    let (name, system) = (restored_name(), reader.domains.get(&Domain::SYSTEM).ok_or_else(damaged)?);
+    let key = name.row_key()?;
+    let value = wrap(system, &yaoku_crypto::SystemRandom, &key, &Secret::new(vec![1]))?;
+    store.commit(Transaction { puts: vec![(key, value)], ..Transaction::default() }).await?;
     Ok(records)
+}
+
+/// Name of the record that a restore leaves, until whoever has to act on it deletes it.
+pub fn restored_name() -> RecordName {
+    RecordName { kind: RESTORED, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
 }
 
 /// What a backup says before its chunks.
@@ -184,13 +195,13 @@ pub enum ChunkContent<'a> {
 const MORE: u8 = 0;
 const LAST: u8 = 1;
 
-fn header(vault: &Vault, root: &RootKey, key: &Secret) -> Result<Vec<u8>, Error> {
-    let (name, portable) = (vault.seal().name(), vault.seal().portable()?);
+fn header(vault: &Vault, root: &RootKey, portable: &[u8], key: &Secret) -> Result<Vec<u8>, Error> {
+    let name = vault.seal().name();
     let mut header = MAGIC.to_vec();
     header.push(u8::try_from(name.len()).map_err(|_| damaged())?);
     header.extend_from_slice(name.as_bytes());
     header.extend_from_slice(&u32::try_from(portable.len()).map_err(|_| damaged())?.to_be_bytes());
-    header.extend_from_slice(&portable);
+    header.extend_from_slice(portable);
     let head = header.clone();
     root.cipher.seal(vault.random(), &key_aad(&head), key.expose(), &mut header)?;
     Ok(header)

@@ -6,5 +6,5 @@ pub mod seal;
 pub mod vault;
 pub use error::Error;
 pub use record::{Changes, Domain, Kind, Record, RecordName};
-pub use vault::{Vault, VaultChange, VaultWatch, View};
+pub use vault::{Rotated, Vault, VaultChange, VaultWatch, View};
 pub use yaoku_store::{Outcome, Revision};

@@ -194,10 +194,17 @@ fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
     Ok(Some(Secret::new(bytes)))
 }
 
-/// Replaces a file in one step, durably; nobody else can read it at any moment.
+/// Replaces a file in one step, durably; nobody else can read it at any moment. A symbolic link stays one.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let aside = path.with_extension("new");
     let write = || {
+        let path = match std::fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+            other => other?,
+        };
+        // The whole name and more, which no seal has.
+        let mut aside = path.clone().into_os_string();
+        aside.push(".yaoku-new");
+        let aside = PathBuf::from(aside);
         match std::fs::remove_file(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -205,7 +212,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&aside, path)?;
+        std::fs::rename(&aside, &path)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
     };
@@ -300,6 +307,23 @@ mod tests {
                 assert!(held.unwrap()[0].ct_eq(&[1; 32]), "byte {at} of {name}");
             }
         }
+    }
+
+    /// A name that an earlier scheme for the file aside would have taken for its own, and a link to another place.
+    #[test]
+    fn saving_touches_no_other_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (seal, other) = (FileSeal { path: dir.path().join("root.new") }, dir.path().join("root.key"));
+        std::fs::write(&other, "somebody else's").unwrap();
+        seal.save(&[Secret::new(vec![1; 32])]).unwrap();
+        seal.save(&[Secret::new(vec![2; 32])]).unwrap();
+        assert_eq!(std::fs::read(&other).unwrap(), b"somebody else's");
+        let link = FileSeal { path: dir.path().join("link") };
+        std::os::unix::fs::symlink(&seal.path, &link.path).unwrap();
+        link.save(&[Secret::new(vec![3; 32])]).unwrap();
+        assert!(std::fs::symlink_metadata(&link.path).unwrap().is_symlink());
+        assert!(seal.load().unwrap().unwrap()[0].ct_eq(&[3; 32]));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -60,11 +60,12 @@ impl Vault {
     pub async fn open(store: Arc<dyn Store>, seal: Arc<dyn Seal>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let snapshot = store.snapshot().await?;
         let stored = domain_rows(snapshot.as_ref()).await?;
-        let held = match seal.load()? {
+        let held = match with_seal(&seal, |seal| seal.load()).await? {
             Some(held) => held,
             None if stored.is_empty() => {
                 let secret = Secret::random(KEY_LEN, random.as_ref())?;
-                seal.save(&[secret.duplicate()])?;
+                let alone = [secret.duplicate()];
+                with_seal(&seal, move |seal| seal.save(&alone)).await?;
                 vec![secret]
             }
             None => {
@@ -108,7 +109,11 @@ impl Vault {
             if !vault.rewrap(&vault.root.load(), behind).await? {
                 return Err(Error::Contended);
             }
-            vault.seal.save(&[vault.root.load().secret.duplicate()])?;
+            let alone = [vault.root.load().secret.duplicate()];
+            with_seal(&vault.seal, move |seal| seal.save(&alone)).await?;
+            if let Err(error) = vault.scrub().await {
+                tracing::warn!(%error, "what was wrapped under the old root key is still in the store's files");
+            }
         }
         vault.create_domain(Domain::SYSTEM).await?;
         Ok(vault)
@@ -210,53 +215,77 @@ impl Vault {
     }
 
     /// Replaces the root key: the seal holds both while domain keys are wrapped anew in one commit, so that whatever a
-    /// crash leaves can be opened. Answers how many domain keys there are.
+    /// crash leaves can be opened. Then what was wrapped under the old one is taken out of the store's files. Goes on to its
+    /// end if the caller stops waiting.
     ///
     /// # Errors
     /// When seal or store can't be written; the old root key then stays in the seal, and the vault open.
-    pub async fn rotate_root(&self) -> Result<usize, Error> {
+    pub async fn rotate_root(self: &Arc<Self>) -> Result<Rotated, Error> {
+        let vault = self.clone();
+        let rotated = tokio::spawn(async move { vault.rotate().await });
+        rotated.await.unwrap_or_else(|error| Err(Error::Seal(format!("the rotation broke off: {error}"))))
+    }
+
+    async fn rotate(&self) -> Result<Rotated, Error> {
         let _one = self.rotating.lock().await;
         // A rotation that failed half-way may have wrapped domain keys under either: neither key may be given up.
-        if self.seal.load()?.is_some_and(|held| held.len() > 1) {
+        if with_seal(&self.seal, |seal| seal.load()).await?.is_some_and(|held| held.len() > 1) {
             return Err(Error::Seal("an earlier rotation was cut off; restart the server, which finishes it".into()));
         }
         let new = RootKey::new(Secret::random(KEY_LEN, self.random.as_ref())?)?;
         let old = self.root.load_full();
-        self.seal.save(&[new.secret.duplicate(), old.secret.duplicate()])?;
-        let rewrapped = async {
-            for _ in 0..ATTEMPTS {
-                let rows = domain_rows(self.store.snapshot().await?.as_ref()).await?;
-                let mut keys = Vec::new();
-                for row in rows {
-                    let name = RecordName::of_row_key(&row.key).ok_or(Error::Name)?;
-                    let key = open(&old.cipher, &name, &row.key, &row.value)?;
-                    keys.push((row.key, row.revision, key));
-                }
-                let count = keys.len();
-                if self.rewrap(&new, keys).await? {
-                    return Ok(count);
-                }
-            }
-            Err(Error::Contended)
+        let both = [new.secret.duplicate(), old.secret.duplicate()];
+        with_seal(&self.seal, move |seal| seal.save(&both)).await?;
+        let domain_keys = match self.rewrap_all(&old, &new).await {
+            Ok(count) => count,
+            // A commit that had seemed to fail may be there after all: what the store holds decides.
+            Err(error) => self.domain_keys_under(&new).await?.ok_or(error)?,
         };
-        let count = rewrapped.await?;
         let alone = [new.secret.duplicate()];
         self.root.store(Arc::new(new));
-        self.seal.save(&alone)?;
-        Ok(count)
+        with_seal(&self.seal, move |seal| seal.save(&alone)).await?;
+        Ok(Rotated { domain_keys, scrubbed: self.scrub().await })
+    }
+
+    async fn rewrap_all(&self, old: &RootKey, new: &RootKey) -> Result<usize, Error> {
+        for _ in 0..ATTEMPTS {
+            let rows = domain_rows(self.store.snapshot().await?.as_ref()).await?;
+            let mut keys = Vec::new();
+            for row in rows {
+                let name = RecordName::of_row_key(&row.key).ok_or(Error::Name)?;
+                let key = open(&old.cipher, &name, &row.key, &row.value)?;
+                keys.push((row.key, row.revision, key));
+            }
+            let count = keys.len();
+            if self.rewrap(new, keys).await? {
+                return Ok(count);
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// How many domain keys there are, if all of them are wrapped under `root`.
+    async fn domain_keys_under(&self, root: &RootKey) -> Result<Option<usize>, Error> {
+        let rows = domain_rows(self.store.snapshot().await?.as_ref()).await?;
+        Ok(all_open(root, &rows).then_some(rows.len()))
+    }
+
+    /// Root key, what the seal adds, and a snapshot whose domain keys are wrapped under that root key.
+    pub(crate) async fn for_backup(&self) -> Result<(Arc<RootKey>, Vec<u8>, Arc<dyn Snapshot>), Error> {
+        let _one = self.rotating.lock().await;
+        let root = self.root.load_full();
+        let portable = with_seal(&self.seal, |seal| seal.portable()).await?;
+        let snapshot = self.store.snapshot().await?;
+        if !all_open(&root, &domain_rows(snapshot.as_ref()).await?) {
+            let why = "a rotation of the root key was cut off; restart the server, which finishes it, then back up";
+            return Err(Error::Backup(why.into()));
+        }
+        Ok((root, portable, snapshot))
     }
 
     /// Where randomness comes from.
     pub fn random(&self) -> &dyn Random {
         self.random.as_ref()
-    }
-
-    pub(crate) fn root(&self) -> Arc<RootKey> {
-        self.root.load_full()
-    }
-
-    pub(crate) async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, Error> {
-        Ok(self.store.snapshot().await?)
     }
 
     pub(crate) fn seal(&self) -> &dyn Seal {
@@ -278,6 +307,24 @@ impl Vault {
     async fn domain(&self, domain: Domain) -> Result<Option<Arc<CommittingAead>>, Error> {
         self.domains.get(&self.store, &self.root.load(), domain).await
     }
+}
+
+/// What became of a rotation of the root key.
+pub struct Rotated {
+    /// How many domain keys were wrapped anew.
+    pub domain_keys: usize,
+    /// Whether what was wrapped under the old root key is out of the store's files.
+    pub scrubbed: Result<(), Error>,
+}
+
+/// Uses the seal where it may block: it writes files, and a passphrase takes its time.
+async fn with_seal<T: Send + 'static>(
+    seal: &Arc<dyn Seal>,
+    work: impl FnOnce(&dyn Seal) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let seal = seal.clone();
+    let done = tokio::task::spawn_blocking(move || work(seal.as_ref()));
+    done.await.unwrap_or_else(|error| Err(Error::Seal(format!("using the seal broke off: {error}"))))
 }
 
 /// Domain keys in memory.
@@ -420,6 +467,10 @@ fn unwrap_domain_key(roots: &[RootKey], row_key: &[u8], value: &[u8]) -> Option<
     let name = RecordName::of_row_key(row_key)?;
     let opened = |(at, root): (usize, &RootKey)| Some((at == 0, open(&root.cipher, &name, row_key, value).ok()?));
     roots.iter().enumerate().find_map(opened)
+}
+
+fn all_open(root: &RootKey, rows: &[yaoku_store::Row]) -> bool {
+    rows.iter().all(|row| unwrap_domain_key(std::slice::from_ref(root), &row.key, &row.value).is_some())
 }
 
 async fn domain_rows(snapshot: &dyn Snapshot) -> Result<Vec<yaoku_store::Row>, Error> {

@@ -21,8 +21,8 @@ fn store(dir: &Path) -> Arc<Embedded> {
     Arc::new(Embedded::open(dir, Options::default()).unwrap())
 }
 
-async fn vault(store: Arc<Embedded>, seal: Arc<dyn Seal>) -> Vault {
-    Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap()
+async fn vault(store: Arc<Embedded>, seal: Arc<dyn Seal>) -> Arc<Vault> {
+    Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap())
 }
 
 /// A store with records of several sizes, more than one chunk of them, and its backup.
@@ -157,7 +157,7 @@ async fn backups_can_not_be_spliced() {
     let seal = Arc::new(MemorySeal::default());
     let one = back_up(dir.path(), seal.clone(), 120).await;
     let mut other = Vec::new();
-    backup::write(&vault(store(dir.path()), seal.clone()).await, &mut other).await.unwrap();
+    backup::write(vault(store(dir.path()), seal.clone()).await.as_ref(), &mut other).await.unwrap();
     let ((header, chunks), (_, others)) = (chunks_of(&one), chunks_of(&other));
     let mut spliced = chunks.clone();
     spliced[1] = others[1];

@@ -88,7 +88,8 @@ pub struct Change {
 /// What a store can't do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk is full or fails. Nothing of this call was kept, and a later one may succeed.
+    /// The disk is full or fails, and a later call may succeed. What a commit wrote is not kept, unless only its sync failed:
+    /// then it may turn up, whole and announced to watchers, when the file can be read again.
     #[error("the store can't be read or written at present: {0}")]
     Unavailable(String),
     /// The file is damaged, cut short, or older than what was acknowledged. The store refuses everything.

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
-use crate::{Error, logging, maintenance, restore, serve};
+use crate::{Error, logging, maintenance, restore, serve, signals};
 
 #[derive(Parser)]
 #[command(name = "yaoku", version, about = ABOUT, arg_required_else_help = true, after_help = AFTER)]
@@ -151,7 +151,10 @@ fn environment(name: &str) -> Option<OsString> {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.map_err(|error| Error::Options(format!("the system gives no threads: {error}")))
+    let runtime = built.map_err(|error| Error::Options(format!("the system gives no threads: {error}")))?;
+    let survived = runtime.block_on(async { signals::survive_file_size_limit() });
+    survived.map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
+    Ok(runtime)
 }
 
 fn say(sentence: &str) -> Result<(), Error> {

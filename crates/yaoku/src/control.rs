@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
@@ -39,11 +39,19 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Opens the socket and serves it. The data directory must be held: then a socket that is there already is left over
-    /// from a server that is no more.
-    pub(crate) fn open(path: PathBuf, vault: Arc<Vault>) -> Result<Self, Error> {
+    /// Opens the socket and serves it, for the server of that data directory. A socket that is there already and that nobody
+    /// answers at is left over from a server that is no more.
+    pub(crate) async fn open(path: PathBuf, data_dir: &Path, vault: Arc<Vault>) -> Result<Self, Error> {
         match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&path).map_err(Error::file(&path))?,
+            Ok(found) if found.file_type().is_socket() => {
+                if UnixStream::connect(&path).await.is_ok() {
+                    let path = path.display();
+                    return Err(Error::Options(format!(
+                        "another server answers at {path}; name another socket with --control-socket"
+                    )));
+                }
+                std::fs::remove_file(&path).map_err(Error::file(&path))?;
+            }
             Ok(_) => {
                 let path = path.display();
                 return Err(Error::Options(format!(
@@ -59,7 +67,8 @@ impl ControlSocket {
         })?;
         let only_us = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, only_us).map_err(Error::file(&path))?;
-        Ok(Self { path, serving: tokio::spawn(serve(listener, vault)) })
+        let server = Arc::new(ThisServer { data_dir: name_of(data_dir)?, vault });
+        Ok(Self { path, serving: tokio::spawn(serve(listener, server)) })
     }
 
     /// Closes the socket; what is being answered breaks off.
@@ -70,13 +79,29 @@ impl ControlSocket {
     }
 }
 
-async fn serve(listener: UnixListener, vault: Arc<Vault>) {
+/// What commands are done on.
+struct ThisServer {
+    data_dir: HeaderValue,
+    vault: Arc<Vault>,
+}
+
+/// Which data directory a command is meant for: a socket may be shared by mistake.
+const DATA_DIR: HeaderName = HeaderName::from_static("yaoku-data-dir");
+
+/// A data directory as the header names it: without links and relative parts.
+fn name_of(data_dir: &Path) -> Result<HeaderValue, Error> {
+    let whole = std::fs::canonicalize(data_dir).map_err(Error::file(data_dir))?;
+    let hex: String = whole.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(hex).map_err(|error| Error::Options(error.to_string()))
+}
+
+async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) if is_ours(&stream) => {
-                    connections.spawn(converse(stream, vault.clone()));
+                    connections.spawn(converse(stream, server.clone()));
                 }
                 Ok(_) => tracing::warn!("another user of this machine tried the control socket"),
                 Err(error) => {
@@ -95,8 +120,8 @@ fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn converse(stream: UnixStream, vault: Arc<Vault>) {
-    let service = service_fn(|request| answer(request, vault.clone()));
+async fn converse(stream: UnixStream, server: Arc<ThisServer>) {
+    let service = service_fn(|request| answer(request, server.clone()));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(10))
@@ -108,16 +133,21 @@ async fn converse(stream: UnixStream, vault: Arc<Vault>) {
 
 type Answer = Response<Either<Full<Bytes>, Piped>>;
 
-async fn answer(request: Request<Incoming>, vault: Arc<Vault>) -> Result<Answer, std::convert::Infallible> {
+async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<Answer, std::convert::Infallible> {
+    if request.headers().get(DATA_DIR) != Some(&server.data_dir) {
+        let why = "it serves another data directory; name the right one with --data-dir and --control-socket";
+        return Ok(sentence(StatusCode::CONFLICT, why.into()));
+    }
+    let vault = server.vault.clone();
     Ok(match (request.method(), request.uri().path()) {
         (&Method::POST, BACKUP) => {
             tracing::info!("a backup is being made");
             Response::new(Either::Right(Piped::backup(vault)))
         }
         (&Method::POST, ROTATE) => match vault.rotate_root().await {
-            Ok(domains) => {
-                tracing::info!(domains, "the root key was rotated");
-                sentence(StatusCode::OK, maintenance::rotated(domains))
+            Ok(rotated) => {
+                tracing::info!(domains = rotated.domain_keys, "the root key was rotated");
+                sentence(StatusCode::OK, maintenance::rotated(&rotated))
             }
             Err(error) => {
                 tracing::error!(%error, "the root key could not be rotated");
@@ -182,12 +212,16 @@ impl Body for Piped {
 }
 
 /// The other end: a running server.
-pub(crate) struct RunningServer(UnixStream);
+pub(crate) struct RunningServer {
+    stream: UnixStream,
+    data_dir: HeaderValue,
+}
 
 impl RunningServer {
-    /// The server behind a socket; none if nobody listens there.
-    pub(crate) async fn find(path: &Path) -> Option<Self> {
-        UnixStream::connect(path).await.ok().map(Self)
+    /// The server of a data directory behind a socket; none if nobody listens there.
+    pub(crate) async fn find(path: &Path, data_dir: &Path) -> Result<Option<Self>, Error> {
+        let Ok(stream) = UnixStream::connect(path).await else { return Ok(None) };
+        Ok(Some(Self { stream, data_dir: name_of(data_dir)? }))
     }
 
     /// Has a backup made and written.
@@ -210,9 +244,10 @@ impl RunningServer {
     async fn post(self, path: &str) -> Result<Incoming, Error> {
         let broken = |error: hyper::Error| Error::Control(error.to_string());
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(self.0)).await.map_err(broken)?;
+            hyper::client::conn::http1::handshake(TokioIo::new(self.stream)).await.map_err(broken)?;
         tokio::spawn(connection);
-        let request = Request::post(path).header("host", "localhost").body(Full::<Bytes>::default());
+        let request = Request::post(path).header("host", "localhost").header(DATA_DIR, self.data_dir);
+        let request = request.body(Full::<Bytes>::default());
         let request = request.map_err(|error| Error::Control(error.to_string()))?;
         let response = pin!(sender.send_request(request)).await.map_err(broken)?;
         let ok = response.status() == StatusCode::OK;

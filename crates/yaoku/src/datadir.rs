@@ -1,7 +1,7 @@
 //! The directory of everything that yaoku keeps. One process at a time has it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -25,6 +25,10 @@ impl DataDir {
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
         let lock = lock.map_err(Error::file(&lock_path))?;
+        let open_to_others = std::fs::metadata(path).map_err(Error::file(path))?.mode() & 0o077 != 0;
+        if open_to_others {
+            tracing::warn!(path = %path.display(), "others can look into the data directory; run chmod 700 on it");
+        }
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Error::InUse(path.to_owned())),

@@ -51,6 +51,9 @@ pub enum Error {
     /// Keys can't be read.
     #[error("the keys can't be read: {0}")]
     Kms(#[from] yaoku_kms::Error),
+    /// A part of the server ended that must not.
+    #[error("{0} ended unexpectedly, which is an error of this program; the log says why")]
+    Ended(&'static str),
     /// The running server did not do what it was asked for.
     #[error("the running server says: {0}")]
     Server(String),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use yaoku_seal::Vault;
+use yaoku_seal::{Rotated, Vault};
 
 use crate::Error;
 use crate::config::StoreSettings;
@@ -21,7 +21,7 @@ pub async fn backup(settings: StoreSettings, path: &Path) -> Result<String, Erro
     let mut file = new_file(path).await?;
     let written = write_to(settings, &mut file).await;
     let durable = match written {
-        Ok(()) => file.sync_all().await.map_err(Error::file(path)),
+        Ok(()) => make_durable(&mut file, path).await,
         Err(error) => Err(error),
     };
     if durable.is_err() {
@@ -38,17 +38,24 @@ pub async fn backup(settings: StoreSettings, path: &Path) -> Result<String, Erro
 /// # Errors
 /// When seal or store can't be written; the old root key then stays.
 pub async fn rotate(settings: StoreSettings) -> Result<String, Error> {
-    if let Some(server) = RunningServer::find(&settings.control_socket).await {
+    if let Some(server) = RunningServer::find(&settings.control_socket, &settings.data_dir).await? {
         return server.rotate().await;
     }
     let (_data_dir, vault) = open(settings).await?;
-    Ok(rotated(vault.rotate_root().await?))
+    Ok(rotated(&vault.rotate_root().await?))
 }
 
 /// The sentence on a rotation.
-pub(crate) fn rotated(domains: usize) -> String {
+pub(crate) fn rotated(rotated: &Rotated) -> String {
+    let traces = match &rotated.scrubbed {
+        Ok(()) => String::new(),
+        Err(error) => format!(
+            "; but what was wrapped under the old one could not be taken out of the store's file ({error}): rotate again later"
+        ),
+    };
     format!(
-        "the root key was replaced, and {domains} domain keys wrapped anew; make a backup: older ones need the old root key"
+        "the root key was replaced, and {} domain keys wrapped anew; make a backup: older ones need the old root key{traces}",
+        rotated.domain_keys
     )
 }
 
@@ -61,12 +68,20 @@ pub(crate) async fn write_backup(
 }
 
 async fn write_to(settings: StoreSettings, file: &mut File) -> Result<(), Error> {
-    if let Some(server) = RunningServer::find(&settings.control_socket).await {
+    if let Some(server) = RunningServer::find(&settings.control_socket, &settings.data_dir).await? {
         return server.backup(file).await;
     }
     let (_data_dir, vault) = open(settings).await?;
-    write_backup(&vault, file).await?;
-    file.flush().await.map_err(Error::file("the backup"))
+    Ok(write_backup(&vault, file).await?)
+}
+
+/// Makes sure of a file's content and its name. Without the flush, a failed last write would go unnoticed.
+async fn make_durable(file: &mut File, path: &Path) -> Result<(), Error> {
+    file.flush().await.map_err(Error::file(path))?;
+    file.sync_all().await.map_err(Error::file(path))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = async { File::open(parent).await?.sync_all().await };
+    synced.await.map_err(Error::file(parent))
 }
 
 /// The vault, of a data directory that nobody else has.

@@ -1,21 +1,21 @@
 //! Puts a backup in the place of a store.
 //!
 //! The backup is verified whole, then made into a new store aside, in `restore.tmp`, then opened as a server would open it;
-//! only then do the two directories change places, in one step of the file system. Whatever fails before leaves
-//! everything as it was.
+//! only then do the two directories change places, in one step of the file system, by which the former store gets the name
+//! that it keeps. Whatever fails before leaves everything as it was, the seal too.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use yaoku_crypto::SystemRandom;
+use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::Seal;
 use yaoku_store::{Embedded, Store};
 
 use crate::Error;
 use crate::config::StoreSettings;
-use crate::control::RunningServer;
 use crate::datadir::DataDir;
 
 /// The new store until it takes its place.
@@ -28,9 +28,6 @@ const BEFORE: &str = "store.before-restore";
 /// # Errors
 /// When a server runs, the backup is damaged or opens with another seal, or a store is there and `replace` is not said.
 pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> Result<String, Error> {
-    if RunningServer::find(&settings.control_socket).await.is_some() {
-        return Err(Error::InUse(settings.data_dir));
-    }
     let data_dir = DataDir::take(&settings.data_dir)?;
     let (store, before) = (data_dir.store(), data_dir.join(BEFORE));
     let there = store.exists();
@@ -48,27 +45,77 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     }
     let seal = tokio::task::spawn_blocking(move || settings.seal.open(false)).await;
     let seal: Arc<dyn Seal> = seal.map_err(|error| Error::Options(error.to_string()))??.into();
+    let seal = Arc::new(Untouched { inner: seal, made: Mutex::new(None) });
+    if there && seal.inner.load()?.is_some_and(|held| held.len() > 1) {
+        return Err(Error::Options(
+            "a rotation of the root key was cut off, and the store that is there may need either key: start the server \
+             once, which finishes it; or move the store away, if it can't be opened any more"
+                .into(),
+        ));
+    }
     let aside = data_dir.join(ASIDE);
     remove(&aside)?;
-    let made = make(backup, &aside, seal).await;
+    let made = make(backup, &aside, seal.clone()).await;
     if made.is_err() {
         remove(&aside)?;
     }
     let records = made?;
-    exchange(&aside, &store, there)?;
-    data_dir.sync()?;
+    seal.keep()?;
     let kept = if there {
+        // First the name: the exchange then leaves the former store under it, whatever happens next.
         std::fs::rename(&aside, &before).map_err(Error::file(&before))?;
-        data_dir.sync()?;
+        exchange(&before, &store, RenameFlags::EXCHANGE)?;
         format!("; the former store is kept in {}", before.display())
     } else {
+        exchange(&aside, &store, RenameFlags::NOREPLACE)?;
         String::new()
     };
+    data_dir.sync()?;
     Ok(format!("restored {records} records from {}{kept}", backup.display()))
 }
 
+/// A seal that is not written to until the new store is whole. Of what would be written to it only a first root key is kept
+/// in the end: a key that is there already stays.
+struct Untouched {
+    inner: Arc<dyn Seal>,
+    made: Mutex<Option<Vec<Secret>>>,
+}
+
+impl Untouched {
+    fn keep(&self) -> Result<(), yaoku_seal::Error> {
+        match (self.made.lock().as_ref(), self.inner.load()?) {
+            (Some(made), None) => self.inner.save(made),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Seal for Untouched {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn load(&self) -> Result<Option<Vec<Secret>>, yaoku_seal::Error> {
+        let made = self.made.lock().as_ref().map(|keys| keys.iter().map(Secret::duplicate).collect());
+        made.map_or_else(|| self.inner.load(), |keys| Ok(Some(keys)))
+    }
+
+    fn save(&self, root_keys: &[Secret]) -> Result<(), yaoku_seal::Error> {
+        *self.made.lock() = Some(root_keys.iter().map(Secret::duplicate).collect());
+        Ok(())
+    }
+
+    fn portable(&self) -> Result<Vec<u8>, yaoku_seal::Error> {
+        self.inner.portable()
+    }
+
+    fn open_portable(&self, portable: &[u8]) -> Result<Option<Vec<Secret>>, yaoku_seal::Error> {
+        self.inner.open_portable(portable)
+    }
+}
+
 /// Makes a store of a backup, and opens it once; how many records it has.
-async fn make(backup: &Path, aside: &Path, seal: Arc<dyn Seal>) -> Result<u64, Error> {
+async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>) -> Result<u64, Error> {
     let file = |path| std::fs::File::open(path).map_err(Error::file(path));
     // Whole first: a backup that breaks off must not even begin to become a store.
     yaoku_seal::backup::verify(file(backup)?, seal.as_ref()).await?;
@@ -78,9 +125,8 @@ async fn make(backup: &Path, aside: &Path, seal: Arc<dyn Seal>) -> Result<u64, E
     Ok(records)
 }
 
-/// Puts `new` where `old` is, in one step, and `old` where `new` was.
-fn exchange(new: &Path, old: &Path, there: bool) -> Result<(), Error> {
-    let flags = if there { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+/// Puts `new` where `old` is, in one step; with EXCHANGE, `old` where `new` was.
+fn exchange(new: &Path, old: &Path, flags: RenameFlags) -> Result<(), Error> {
     renameat_with(CWD, new, CWD, old, flags).map_err(|error| Error::File { path: old.to_owned(), error: error.into() })
 }
 

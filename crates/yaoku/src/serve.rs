@@ -33,12 +33,18 @@ use crate::signals::{Asked, Signals};
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let mut signals = Signals::take().map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
     limit_process(&settings.limits);
-    let running = start(settings, Arc::new(SystemClock)).await?;
+    let mut running = start(settings, Arc::new(SystemClock)).await?;
     if let Err(error) = running.greeting.print(&mut stdout()) {
         tracing::warn!(%error, "standard output can't be written");
     }
-    while signals.next().await == Asked::Reload {
-        running.reload_certificate();
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => running.reload_certificate(),
+                Asked::Stop => break,
+            },
+            what = running.ended() => return Err(Error::Ended(what)),
+        }
     }
     tracing::info!("stopping: requests under way may finish");
     let stopped = running.stop();
@@ -59,6 +65,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     scheduler: JoinHandle<std::convert::Infallible>,
     control: ControlSocket,
+    kms: Weak<Kms>,
     vault: Weak<Vault>,
     data_dir: DataDir,
 }
@@ -74,7 +81,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let address = listener.local_addr().map_err(|error| Error::Options(error.to_string()))?;
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let vault = open_vault(&data_dir, settings.store.seal).await?;
-    let control = ControlSocket::open(settings.store.control_socket, vault.clone())?;
+    let control = ControlSocket::open(settings.store.control_socket, &settings.store.data_dir, vault.clone()).await?;
+    // The names of store and seal, of whose content they make sure themselves.
+    data_dir.sync()?;
     let chosen = settings.bootstrap.root.as_ref().map(|root| root.id.as_str().to_owned());
     let Opened { iam, account, first_start, drawn } = Iam::open(&vault, settings.bootstrap).await?;
     let iam = Arc::new(iam);
@@ -85,6 +94,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     });
     let metrics = Arc::new(Metrics::new());
     let config = ServiceConfig { region: settings.region.clone(), nonce_capacity: settings.nonce_capacity };
+    let weak_kms = Arc::downgrade(&kms);
     let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), config));
     let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
     let (stop, stopped) = oneshot::channel();
@@ -95,7 +105,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let greeting =
         Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
     let vault = Arc::downgrade(&vault);
-    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, vault, data_dir })
+    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, kms: weak_kms, vault, data_dir })
 }
 
 impl Running {
@@ -115,6 +125,21 @@ impl Running {
             Some(Ok(())) => tracing::info!("the TLS certificate was read again"),
             Some(Err(error)) => tracing::error!(%error, "the TLS certificate stays what it was"),
             None => tracing::info!("there is no TLS certificate to read again"),
+        }
+    }
+
+    /// Waits for a part to end that must not; which one. That is an error of this program, and serving half of what was
+    /// promised would hide it.
+    pub async fn ended(&mut self) -> &'static str {
+        let follower = async {
+            while self.kms.upgrade().is_none_or(|kms| kms.is_followed()) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            _ = &mut self.serving => "serving",
+            _ = &mut self.scheduler => "the scheduler",
+            () = follower => "the follower of the store",
         }
     }
 

@@ -9,7 +9,6 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    _file_size: Signal,
 }
 
 /// What a signal asks for.
@@ -24,6 +23,13 @@ pub(crate) enum Asked {
 /// A file grew to the process's limit; the same number on all of Linux's architectures but MIPS.
 const SIGXFSZ: i32 = 25;
 
+/// Lets a write beyond that limit fail, instead of ending the process in the middle of a file. Must be called within a Tokio
+/// runtime, before files are written.
+pub(crate) fn survive_file_size_limit() -> io::Result<()> {
+    // Taken over once, it stays so.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
+
 impl Signals {
     /// Takes the signals over. Must be called within a Tokio runtime, before files are written.
     pub(crate) fn take() -> io::Result<Self> {
@@ -31,8 +37,6 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-            // Taken over, it no longer ends the process: the write fails, and the store says that it can't be written.
-            _file_size: signal(SignalKind::from_raw(SIGXFSZ))?,
         })
     }
 

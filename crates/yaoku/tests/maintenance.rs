@@ -129,6 +129,67 @@ fn a_server_whose_socket_is_elsewhere_is_not_gone_round() {
 }
 
 #[test]
+fn servers_do_not_answer_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, other, file) = (dir.path().join("data"), dir.path().join("other"), dir.path().join("backup"));
+    let socket = data.join("control.sock");
+    let _server = Server::start(&data);
+    let same_socket = |command: &mut Command| {
+        command.arg("--control-socket").arg(&socket);
+    };
+    let said = Server::try_start(&other, same_socket).err().expect("two servers at one socket");
+    assert!(said.contains("another server answers"), "{said}");
+    let server = Server::start(&other);
+    let elsewhere = ["--control-socket", socket.to_str().unwrap()];
+    for command in [&["backup", file.to_str().unwrap()][..], &["seal", "rotate"]] {
+        refused(&yaoku(&other, &[command, &elsewhere].concat()), "another data directory");
+    }
+    assert!(!file.exists());
+    drop(server);
+}
+
+/// The last bytes of a backup fail to be written: no success is claimed, and nothing is left that looks like a backup.
+#[test]
+fn a_backup_that_does_not_fit_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("backup"));
+    let server = Server::start(&data);
+    server.client().create_key(&[]);
+    let limited = || {
+        let mut command = Command::new("prlimit");
+        command.args(["--fsize=200", env!("CARGO_BIN_EXE_yaoku"), "backup"]).arg(&file).arg("--data-dir").arg(&data);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    refused(&limited(), "large");
+    assert!(!file.exists());
+    assert_eq!(server.terminate(), Some(0));
+    assert_ne!(limited().status.code(), Some(0));
+    assert!(!file.exists());
+    done(&yaoku(&data, &["backup", file.to_str().unwrap()]));
+}
+
+/// A seal that holds two root keys may be needed for the store that is there.
+#[test]
+fn a_restore_does_not_decide_a_rotation_that_was_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("backup"));
+    let file = file.to_str().unwrap();
+    drop(Server::start(&data));
+    done(&yaoku(&data, &["backup", file]));
+    let seal = std::fs::read_to_string(data.join("root.key")).unwrap();
+    let key = seal.lines().nth(1).unwrap();
+    let both = format!("{seal}{key}\n");
+    std::fs::write(data.join("root.key"), &both).unwrap();
+    refused(&yaoku(&data, &["restore", file, "--replace"]), "rotation of the root key was cut off");
+    assert_eq!(std::fs::read_to_string(data.join("root.key")).unwrap(), both);
+    std::fs::rename(data.join("store"), data.join("moved-away")).unwrap();
+    done(&yaoku(&data, &["restore", file]));
+    assert_eq!(std::fs::read_to_string(data.join("root.key")).unwrap(), both, "the seal was written to");
+    drop(Server::start(&data));
+    assert_eq!(std::fs::read_to_string(data.join("root.key")).unwrap(), seal, "the start finished the rotation");
+}
+
+#[test]
 fn a_passphrase_seals_the_root_key() {
     let dir = tempfile::tempdir().unwrap();
     let (data, passphrase) = (dir.path().join("data"), dir.path().join("passphrase"));
