@@ -118,7 +118,10 @@ impl Service {
         }
         let Some(action) = actions::find(claim.action) else {
             return Err(match UNSUPPORTED.contains(&claim.action) {
-                true => WireError::new(Code::UnsupportedOperation, "This action is not supported by this server."),
+                true => {
+                    let message = format!("The action {} is not supported by this server.", claim.action);
+                    WireError::new(Code::UnsupportedOperation, message)
+                }
                 false => WireError::action_not_found(),
             });
         };

@@ -14,6 +14,22 @@ pub enum Error {
         /// Bytes that were given.
         actual: usize,
     },
+    /// The key material is malformed, of another kind than said, or its parts do not belong together.
+    #[error("the key material is not of a key of this kind")]
+    Material,
+    /// The algorithm is not one for keys of this kind.
+    #[error("the algorithm is not one for keys of this kind")]
+    WrongAlgorithm,
+    /// What is to be signed or verified has not the length that the algorithm takes.
+    #[error("{actual} bytes to sign or verify where the algorithm takes {least} to {most}")]
+    DigestLength {
+        /// The fewest bytes that it takes.
+        least: usize,
+        /// The most bytes that it takes.
+        most: usize,
+        /// Bytes that were given.
+        actual: usize,
+    },
     /// Wrong key, AAD, or damaged bytes: never said which.
     #[error("the sealed bytes do not open")]
     Open,

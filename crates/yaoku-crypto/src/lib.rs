@@ -1,9 +1,10 @@
-//! Algorithms of yaoku, over aws-lc-rs and, for SM2 and SM3, RustCrypto. Nothing here knows what a key is for, where it is
-//! kept or who may use it.
+//! Algorithms of yaoku, over aws-lc-rs and, for SM2, SM3 and SM4, RustCrypto. Nothing here knows what a key is for,
+//! where it is kept or who may use it.
 //!
 //! | module | what | standard |
 //! |---|---|---|
-//! | [`aead`] | authenticated encryption that commits to its key, with random nonces | XAES-256-GCM (C2SP), KC-XAES |
+//! | [`aead`] | encryption that commits to its key, with random nonces | XAES-256-GCM (C2SP), KC-XAES; GB/T 32907 |
+//! | [`asymmetric`] | key pairs: signatures, decryption | RFC 8017; FIPS 186-5; GB/T 32918; FIPS 204 |
 //! | [`mac`] | hashes, HMAC, comparison in constant time | FIPS 180-4, GB/T 32905, RFC 2104 |
 //! | [`passphrase`] | keys from passphrases | Argon2id, RFC 9106 |
 //! | [`wrapping`] | encryption to a public key | RSAES-OAEP, RFC 8017; SM2, GB/T 32918.4 |
@@ -14,11 +15,13 @@
 //! about a secret.
 
 pub mod aead;
+pub mod asymmetric;
 pub mod error;
 pub mod mac;
 pub mod passphrase;
 pub mod random;
 pub mod secret;
+mod stack;
 pub mod wrapping;
 
 pub use error::Error;

@@ -1,37 +1,56 @@
-//! Hashes and message authentication codes of request signatures: SHA-1 and SHA-256 (FIPS 180-4), SM3
-//! (GB/T 32905-2016), and HMAC (RFC 2104, FIPS 198-1) over each.
+//! Hashes and message authentication codes: SHA-1 and SHA-2 (FIPS 180-4), SM3 (GB/T 32905-2016), and HMAC (RFC 2104,
+//! FIPS 198-1) over each.
 
 use aws_lc_rs::{digest, hmac as aws_hmac};
 use hmac::{KeyInit, Mac};
 use sm3::Digest as _;
 
 /// A hash function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, std::hash::Hash)]
 pub enum Hash {
     /// SHA-1, for HMAC only: its collisions do not matter there.
     Sha1,
+    /// SHA-224.
+    Sha224,
     /// SHA-256.
     Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
     /// SM3.
     Sm3,
 }
 
-/// A hash value or authentication code of up to 32 bytes, on the stack. Codes are compared by [`ct_eq`].
+impl Hash {
+    /// Bytes of a hash value, and of an authentication code.
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 | Self::Sm3 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// A hash value or authentication code, on the stack. Codes are compared by [`ct_eq`].
 #[derive(Clone, Copy)]
 pub struct Digest {
-    bytes: [u8; 32],
+    bytes: [u8; 64],
     len: usize,
 }
 
 impl Digest {
-    /// The bytes: 20 for SHA-1, 32 otherwise.
+    /// The bytes, [`Hash::output_len`] of them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
     fn of(value: &[u8]) -> Self {
-        let mut bytes = [0; 32];
-        let len = value.len().min(32);
+        let mut bytes = [0; 64];
+        let len = value.len().min(64);
         bytes[..len].copy_from_slice(&value[..len]);
         Self { bytes, len }
     }
@@ -41,7 +60,10 @@ impl Digest {
 pub fn hash(hash: Hash, data: &[u8]) -> Digest {
     match hash {
         Hash::Sha1 => Digest::of(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()),
+        Hash::Sha224 => Digest::of(digest::digest(&digest::SHA224, data).as_ref()),
         Hash::Sha256 => Digest::of(digest::digest(&digest::SHA256, data).as_ref()),
+        Hash::Sha384 => Digest::of(digest::digest(&digest::SHA384, data).as_ref()),
+        Hash::Sha512 => Digest::of(digest::digest(&digest::SHA512, data).as_ref()),
         Hash::Sm3 => Digest::of(&sm3::Sm3::digest(data)),
     }
 }
@@ -66,7 +88,10 @@ impl HmacKey {
     pub fn new(hash: Hash, key: &[u8]) -> Self {
         Self(match hash {
             Hash::Sha1 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)),
+            Hash::Sha224 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA224, key)),
             Hash::Sha256 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA256, key)),
+            Hash::Sha384 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA384, key)),
+            Hash::Sha512 => Prepared::Sha(aws_hmac::Key::new(aws_hmac::HMAC_SHA512, key)),
             Hash::Sm3 => {
                 #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, 3)")]
                 let key = hmac::Hmac::new_from_slice(key).expect("a key of any length");
@@ -114,7 +139,7 @@ mod tests {
         }
     }
 
-    /// RFC 2202, 3 (SHA-1) and RFC 4231, 4 (SHA-256). HMAC-SM3 of the same inputs is what OpenSSL 3.0 makes of them:
+    /// RFC 2202, 3 (SHA-1) and RFC 4231, 4 (SHA-2). HMAC-SM3 of the same inputs is what OpenSSL 3.0 makes of them:
     /// `openssl mac -digest SM3 -macopt hexkey:… -in … HMAC`.
     #[test]
     fn hmacs() {
@@ -155,6 +180,24 @@ mod tests {
                 &[0xaa; 131],
                 larger_both,
                 "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            ),
+            (
+                Hash::Sha224,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "a30e01098bc6dbbf45690f3a7e9e6d0f8bbea2a39e6148008fd05e44",
+            ),
+            (
+                Hash::Sha384,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649",
+            ),
+            (
+                Hash::Sha512,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
             ),
             (Hash::Sm3, &[0x0b; 20], b"Hi There", "51b00d1fb49832bfb01c3ce27848e59f871d9ba938dc563b338ca964755cce70"),
             (

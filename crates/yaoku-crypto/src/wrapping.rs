@@ -39,14 +39,14 @@ pub enum WrappingKeySpec {
 }
 
 /// The most bytes that can be encrypted to an SM2 key here: then C1 ‖ C3 ‖ C2 without DER is 6 KiB.
-const MAX_SM2_PLAINTEXT: usize = 6047;
+pub(crate) const MAX_SM2_PLAINTEXT: usize = 6047;
 
 /// rsaEncryption (RFC 8017, A.1). Keys under id-RSASSA-PSS are for signatures only (RFC 4055, 1.2).
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(crate) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// id-ecPublicKey (RFC 5480, 2.1.1).
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(crate) const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// The curve of GB/T 32918.5-2017 (GM/T 0006-2012).
-const SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+pub(crate) const SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
 
 /// A public key to encrypt to.
 pub struct WrappingPublicKey(Key);
@@ -148,9 +148,9 @@ fn sm2pke(key: &EncryptingKey, random: &dyn Random, plaintext: &[u8]) -> Result<
 }
 
 /// Our source of randomness, as the SM2 crate asks for it; that crate does not pass its errors on.
-struct Adapter<'a> {
-    random: &'a dyn Random,
-    failed: bool,
+pub(crate) struct Adapter<'a> {
+    pub(crate) random: &'a dyn Random,
+    pub(crate) failed: bool,
 }
 
 impl TryRng for Adapter<'_> {

@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 1 | format, 1 |
-//! | 1 | algorithm: 1 XAES-256-GCM, 2 and 3 the same construction over AES-192 and AES-128; all with key commitment |
+//! | 1 | algorithm: 1 XAES-256-GCM; 2, 3, 4 the same over AES-192, AES-128, SM4; all with key commitment |
 //! | 16 | key id |
 //! | 16 | key version id |
 //! | the rest | nonce, commitment, ciphertext and tag, see [`yaoku_crypto::aead`] |
@@ -102,6 +102,7 @@ const fn code(algorithm: Algorithm) -> u8 {
         Algorithm::Aes256 => 1,
         Algorithm::Aes192 => 2,
         Algorithm::Aes128 => 3,
+        Algorithm::Sm4 => 4,
     }
 }
 
@@ -110,6 +111,7 @@ const fn algorithm_of_code(code: u8) -> Option<Algorithm> {
         1 => Some(Algorithm::Aes256),
         2 => Some(Algorithm::Aes192),
         3 => Some(Algorithm::Aes128),
+        4 => Some(Algorithm::Sm4),
         _ => None,
     }
 }
@@ -154,6 +156,13 @@ mod tests {
             let opened = Header::parse(&changed).and_then(|(h, sealed)| open(h, &cipher, &context, sealed));
             assert!(matches!(opened, Err(Error::Ciphertext)), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn each_algorithm_is_known_by_its_number() {
+        assert_eq!(Algorithm::ALL.map(code), [1, 2, 3, 4]);
+        assert!(Algorithm::ALL.into_iter().all(|algorithm| algorithm_of_code(code(algorithm)) == Some(algorithm)));
+        assert!([0, 5, 255].into_iter().all(|code| algorithm_of_code(code).is_none()));
     }
 
     proptest! {

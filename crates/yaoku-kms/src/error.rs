@@ -34,6 +34,18 @@ pub enum Error {
         /// A sentence on what it should be, without the value where that may be secret.
         why: String,
     },
+    /// The operation can't be done with keys of that spec or usage.
+    #[error("{0}")]
+    Unsuitable(&'static str),
+    /// The import token is none of this key's.
+    #[error("the import token is not one of this key")]
+    ImportToken,
+    /// The import token's time is over.
+    #[error("the import token has expired")]
+    ImportTokenExpired,
+    /// The material to import does not unwrap, has another length, or is not what was imported before. Never says which.
+    #[error("the key material is not acceptable")]
+    KeyMaterial,
     /// The operation can't be done on keys of that origin.
     #[error("the operation can't be done on a key of origin {0:?}")]
     Origin(Origin),
@@ -114,4 +126,12 @@ pub enum Field {
     WrappingAlgorithm,
     /// Conditions of a listing.
     Filters,
+    /// How to sign, verify, encrypt or authenticate.
+    Algorithm,
+    /// The hash value to sign.
+    Digest,
+    /// The message to authenticate.
+    Message,
+    /// When imported material is to be taken away.
+    MaterialExpiry,
 }

@@ -1,4 +1,4 @@
-//! Keys and ciphers that are warm: what a cryptographic operation needs without touching the store.
+//! Keys and their material that are warm: what a cryptographic operation needs without touching the store.
 //!
 //! Both caches are bounded. The catalogue's lock guards their coherence: the follower of the store drops entries while
 //! it holds that lock for writing, and a loader enters what it read only while holding it for reading, and only if the
@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use yaoku_crypto::aead::CommittingAead;
 use yaoku_iam::AccountId;
 use yaoku_seal::Revision;
 
+use crate::material::Material;
 use crate::record::KeyRecord;
 use crate::{KeyId, KeyVersionId};
 
@@ -26,13 +26,13 @@ pub(crate) struct Key {
 /// The caches.
 pub(crate) struct Keyring {
     keys: Cache<KeyId, Arc<Key>, KeyWeight>,
-    ciphers: Cache<(KeyId, KeyVersionId), Arc<CommittingAead>>,
+    materials: Cache<(KeyId, KeyVersionId), Arc<Material>>,
 }
 
 impl Keyring {
-    /// Room for about `keys` keys of ordinary size and as many ciphers.
+    /// Room for about `keys` keys of ordinary size and as many versions' material.
     pub(crate) fn new(keys: usize) -> Self {
-        Self { keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight), ciphers: Cache::new(keys) }
+        Self { keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight), materials: Cache::new(keys) }
     }
 
     pub(crate) fn key(&self, id: KeyId) -> Option<Arc<Key>> {
@@ -47,25 +47,25 @@ impl Keyring {
         self.keys.remove(&id);
     }
 
-    pub(crate) fn cipher(&self, key: KeyId, version: KeyVersionId) -> Option<Arc<CommittingAead>> {
-        self.ciphers.get(&(key, version))
+    pub(crate) fn material(&self, key: KeyId, version: KeyVersionId) -> Option<Arc<Material>> {
+        self.materials.get(&(key, version))
     }
 
-    pub(crate) fn put_cipher(&self, key: KeyId, version: KeyVersionId, cipher: Arc<CommittingAead>) {
-        self.ciphers.insert((key, version), cipher);
+    pub(crate) fn put_material(&self, key: KeyId, version: KeyVersionId, material: Arc<Material>) {
+        self.materials.insert((key, version), material);
     }
 
     pub(crate) fn clear(&self) {
         self.keys.clear();
-        self.ciphers.clear();
+        self.materials.clear();
     }
 
-    pub(crate) fn drop_ciphers_of(&self, id: KeyId) {
-        self.ciphers.retain(|(key, _), _| *key != id);
+    pub(crate) fn drop_materials_of(&self, id: KeyId) {
+        self.materials.retain(|(key, _), _| *key != id);
     }
 
-    pub(crate) fn drop_cipher(&self, key: KeyId, version: KeyVersionId) {
-        self.ciphers.remove(&(key, version));
+    pub(crate) fn drop_material(&self, key: KeyId, version: KeyVersionId) {
+        self.materials.remove(&(key, version));
     }
 }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use yaoku_crypto::aead::CommittingAead;
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Resource, ResourceKind};
 use yaoku_seal::{Changes, Domain, Outcome, RecordName, Revision, Vault, VaultChange, View};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
 use crate::keyring::{Key, Keyring};
+use crate::material::Material;
 use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord};
 use crate::record::{key_name, scrub_name, version_name};
 use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
@@ -36,13 +36,15 @@ pub struct Quotas {
     pub keys: u64,
     /// Aliases.
     pub aliases: u64,
-    /// Versions of one key made on demand; automatic rotation goes on beyond.
+    /// Versions of one symmetric key made on demand; automatic rotation goes on beyond.
     pub key_versions: u32,
+    /// Versions of one key pair.
+    pub key_pair_versions: u32,
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { keys: 10_000_000, aliases: 10_000_000, key_versions: 10_000 }
+        Self { keys: 10_000_000, aliases: 10_000_000, key_versions: 10_000, key_pair_versions: 50 }
     }
 }
 
@@ -51,17 +53,25 @@ impl Default for Quotas {
 pub struct KmsConfig {
     /// Limits of each account.
     pub quotas: Quotas,
-    /// Keys and ciphers kept warm, each.
+    /// Keys, and versions' material, kept warm, each.
     pub cached_keys: usize,
-    /// Seconds between the versions of a key that are made on demand.
+    /// Seconds between the versions of a symmetric key that are made on demand.
     pub key_version_interval: u64,
+    /// Seconds between the versions of a key pair.
+    pub key_pair_version_interval: u64,
     /// Seconds after a deletion until the store is scrubbed of the material.
     pub scrub_delay: u64,
 }
 
 impl Default for KmsConfig {
     fn default() -> Self {
-        Self { quotas: Quotas::default(), cached_keys: 16_384, key_version_interval: 0, scrub_delay: 600 }
+        Self {
+            quotas: Quotas::default(),
+            cached_keys: 16_384,
+            key_version_interval: 0,
+            key_pair_version_interval: 7 * 86_400,
+            scrub_delay: 600,
+        }
     }
 }
 
@@ -174,7 +184,7 @@ impl Kms {
         };
         let key = self.key(account, id).await?;
         self.allow_key(call, permission, id)?;
-        spec.states.check(key.record.state)?;
+        spec.states.check(key.record.state_at(self.clock.now()))?;
         Ok(key)
     }
 
@@ -246,19 +256,21 @@ impl Kms {
         Ok(Key { id, account, record: KeyRecord::decode(&stored.bytes)?, revision: stored.revision })
     }
 
-    /// The cipher of one version of a key, from the keyring or else the store.
-    pub(crate) async fn cipher(&self, key: &Key, version: KeyVersionId) -> Result<Arc<CommittingAead>, Error> {
-        if let Some(cipher) = self.keyring.cipher(key.id, version) {
-            return Ok(cipher);
+    /// The material of one version of a key, from the keyring or else the store.
+    pub(crate) async fn material(&self, key: &Key, version: KeyVersionId) -> Result<Arc<Material>, Error> {
+        if let Some(material) = self.keyring.material(key.id, version) {
+            return Ok(material);
         }
         let stored = self.version(key, version).await?;
-        let cipher = Arc::new(CommittingAead::new(key.record.spec.aead(), &stored.material)?);
+        let material = stored.material.ok_or(Error::State(KeyState::PendingImport))?;
+        let material = Arc::new(Material::prepare(key.record.spec, &material)?);
         let state = self.state.read();
-        let account = state.catalogue.account(key.account);
-        if account.is_some_and(|catalogue| catalogue.revision(key.id).is_some()) {
-            self.keyring.put_cipher(key.id, version, cipher.clone());
+        // Whatever changed the key since may have taken this material away.
+        let applied = state.catalogue.account(key.account).and_then(|catalogue| catalogue.revision(key.id));
+        if applied == Some(key.revision) {
+            self.keyring.put_material(key.id, version, material.clone());
         }
-        Ok(cipher)
+        Ok(material)
     }
 
     /// One version of a key as the store has it.
@@ -278,7 +290,7 @@ impl Kms {
         let id = self.admit(call, spec, reference).await?.id;
         for _ in 0..ATTEMPTS {
             let mut key = self.stored_key(call.principal.account(), id).await?;
-            spec.states.check(key.record.state)?;
+            spec.states.check(key.record.state_at(self.clock.now()))?;
             let changed = change(&mut key.record, self.clock.now())?;
             call.proceed()?;
             match changed {
@@ -323,9 +335,10 @@ impl Kms {
                     state.catalogue.put_key(account, id, &record, revision);
                     self.keyring.drop_key(id);
                     if record.state != KeyState::Enabled {
-                        self.keyring.drop_ciphers_of(id);
+                        self.keyring.drop_materials_of(id);
                     }
                 }
+                KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
                 ALIAS => {
                     let alias = AliasName::from_stored(&name.id)?;
                     state.catalogue.put_alias(account, alias, AliasRecord::decode(&bytes)?.key, revision);
@@ -346,10 +359,7 @@ impl Kms {
                     state.catalogue.remove_key(account, id);
                     self.keyring.drop_key(id);
                 }
-                KEY_VERSION => {
-                    let version = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
-                    self.keyring.drop_cipher(key_id(&name)?, KeyVersionId::from_bytes(version));
-                }
+                KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
                 ALIAS => state.catalogue.remove_alias(account, &AliasName::from_stored(&name.id)?),
                 _ => {}
             }
@@ -480,6 +490,11 @@ fn key_id(name: &RecordName) -> Result<KeyId, Error> {
     Ok(KeyId::from_bytes(bytes))
 }
 
+fn version_id(name: &RecordName) -> Result<KeyVersionId, Error> {
+    let bytes = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
+    Ok(KeyVersionId::from_bytes(bytes))
+}
+
 /// The versions of a key with their times, oldest first, as of one revision.
 pub(crate) async fn versions(vault: &Vault, key: &Key) -> Result<Vec<(KeyVersionId, Timestamp)>, Error> {
     let view = vault.view().await?;
@@ -489,8 +504,7 @@ pub(crate) async fn versions(vault: &Vault, key: &Key) -> Result<Vec<(KeyVersion
     loop {
         let page = view.scan(KEY_VERSION, Some(domain), Some(key.id.as_bytes()), after.as_ref(), PAGE).await?;
         for (name, record) in &page {
-            let id = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
-            all.push((KeyVersionId::from_bytes(id), VersionRecord::decode(&record.bytes)?.created));
+            all.push((version_id(name)?, VersionRecord::decode(&record.bytes)?.created));
         }
         match page.into_iter().next_back() {
             Some((last, _)) => after = Some(last),

@@ -124,6 +124,10 @@ impl StateRule {
         match self.answer(state) {
             Answer::Admitted => Ok(()),
             Answer::NotInThisState => Err(Error::State(state)),
+            // Only saving a key from deletion is no change of an Enabled one.
+            Answer::NoSuchChange if matches!(self.enabled, Answer::NoSuchChange) => {
+                Err(Error::StateChange("the key is not pending deletion"))
+            }
             Answer::NoSuchChange => Err(Error::StateChange(match state {
                 KeyState::Enabled => "the key is Enabled, which does not admit this change",
                 KeyState::Disabled => "the key is Disabled, which does not admit this change",

@@ -22,6 +22,8 @@ pub(crate) const ALIAS: Kind = Kind(18);
 pub(crate) const SCRUB: Kind = Kind(19);
 
 const LAYOUT: u8 = 1;
+/// Layout of a [`KeyRecord`]: 1 had no `imported`.
+const KEY_LAYOUT: u8 = 2;
 
 /// A CMK as the store holds it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -43,16 +45,51 @@ pub(crate) struct KeyRecord {
     /// Why the key may not be deleted, if it may not.
     pub(crate) protected: Option<String>,
     pub(crate) tags: Tags,
+    /// Since the first import.
+    pub(crate) imported: Option<Imported>,
+}
+
+/// What is remembered of imported material: enough to take no other for it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Imported {
+    /// Random key of the fingerprint.
+    pub(crate) fingerprint_key: [u8; 32],
+    /// HMAC-SHA256 of the material.
+    pub(crate) fingerprint: [u8; 32],
+    /// Whether the material is here.
+    pub(crate) present: bool,
+    /// When it is to be taken away.
+    pub(crate) expires: Option<Timestamp>,
 }
 
 impl KeyRecord {
     /// When the scheduler must look at this key next.
     pub(crate) fn due(&self) -> Option<Timestamp> {
-        match (self.state, self.rotation) {
+        let by_state = match (self.state, self.rotation) {
             (KeyState::PendingDeletion, _) => self.deletion,
             (KeyState::Enabled, Some(interval)) => Some(rotation::next(self.last_rotation, interval)),
             (KeyState::Enabled, None) | (KeyState::Disabled | KeyState::PendingImport, _) => None,
+        };
+        [by_state, self.material_expires()].into_iter().flatten().min()
+    }
+
+    /// Whether there is material.
+    pub(crate) fn has_material(&self) -> bool {
+        match self.origin {
+            Origin::Generated => true,
+            Origin::External => self.imported.as_ref().is_some_and(|imported| imported.present),
         }
+    }
+
+    /// When the material that is there is to be taken away.
+    pub(crate) fn material_expires(&self) -> Option<Timestamp> {
+        self.imported.as_ref().filter(|imported| imported.present)?.expires
+    }
+
+    /// The state at that time: expired material can't be used even before the scheduler has taken it away.
+    pub(crate) fn state_at(&self, now: Timestamp) -> KeyState {
+        let expired = self.material_expires().is_some_and(|expires| expires <= now);
+        if expired && self.state != KeyState::PendingDeletion { KeyState::PendingImport } else { self.state }
     }
 
     pub(crate) fn metadata(&self, id: KeyId, account: AccountId) -> KeyMetadata {
@@ -73,15 +110,22 @@ impl KeyRecord {
             next_rotation: self.rotation.map(|interval| rotation::next(self.last_rotation, interval)),
             deletion: self.deletion,
             deletion_protection: self.protected.clone(),
+            material_expires: self.material_expires(),
         }
     }
 
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        encode(self, "a key")
+        encode(KEY_LAYOUT, self, "a key")
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
-        decode(bytes, "a key")
+        let unreadable = |_| Error::Record("a key");
+        match bytes.expose().split_first() {
+            // What comes after the end of the older layout reads as absent.
+            Some((1, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
+            Some((&KEY_LAYOUT, body)) => postcard::from_bytes(body).map_err(unreadable),
+            _ => Err(Error::Record("a key")),
+        }
     }
 }
 
@@ -120,6 +164,8 @@ pub struct KeyMetadata {
     pub deletion: Option<Timestamp>,
     /// Its owner's reason why it may not be deleted, while it may not.
     pub deletion_protection: Option<String>,
+    /// When its imported material will be taken away.
+    pub material_expires: Option<Timestamp>,
 }
 
 /// What a key's owner may know of one of its versions.
@@ -133,25 +179,28 @@ pub struct KeyVersion {
     pub created: Timestamp,
 }
 
-/// A key version as the store holds it: when it was made (8 bytes, big-endian milliseconds), then its material.
+/// A key version as the store holds it: when it was made (8 bytes, big-endian milliseconds), then its material; nothing where
+/// imported material was taken away.
 pub(crate) struct VersionRecord {
     pub(crate) created: Timestamp,
-    pub(crate) material: Secret,
+    pub(crate) material: Option<Secret>,
 }
 
 impl VersionRecord {
     pub(crate) fn encode(&self) -> Secret {
-        let mut bytes = Vec::with_capacity(9 + self.material.len());
+        let material = self.material.as_ref().map_or(&[][..], Secret::expose);
+        let mut bytes = Vec::with_capacity(9 + material.len());
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&self.created.0.to_be_bytes());
-        bytes.extend_from_slice(self.material.expose());
+        bytes.extend_from_slice(material);
         Secret::new(bytes)
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
         match bytes.expose().split_first_chunk::<9>() {
             Some(([LAYOUT, time @ ..], material)) => {
-                Ok(Self { created: Timestamp(u64::from_be_bytes(*time)), material: Secret::new(material.to_vec()) })
+                let material = (!material.is_empty()).then(|| Secret::new(material.to_vec()));
+                Ok(Self { created: Timestamp(u64::from_be_bytes(*time)), material })
             }
             _ => Err(Error::Record("a key version")),
         }
@@ -166,7 +215,7 @@ pub(crate) struct AliasRecord {
 
 impl AliasRecord {
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        encode(self, "an alias")
+        encode(LAYOUT, self, "an alias")
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
@@ -182,7 +231,7 @@ pub(crate) struct ScrubRecord {
 
 impl ScrubRecord {
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        encode(self, "a scrub mark")
+        encode(LAYOUT, self, "a scrub mark")
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
@@ -211,8 +260,8 @@ pub(crate) fn scrub_name() -> RecordName {
     RecordName { kind: SCRUB, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
 }
 
-fn encode(record: &impl Serialize, what: &'static str) -> Result<Secret, Error> {
-    let bytes = postcard::to_extend(record, vec![LAYOUT]).map_err(|_| Error::Record(what))?;
+fn encode(layout: u8, record: &impl Serialize, what: &'static str) -> Result<Secret, Error> {
+    let bytes = postcard::to_extend(record, vec![layout]).map_err(|_| Error::Record(what))?;
     Ok(Secret::new(bytes))
 }
 

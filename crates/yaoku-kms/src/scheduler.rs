@@ -1,4 +1,5 @@
-//! What happens by itself: rotation, the end of a scheduled deletion, and scrubbing the store afterwards.
+//! What happens by itself: rotation, the end of imported material and of a scheduled deletion, and scrubbing the store
+//! afterwards.
 //!
 //! All of it goes by the domain's clock, from what the catalogue says is due; each step is a commit that expects the
 //! record it was decided on, so that of several processes one takes it and the others find it done. What fell due while
@@ -13,6 +14,7 @@ use yaoku_seal::{Changes, Revision};
 
 use crate::keyring::Key;
 use crate::kms::{key_update, versions};
+use crate::operations::import::take_away;
 use crate::operations::versions::rotate;
 use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
 use crate::{Error, KeyId, KeyState, Kms, Timestamp};
@@ -105,6 +107,13 @@ impl Kms {
             other => other?,
         };
         if key.record.due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        if key.record.material_expires().is_some_and(|expires| expires <= now) {
+            let id = key.id;
+            if take_away(self, key).await? {
+                tracing::info!(key = %id, "took expired key material away");
+            }
             return Ok(());
         }
         match key.record.state {

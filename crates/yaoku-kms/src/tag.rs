@@ -17,7 +17,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Makes a tag: key and value of 1 to 128 letters, digits and `/ \ _ - . + = : @` and blanks; a key that does
+    /// Makes a tag: key and value of 1 to 128 letters, digits and `/ \ _ - . + = : @`; a key that does
     /// not begin with `aliyun` or `acs:`.
     ///
     /// # Errors
@@ -42,10 +42,10 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
 }
 
 fn check_text(part: &str, text: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_alphanumeric() || "/\\_-.+=:@ ".contains(c);
+    let allowed = |c: char| c.is_alphanumeric() || "/\\_-.+=:@".contains(c);
     let length = text.chars().take(129).count();
     if !(1..=128).contains(&length) || !text.chars().all(allowed) {
-        let why = format!("a tag {part} has 1 to 128 letters, digits, blanks and / \\ _ - . + = : @");
+        let why = format!("a tag {part} has 1 to 128 letters, digits and / \\ _ - . + = : @");
         return Err(Error::invalid(Field::Tags, why));
     }
     Ok(())

@@ -288,6 +288,31 @@ impl Vault {
         self.random.as_ref()
     }
 
+    /// As [`Self::random`], to take along to another thread.
+    pub fn shared_random(&self) -> &Arc<dyn Random> {
+        &self.random
+    }
+
+    /// Seals bytes that leave the store and come back, such as a token; they open under the same domain and label only.
+    ///
+    /// # Errors
+    /// [`Error::NoDomain`], and when the system has no randomness.
+    pub async fn seal_token(&self, domain: Domain, label: &[u8], bytes: &Secret) -> Result<Vec<u8>, Error> {
+        let cipher = self.domain(domain).await?.ok_or_else(|| no_domain(domain))?;
+        let mut sealed = Vec::new();
+        cipher.seal(self.random.as_ref(), &token_aad(label), bytes.expose(), &mut sealed)?;
+        Ok(sealed)
+    }
+
+    /// What [`Self::seal_token`] sealed; none for anything else.
+    ///
+    /// # Errors
+    /// [`Error::NoDomain`].
+    pub async fn open_token(&self, domain: Domain, label: &[u8], sealed: &[u8]) -> Result<Option<Secret>, Error> {
+        let cipher = self.domain(domain).await?.ok_or_else(|| no_domain(domain))?;
+        Ok(cipher.open(&token_aad(label), sealed).ok())
+    }
+
     pub(crate) fn seal(&self) -> &dyn Seal {
         self.seal.as_ref()
     }
@@ -483,6 +508,11 @@ async fn domain_rows(snapshot: &dyn Snapshot) -> Result<Vec<yaoku_store::Row>, E
         }
         rows.extend(page);
     }
+}
+
+/// Another label than that of records, so that neither can be taken for the other.
+fn token_aad(label: &[u8]) -> Vec<u8> {
+    [b"yaoku token v1\0", label].concat()
 }
 
 fn no_domain(domain: Domain) -> Error {

@@ -21,6 +21,16 @@ const MATRIX: &[(&str, &str)] = &[
     ("GenerateDataKeyWithoutPlaintext", "oDPI"),
     ("ExportDataKey", "oDPI"),
     ("GenerateAndExportDataKey", "oDPI"),
+    ("AsymmetricSign", "oDPI"),
+    ("AsymmetricVerify", "oDPI"),
+    ("AsymmetricEncrypt", "oDPI"),
+    ("AsymmetricDecrypt", "oDPI"),
+    ("GetPublicKey", "oDPI"),
+    ("GenerateMac", "oDPI"),
+    ("VerifyMac", "oDPI"),
+    ("GetParametersForImport", "oooo"),
+    ("ImportKeyMaterial", "ooMo"),
+    ("DeleteKeyMaterial", "oooo"),
     ("CreateKeyVersion", "oDPI"),
     ("UpdateRotationPolicy", "oDPI"),
     ("DescribeKey", "oooo"),
@@ -46,6 +56,11 @@ const MATRIX: &[(&str, &str)] = &[
     ("SetDeletionProtection", "ooPo"),
 ];
 
+/// What keys of external origin hold.
+const MATERIAL: &[u8] = &[7; 32];
+/// 32 bytes.
+const DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 const STATES: [&str; 4] = ["Enabled", "Disabled", "PendingDeletion", "PendingImport"];
 
 #[test]
@@ -65,7 +80,7 @@ fn every_action_answers_every_state_as_documented() {
                 'M' => (409, "Rejected.StateModifiedFailed"),
                 _ => (404, "Forbidden.KeyVersionNotFound"),
             };
-            let answer = Fixture::new(&client, state).act(&client, action, &public_key);
+            let answer = Fixture::new(&client, state, action).act(&client, action, &public_key);
             if (answer.0, answer.1.as_str()) != expected {
                 wrong.push(format!("{action} on {state}: expected {expected:?}, got {answer:?}"));
             }
@@ -89,11 +104,11 @@ fn switching_and_deleting_lead_to_the_documented_states() {
         ("PendingImport", "ScheduleKeyDeletion", "PendingDeletion"),
         ("PendingDeletion", "CancelKeyDeletion", "Enabled"),
     ] {
-        let fixture = Fixture::new(&client, from);
+        let fixture = Fixture::new(&client, from, "");
         assert_eq!(fixture.act(&client, action, "").0, 200, "{action} on {from}");
         assert_eq!(client.state(&fixture.key), to, "{action} on {from}");
     }
-    let external = Fixture::new(&client, "PendingImport");
+    let external = Fixture::new(&client, "PendingImport", "");
     external.act(&client, "ScheduleKeyDeletion", "");
     external.act(&client, "CancelKeyDeletion", "");
     assert_eq!(client.state(&external.key), "PendingImport", "a key without material is saved from deletion");
@@ -107,25 +122,46 @@ struct Fixture {
     blob: String,
     other: String,
     other_blob: String,
+    /// Token and public key, for keys of external origin.
+    import: Option<(String, String)>,
 }
 
 impl Fixture {
-    fn new(client: &Client, state: &str) -> Self {
+    fn new(client: &Client, state: &str, action: &str) -> Self {
         let other = client.create_key(&[]);
         let other_blob = client.encrypt(&other, "aGk=");
         let tags = r#"[{"TagKey":"team","TagValue":"red"}]"#;
-        let origin = if state == "PendingImport" { "EXTERNAL" } else { "Aliyun_KMS" };
-        let created = client.call("CreateKey", &[("Origin", origin), ("Tags", tags)]).ok();
-        let key = created.text("KeyMetadata/KeyId").to_owned();
-        let version = match created.text("KeyMetadata/PrimaryKeyVersion") {
-            "" => other.clone(),
-            primary => primary.to_owned(),
+        let kind: &[(&str, &str)] = match action {
+            // Only symmetric keys can be without material.
+            _ if state == "PendingImport" => &[("Origin", "EXTERNAL")],
+            "AsymmetricSign" | "AsymmetricVerify" => &[("KeySpec", "EC_P256")],
+            "AsymmetricEncrypt" | "AsymmetricDecrypt" | "GetPublicKey" => {
+                &[("KeySpec", "EC_SM2"), ("KeyUsage", "ENCRYPT/DECRYPT")]
+            }
+            "GenerateMac" | "VerifyMac" => &[("KeySpec", "HMAC_SHA256")],
+            "GetParametersForImport" | "ImportKeyMaterial" | "DeleteKeyMaterial" => &[("Origin", "EXTERNAL")],
+            _ => &[],
         };
+        let key = client.create_key(&[kind, &[("Tags", tags)]].concat());
+        let import = kind.contains(&("Origin", "EXTERNAL")).then(|| client.import_parameters(&key));
+        if let Some(import) = import.as_ref().filter(|_| state != "PendingImport") {
+            client.import(&key, import, MATERIAL, 0).ok();
+        }
+        // Of a key without material there is none.
+        let version = if state == "PendingImport" { other.clone() } else { client.version(&key) };
         let alias = format!("alias/{key}");
         client.call("CreateAlias", &[("AliasName", &alias), ("KeyId", &key)]).ok();
         let blob = match state {
             "PendingImport" => naming_key(&other_blob, &key),
-            _ => client.encrypt(&key, "aGk="),
+            _ => match action {
+                "AsymmetricDecrypt" => {
+                    let params = [("KeyId", key.as_str()), ("KeyVersionId", &version), ("Algorithm", "SM2PKE")];
+                    let params = [&params[..], &[("Plaintext", "aGk=")]].concat();
+                    client.call("AsymmetricEncrypt", &params).ok().text("CiphertextBlob").to_owned()
+                }
+                _ if kind.iter().any(|(name, _)| *name == "KeySpec") => other_blob.clone(),
+                _ => client.encrypt(&key, "aGk="),
+            },
         };
         match state {
             "Disabled" => drop(client.call("DisableKey", &[("KeyId", &key)]).ok()),
@@ -135,12 +171,13 @@ impl Fixture {
             _ => {}
         }
         assert_eq!(client.state(&key), state);
-        Self { key, version, alias, blob, other, other_blob }
+        Self { key, version, alias, blob, other, other_blob, import }
     }
 
     /// Status and code of the answer.
     fn act(&self, client: &Client, action: &str, public_key: &str) -> (u16, String) {
         let key = ("KeyId", self.key.as_str());
+        let pair = [key, ("KeyVersionId", self.version.as_str())];
         let resource = [("ResourceType", "key"), ("RegionId", support::REGION), ("ResourceId.1", &self.key)];
         let wrapping = [("WrappingKeySpec", "RSA_2048"), ("WrappingAlgorithm", "RSAES_OAEP_SHA_256")];
         let new_alias = format!("alias/new/{}", self.key);
@@ -156,6 +193,22 @@ impl Fixture {
                 blob.into_iter().chain(wrapping).collect()
             }
             "GenerateAndExportDataKey" => [key, ("PublicKeyBlob", public_key)].into_iter().chain(wrapping).collect(),
+            "AsymmetricSign" => [&pair[..], &[("Algorithm", "ECDSA_SHA_256"), ("Digest", DIGEST)]].concat(),
+            "AsymmetricVerify" => {
+                [&pair[..], &[("Algorithm", "ECDSA_SHA_256"), ("Digest", DIGEST), ("Value", "AAAA")]].concat()
+            }
+            "AsymmetricEncrypt" => [&pair[..], &[("Algorithm", "SM2PKE"), ("Plaintext", "aGk=")]].concat(),
+            "AsymmetricDecrypt" => [&pair[..], &[("Algorithm", "SM2PKE"), ("CiphertextBlob", &self.blob)]].concat(),
+            "GetPublicKey" => pair.to_vec(),
+            "GenerateMac" => vec![key, ("Algorithm", "HMAC_SHA_256"), ("Message", "aGk=")],
+            "VerifyMac" => vec![key, ("Algorithm", "HMAC_SHA_256"), ("Message", "aGk="), ("Mac", "AAAA")],
+            "GetParametersForImport" => {
+                vec![key, ("WrappingKeySpec", "EC_SM2"), ("WrappingAlgorithm", "SM2PKE")]
+            }
+            "ImportKeyMaterial" => {
+                let answer = client.import(&self.key, self.import.as_ref().unwrap(), MATERIAL, 0);
+                return (answer.status, answer.code().to_owned());
+            }
             "UpdateRotationPolicy" => vec![key, ("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")],
             "ListKeys" | "ListAliases" => vec![],
             "DescribeKeyVersion" => vec![key, ("KeyVersionId", &self.version)],

@@ -80,7 +80,16 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn integer(&self, name: &'static str) -> Result<Option<u32>, WireError> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        let digits = text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten();
+        let why = || format!("it must be a whole number from 0 to {}", u32::MAX);
+        number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, why()))
+    }
+
+    /// A whole number below 10¹², such as seconds since 1970.
+    pub(super) fn long_integer(&self, name: &'static str) -> Result<Option<u64>, WireError> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let digits = text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
         number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, "it must be a whole number"))
     }
@@ -101,10 +110,13 @@ impl<'a> Arguments<'a> {
     /// A value by its name in the protocol.
     pub(super) fn named<T: Named>(&self, name: &'static str) -> Result<Option<T>, WireError> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        let known = || T::NAMES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
-        T::of_name(text)
-            .map(Some)
-            .ok_or_else(|| WireError::invalid_parameter(name, format!("it must be one of {}", known())))
+        let known = || T::NAMES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" or ");
+        T::of_name(text).map(Some).ok_or_else(|| WireError::invalid_parameter(name, format!("it must be {}", known())))
+    }
+
+    /// As [`Self::named`], for a parameter that must be there.
+    pub(super) fn required_name<T: Named>(&self, name: &'static str) -> Result<T, WireError> {
+        self.named(name)?.ok_or_else(|| WireError::missing_parameter(name))
     }
 
     /// A key to use: by id, alias, or the ARN of either.
@@ -126,16 +138,19 @@ impl<'a> Arguments<'a> {
         match self.key_ref(name) {
             Ok(KeyRef::Id(id)) => Ok(id),
             Err(error) if error.code != Code::ForbiddenAliasNotFound => Err(error),
-            Ok(KeyRef::Alias(_)) | Err(_) => Err(WireError::new(
-                Code::UnsupportedAlias,
-                format!("The parameter {name} must be a key id or key ARN; this action does not take an alias."),
-            )),
+            Ok(KeyRef::Alias(_)) | Err(_) => Err(no_alias(name)),
         }
     }
 
     /// A key id in a list of resources.
     pub(super) fn resource_key_id(&self, text: &str) -> Result<KeyId, WireError> {
+        if text.is_empty() {
+            return Err(WireError::invalid_parameter("ResourceId", "each must be a key id or key ARN"));
+        }
         let local = self.local_part(text).ok_or_else(key_not_found)?;
+        if local.starts_with(AliasName::PREFIX) {
+            return Err(no_alias("ResourceId"));
+        }
         KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)
     }
 
@@ -150,6 +165,9 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn version_id(&self, name: &'static str) -> Result<KeyVersionId, WireError> {
         let text = self.required_text(name)?;
+        if text.is_empty() {
+            return Err(WireError::invalid_parameter(name, "it must be the id of a key version"));
+        }
         KeyVersionId::parse(text).ok_or_else(|| {
             WireError::new(Code::ForbiddenKeyVersionNotFound, "The specified key version does not exist.")
         })
@@ -264,6 +282,11 @@ fn read_interval(text: &str) -> Option<u64> {
     };
     let number = digits.len() <= 12 && digits.bytes().all(|b| b.is_ascii_digit());
     number.then(|| digits.parse::<u64>().ok()).flatten()?.checked_mul(factor)
+}
+
+fn no_alias(name: &'static str) -> WireError {
+    let message = format!("The parameter {name} must be a key id or key ARN; this action does not take an alias.");
+    WireError::new(Code::UnsupportedAlias, message)
 }
 
 fn context_too_long(name: &'static str) -> WireError {

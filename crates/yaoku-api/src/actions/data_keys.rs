@@ -148,9 +148,8 @@ fn request(exchange: &Exchange<'_>) -> Result<DataKeyRequest, WireError> {
 
 fn export_of(exchange: &Exchange<'_>) -> Result<Export, WireError> {
     let arguments = &exchange.arguments;
-    let absent = |name| move || WireError::missing_parameter(name);
-    let spec: WrappingKeySpec = arguments.named("WrappingKeySpec")?.ok_or_else(absent("WrappingKeySpec"))?;
-    let algorithm: WrappingAlgorithm = arguments.named("WrappingAlgorithm")?.ok_or_else(absent("WrappingAlgorithm"))?;
+    let spec: WrappingKeySpec = arguments.required_name("WrappingKeySpec")?;
+    let algorithm: WrappingAlgorithm = arguments.required_name("WrappingAlgorithm")?;
     if (spec == WrappingKeySpec::EcSm2) != (algorithm == WrappingAlgorithm::Sm2Pke) {
         return Err(WireError::invalid_parameter("WrappingAlgorithm", "it does not go with WrappingKeySpec"));
     }

@@ -21,13 +21,29 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
         Error::State(state) => rejected(*state),
         Error::StateChange(why) => (Code::RejectedStateModifiedFailed, sentence("The request is rejected", why)),
         Error::Invalid { field, why } => return WireError::invalid_parameter(parameter(*field, arguments), why),
+        Error::Unsuitable(why) => {
+            (Code::UnsupportedOperation, sentence("This operation is not supported on the key", why))
+        }
+        Error::ImportToken => (Code::InvalidImportToken, "The ImportToken is not one of this key.".into()),
+        Error::ImportTokenExpired => (Code::ExpiredImportToken, "The ImportToken has expired.".into()),
+        Error::KeyMaterial => (
+            Code::InvalidKeyMaterial,
+            "The EncryptedKeyMaterial does not unwrap, has another length than keys of this spec, or is not the key \
+             material that was imported before."
+                .into(),
+        ),
         Error::Origin(_) => (
             Code::UnsupportedOrigin,
             "This operation is not supported on a key whose key material has this origin.".into(),
         ),
         Error::AlreadyOpen => (Code::ForbiddenOpened, "The service is already open for this account.".into()),
         Error::LimitExceeded(why) => (Code::RejectedLimitExceeded, sentence("The request is rejected", why)),
-        Error::Ciphertext => return WireError::invalid_parameter("CiphertextBlob", "it is not valid"),
+        Error::Ciphertext => {
+            return WireError::invalid_parameter(
+                "CiphertextBlob",
+                "it was not made by this server with this key and encryption context, or it was damaged",
+            );
+        }
         Error::DryRun => (Code::DryRunOperationError, "The request would have succeeded, but DryRun is true.".into()),
         Error::Unavailable(source) => {
             tracing::warn!(%request_id, error = source.as_ref() as &dyn std::error::Error, "not available");
@@ -87,5 +103,10 @@ fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
         Field::WrappingKey => "PublicKeyBlob",
         Field::WrappingAlgorithm => "WrappingAlgorithm",
         Field::Filters => "Filters",
+        Field::Algorithm if arguments.text("SourceEncryptionAlgorithm").is_some() => "SourceEncryptionAlgorithm",
+        Field::Algorithm => "Algorithm",
+        Field::Digest => "Digest",
+        Field::Message => "Message",
+        Field::MaterialExpiry => "KeyMaterialExpireUnix",
     }
 }

@@ -8,8 +8,7 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::{AliasName, KeyFilter, KeyFilters, KeyId, KeyMetadata, KeySpec, Origin, ProtectionLevel, Timestamp};
 
-use super::arguments::unsupported;
-use super::names::{Named, UNSUPPORTED_KEY_SPECS, UNSUPPORTED_PROTECTION_LEVELS};
+use super::names::{Named, UNSUPPORTED_PROTECTION_LEVELS};
 use super::{Action, Arguments, Exchange, Reply, action, optional, required};
 use crate::wire::time::format_time;
 use crate::wire::{Code, WireError};
@@ -115,7 +114,7 @@ impl Metadata {
             last_rotation_date: time(key.last_rotation),
             next_rotation_date: time(key.next_rotation),
             delete_date: time(key.deletion),
-            material_expire_time: String::new(),
+            material_expire_time: time(key.material_expires),
             deletion_protection: None,
             deletion_protection_description: None,
         }
@@ -131,9 +130,6 @@ struct MetadataReply {
 async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let arguments = &exchange.arguments;
     arguments.refuse(&["DKMSInstanceId", "KeyStorageMechanism", "Policy"])?;
-    if let Some(spec) = arguments.given("KeySpec").filter(|spec| UNSUPPORTED_KEY_SPECS.contains(spec)) {
-        return Err(unsupported(format!("Keys of KeySpec {spec} are not supported by this server.")));
-    }
     let level = arguments.given("ProtectionLevel");
     if level.is_some_and(|level| UNSUPPORTED_PROTECTION_LEVELS.contains(&level)) {
         let message = "The ProtectionLevel HSM is not supported: this server has no hardware security module.";
@@ -145,7 +141,7 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         Some(false) | None => None,
     };
     let operation = CreateKey {
-        spec: arguments.named("KeySpec")?.unwrap_or(KeySpec::Aes256),
+        spec: key_spec(arguments)?,
         usage: arguments.named("KeyUsage")?,
         origin: arguments.named("Origin")?.unwrap_or(Origin::Generated),
         protection: arguments.named("ProtectionLevel")?.unwrap_or(ProtectionLevel::Software),
@@ -155,6 +151,16 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     };
     let key = exchange.perform(operation).await?;
     exchange.reply(&MetadataReply { key_metadata: Metadata::new(key, arguments) })
+}
+
+/// The documentation spells the specs of keys for MACs with and without `Aliyun_`.
+fn key_spec(arguments: &Arguments<'_>) -> Result<KeySpec, WireError> {
+    let given = arguments.given("KeySpec").unwrap_or_default();
+    let bare = given.strip_prefix("Aliyun_").filter(|bare| bare.starts_with("HMAC_"));
+    match bare.and_then(KeySpec::of_name) {
+        Some(spec) => Ok(spec),
+        None => Ok(arguments.named("KeySpec")?.unwrap_or(KeySpec::Aes256)),
+    }
 }
 
 async fn describe(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
@@ -225,7 +231,7 @@ fn filters(arguments: &Arguments<'_>) -> Result<KeyFilters, WireError> {
     for WireFilter { key, values } in merged {
         filters.push(match key.as_str() {
             "KeyState" => KeyFilter::State(named(&key, &values)?),
-            "KeySpec" => KeyFilter::Spec(known(&key, &values, UNSUPPORTED_KEY_SPECS)?),
+            "KeySpec" => KeyFilter::Spec(named(&key, &values)?),
             "KeyUsage" => KeyFilter::Usage(named(&key, &values)?),
             "ProtectionLevel" => KeyFilter::Protection(known(&key, &values, UNSUPPORTED_PROTECTION_LEVELS)?),
             "KeyId" => KeyFilter::Id(values.iter().filter_map(|id| KeyId::parse(id)).collect()),
@@ -295,7 +301,14 @@ async fn set_deletion_protection(exchange: &Exchange<'_>) -> Result<Reply, WireE
     const ENABLE: &str = "EnableDeletionProtection";
     let arguments = &exchange.arguments;
     arguments.refuse(&["KmsInstanceId"])?;
-    let by = if arguments.given("ProtectedResourceArn").is_some() { "ProtectedResourceArn" } else { "KeyId" };
+    let by = match (arguments.given("ProtectedResourceArn"), arguments.given("KeyId")) {
+        (None, Some(_)) => "KeyId",
+        (_, None) => "ProtectedResourceArn",
+        (Some(arn), Some(_)) if arguments.key_id("KeyId").ok() == arguments.resource_key_id(arn).ok() => "KeyId",
+        (Some(_), Some(_)) => {
+            return Err(WireError::invalid_parameter("KeyId", "it is not the key that ProtectedResourceArn names"));
+        }
+    };
     let description = arguments.text("DeletionProtectionDescription").unwrap_or_default();
     let protection = match arguments.boolean(ENABLE)? {
         None => return Err(WireError::missing_parameter(ENABLE)),

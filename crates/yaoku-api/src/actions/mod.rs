@@ -5,10 +5,13 @@
 
 mod aliases;
 mod arguments;
+mod asymmetric;
 mod crypto;
 mod data_keys;
 mod failure;
+mod import;
 mod keys;
+mod mac;
 mod names;
 mod service;
 mod tags;
@@ -80,10 +83,13 @@ pub fn state_name(state: yaoku_kms::KeyState) -> &'static str {
 const FAMILIES: &[&[Action]] = &[
     crypto::ACTIONS,
     data_keys::ACTIONS,
+    asymmetric::ACTIONS,
+    mac::ACTIONS,
     keys::ACTIONS,
     versions::ACTIONS,
     aliases::ACTIONS,
     tags::ACTIONS,
+    import::ACTIONS,
     service::ACTIONS,
 ];
 
@@ -108,13 +114,14 @@ pub(crate) struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// Checks presence of parameters, then runs `action`.
     pub(crate) async fn run(mut self, action: &Action) -> Result<Reply, WireError> {
-        for param in action.params.iter().filter(|param| param.required) {
-            self.arguments.require(param.name)?;
-        }
         if action.params.iter().any(|param| param.name == DRY_RUN) {
             self.dry_run = self.arguments.boolean(DRY_RUN)?.unwrap_or(false);
         }
-        let result = (action.run)(&self).await;
+        let mut required = action.params.iter().filter(|param| param.required);
+        let result = match required.try_for_each(|param| self.arguments.require(param.name)) {
+            Ok(()) => (action.run)(&self).await,
+            Err(error) => Err(error),
+        };
         if self.dry_run { result.map_err(failure::of_dry_run) } else { result }
     }
 

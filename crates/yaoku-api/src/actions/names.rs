@@ -1,6 +1,9 @@
 //! The protocol's names of specs, usages, origins, protection levels, states and algorithms.
 
+use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::mac::Hash;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec};
+use yaoku_kms::operations::import::ImportAlgorithm;
 use yaoku_kms::{KeySpec, KeyState, KeyUsage, Origin, ProtectionLevel, RotationStatus};
 
 /// A name of the protocol for a value of the domain.
@@ -19,25 +22,27 @@ pub(super) trait Named: Copy + PartialEq + Sized + 'static {
 }
 
 impl Named for KeySpec {
-    const NAMES: &'static [(Self, &'static str)] =
-        &[(Self::Aes256, "Aliyun_AES_256"), (Self::Aes192, "Aliyun_AES_192"), (Self::Aes128, "Aliyun_AES_128")];
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::Aes256, "Aliyun_AES_256"),
+        (Self::Aes192, "Aliyun_AES_192"),
+        (Self::Aes128, "Aliyun_AES_128"),
+        (Self::Sm4, "Aliyun_SM4"),
+        (Self::Rsa2048, "RSA_2048"),
+        (Self::Rsa3072, "RSA_3072"),
+        (Self::Rsa4096, "RSA_4096"),
+        (Self::EcP256, "EC_P256"),
+        (Self::EcP256K, "EC_P256K"),
+        (Self::EcSm2, "EC_SM2"),
+        (Self::HmacSha224, "HMAC_SHA224"),
+        (Self::HmacSha256, "HMAC_SHA256"),
+        (Self::HmacSha384, "HMAC_SHA384"),
+        (Self::HmacSha512, "HMAC_SHA512"),
+        (Self::HmacSm3, "HMAC_SM3"),
+        (Self::MlDsa44, "ML_DSA_44"),
+        (Self::MlDsa65, "ML_DSA_65"),
+        (Self::MlDsa87, "ML_DSA_87"),
+    ];
 }
-
-/// Key specs of the cloud that this version does not have.
-pub(super) const UNSUPPORTED_KEY_SPECS: &[&str] = &[
-    "Aliyun_SM4",
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "EC_P256",
-    "EC_P256K",
-    "EC_SM2",
-    "HMAC_SHA224",
-    "HMAC_SHA256",
-    "HMAC_SHA384",
-    "HMAC_SHA512",
-    "HMAC_SM3",
-];
 
 impl Named for KeyUsage {
     const NAMES: &'static [(Self, &'static str)] = &[
@@ -86,6 +91,36 @@ impl Named for WrappingAlgorithm {
         (Self::RsaesOaepSha256, "RSAES_OAEP_SHA_256"),
         (Self::RsaesOaepSha1, "RSAES_OAEP_SHA_1"),
         (Self::Sm2Pke, "SM2PKE"),
+    ];
+}
+
+impl Named for ImportAlgorithm {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::RsaesPkcs1V15, "RSAES_PKCS1_V1_5"),
+        (Self::RsaesOaepSha1, "RSAES_OAEP_SHA_1"),
+        (Self::RsaesOaepSha256, "RSAES_OAEP_SHA_256"),
+        (Self::Sm2Pke, "SM2PKE"),
+    ];
+}
+
+impl Named for SigningAlgorithm {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::RsaPssSha256, "RSA_PSS_SHA_256"),
+        (Self::RsaPkcs1Sha256, "RSA_PKCS1_SHA_256"),
+        (Self::EcdsaSha256, "ECDSA_SHA_256"),
+        (Self::Sm2Dsa, "SM2DSA"),
+        (Self::MlDsa, "ML_DSA"),
+    ];
+}
+
+/// Of the hashes, those that keys for MACs have.
+impl Named for Hash {
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::Sha224, "HMAC_SHA_224"),
+        (Self::Sha256, "HMAC_SHA_256"),
+        (Self::Sha384, "HMAC_SHA_384"),
+        (Self::Sha512, "HMAC_SHA_512"),
+        (Self::Sm3, "HMAC_SM3"),
     ];
 }
 

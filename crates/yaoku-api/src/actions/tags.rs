@@ -52,6 +52,9 @@ pub(super) const ACTIONS: &[Action] = &[
 
 async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let (key, tags) = (only_key(exchange)?, exchange.arguments.tags("Tags")?);
+    if tags.is_empty() {
+        return Err(WireError::invalid_parameter("Tags", "it must have at least one tag"));
+    }
     exchange.perform(TagResource { key, tags }).await?;
     exchange.done()
 }
@@ -59,8 +62,8 @@ async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
 async fn untag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let tag_keys: Option<Vec<String>> = exchange.arguments.json("TagKeys", "a JSON array of strings")?;
     let tag_keys = tag_keys.unwrap_or_default();
-    if tag_keys.len() > Tags::MAX {
-        return Err(WireError::invalid_parameter("TagKeys", format!("it can have at most {} keys", Tags::MAX)));
+    if !(1..=Tags::MAX).contains(&tag_keys.len()) {
+        return Err(WireError::invalid_parameter("TagKeys", format!("it must have 1 to {} keys", Tags::MAX)));
     }
     exchange.perform(UntagResource { key: only_key(exchange)?, tag_keys }).await?;
     exchange.done()

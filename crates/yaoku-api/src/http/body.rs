@@ -90,6 +90,10 @@ where
 /// Reads what is left of a body that is too large, up to a bound.
 pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B, limit: usize) {
     let mut left = limit.saturating_mul(DISCARD);
+    // What says beforehand that it is more than that is not waited for.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |least| least > left) {
+        return;
+    }
     while let Some(Ok(frame)) = body.frame().await {
         match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(less) => left = less,

@@ -152,15 +152,14 @@ async fn take_in(limits: &Limits, parts: &Parts, body: &mut IncomingBody, claim:
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let in_time = tokio::time::timeout(limits.body_timeout, async {
-        let whole = body::collect(body, limits.body_bytes, claim).await;
-        let sends_anyway = parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT);
-        if whole == Err(Refusal::TooLarge) && sends_anyway {
-            body::discard(body, limits.body_bytes).await;
-        }
-        whole
-    });
-    in_time.await.unwrap_or(Err(Refusal::TooSlow))
+    let in_time =
+        tokio::time::timeout(limits.body_timeout, async { body::collect(body, limits.body_bytes, claim).await });
+    let whole = in_time.await.unwrap_or(Err(Refusal::TooSlow));
+    let sends_anyway = parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT);
+    if whole == Err(Refusal::TooLarge) && sends_anyway {
+        let _ = tokio::time::timeout(limits.body_timeout, body::discard(body, limits.body_bytes)).await;
+    }
+    whole
 }
 
 fn head_bytes(parts: &Parts) -> usize {

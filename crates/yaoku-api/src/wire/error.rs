@@ -238,7 +238,7 @@ impl WireError {
     pub fn invalid_version() -> Self {
         Self::new(
             Code::InvalidVersion,
-            "The specified parameter \"Version\" names an API version that is not served here.",
+            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20.",
         )
     }
 

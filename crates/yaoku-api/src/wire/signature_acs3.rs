@@ -22,7 +22,8 @@ use super::{
 const MAX_SIGNED_HEADERS: usize = 64;
 /// The longest tag, in hexadecimal digits.
 const TAG_DIGITS: usize = 64;
-/// What a signature must cover, besides the body's hash: the operation, and what keeps it from being replayed.
+/// What a signature must cover, besides the body's hash: the operation, and what keeps it from being replayed. `host` is not
+/// among them, because the older Java SDK does not sign it.
 const REQUIRED_HEADERS: [&str; 4] = ["x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"];
 /// Read if present, and then only if signed.
 const SECURITY_TOKEN: &str = "x-acs-security-token";
@@ -257,7 +258,7 @@ fn required_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Wi
 fn content_hash(headers: &HeaderMap, hash: Hash) -> Result<(&'static str, &str), WireError> {
     let names: &[&'static str] = match hash {
         Hash::Sm3 => &["x-acs-content-sm3", "x-acs-content-sha256"],
-        Hash::Sha1 | Hash::Sha256 => &["x-acs-content-sha256"],
+        _ => &["x-acs-content-sha256"],
     };
     for &name in names {
         if let Some(value) = header(headers, name)? {

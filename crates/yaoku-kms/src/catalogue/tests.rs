@@ -36,6 +36,7 @@ fn record(created: u64, state: KeyState, spec: KeySpec, tags: &[(u8, u8)], due: 
         rotation: None,
         deletion: due.map(Timestamp),
         protected: None,
+        imported: None,
         tags: held,
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use yaoku_crypto::Secret;
+use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
+use super::asymmetric::{self, KeyPair};
 use crate::keyring::Key;
 use crate::{
-    Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyUsage, KeyVersionId, Kms, Operation,
+    Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyVersionId, Kms, Operation,
     OperationSpec, StateRule, blob,
 };
 
@@ -81,12 +83,30 @@ impl Operation for Decrypt {
     }
 }
 
+/// What ReEncrypt decrypts.
+pub enum ReEncryptSource {
+    /// What Encrypt or a data key operation made.
+    Symmetric {
+        /// See [`crate::blob`].
+        blob: Vec<u8>,
+        /// What it is bound to.
+        context: EncryptionContext,
+    },
+    /// What was encrypted with a public key.
+    Asymmetric {
+        /// The ciphertext.
+        ciphertext: Vec<u8>,
+        /// The key pair.
+        key_pair: KeyPair,
+        /// How it was made.
+        algorithm: WrappingAlgorithm,
+    },
+}
+
 /// Decrypts and encrypts anew under another key or context, without showing the plaintext.
 pub struct ReEncrypt {
     /// The ciphertext.
-    pub blob: Vec<u8>,
-    /// What it is bound to.
-    pub source_context: EncryptionContext,
+    pub source: ReEncryptSource,
     /// The key to encrypt with.
     pub destination: KeyRef,
     /// What the new ciphertext is to be bound to.
@@ -106,7 +126,14 @@ impl Operation for ReEncrypt {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
         let destination = kms.admit_as(call, &Self::SPEC, Self::TO, &self.destination).await?;
-        let opened = decrypt(kms, call, &Self::SPEC, Self::FROM, &self.blob, &self.source_context).await?;
+        let opened = match &self.source {
+            ReEncryptSource::Symmetric { blob, context } => {
+                decrypt(kms, call, &Self::SPEC, Self::FROM, blob, context).await?
+            }
+            ReEncryptSource::Asymmetric { ciphertext, key_pair, algorithm } => {
+                asymmetric::decrypt(kms, call, &Self::SPEC, Self::FROM, key_pair, *algorithm, ciphertext).await?
+            }
+        };
         encrypt(kms, call, &destination, &self.destination_context, &opened.plaintext).await
     }
 }
@@ -119,14 +146,12 @@ pub(crate) async fn encrypt(
     context: &EncryptionContext,
     plaintext: &Secret,
 ) -> Result<Encrypted, Error> {
-    if key.record.usage != KeyUsage::EncryptDecrypt {
-        return Err(Error::invalid(Field::KeyUsage, "the key is not for encryption"));
-    }
+    let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
-    let cipher = kms.cipher(key, version).await?;
+    let material = kms.material(key, version).await?;
     call.proceed()?;
-    let header = blob::Header { algorithm: key.record.spec.aead(), key: key.id, version };
-    let blob = blob::seal(header, &cipher, kms.vault.random(), context, plaintext.expose())?;
+    let header = blob::Header { algorithm, key: key.id, version };
+    let blob = blob::seal(header, material.cipher()?, kms.vault.random(), context, plaintext.expose())?;
     Ok(Encrypted { key: key.id, version, blob })
 }
 
@@ -143,13 +168,13 @@ pub(crate) async fn decrypt(
     // A key that isn't there, or not the caller's, looks like any other blob that does not open.
     let foreign = |error| if matches!(error, Error::KeyNotFound) { Error::Ciphertext } else { error };
     let key = kms.admit_as(call, spec, permission, &header.key.into()).await.map_err(foreign)?;
-    if key.record.spec.aead() != header.algorithm {
+    if key.record.spec.aead() != Some(header.algorithm) {
         return Err(Error::Ciphertext);
     }
-    let cipher = match kms.cipher(&key, header.version).await {
+    let material = match kms.material(&key, header.version).await {
         Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
         other => other?,
     };
-    let plaintext = blob::open(header, &cipher, context, sealed)?;
+    let plaintext = blob::open(header, material.cipher()?, context, sealed)?;
     Ok(Decrypted { key: key.id, version: header.version, plaintext })
 }

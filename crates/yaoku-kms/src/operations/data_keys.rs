@@ -1,10 +1,13 @@
 //! Data keys: random keys for the caller's own use, handed out under a CMK (envelope encryption).
 
+use std::sync::Arc;
+
 use yaoku_crypto::Secret;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
 use super::crypto::{Encrypted, decrypt, encrypt};
+use crate::keyring::Key;
 use crate::{
     Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms, Operation, OperationSpec,
     StateRule,
@@ -29,13 +32,18 @@ pub struct DataKeyRequest {
 
 impl DataKeyRequest {
     async fn make(self, kms: &Kms, call: &Call<'_>, spec: &OperationSpec) -> Result<(Secret, Encrypted), Error> {
+        let (key, data_key) = self.draw(kms, call, spec).await?;
+        let encrypted = encrypt(kms, call, &key, &self.context, &data_key).await?;
+        Ok((data_key, encrypted))
+    }
+
+    /// The CMK, and a new data key.
+    async fn draw(&self, kms: &Kms, call: &Call<'_>, spec: &OperationSpec) -> Result<(Arc<Key>, Secret), Error> {
         if !(1..=MAX_DATA_KEY).contains(&self.length) {
             return Err(Error::invalid(Field::NumberOfBytes, format!("it must be 1 to {MAX_DATA_KEY}")));
         }
         let key = kms.admit(call, spec, &self.key).await?;
-        let data_key = Secret::random(self.length, kms.vault.random())?;
-        let encrypted = encrypt(kms, call, &key, &self.context, &data_key).await?;
-        Ok((data_key, encrypted))
+        Ok((key, Secret::random(self.length, kms.vault.random())?))
     }
 }
 
@@ -157,8 +165,13 @@ impl Operation for GenerateAndExportDataKey {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<GeneratedAndExported, Error> {
         let public_key = self.export.public_key()?;
-        let (data_key, encrypted) = self.request.make(kms, call, &Self::SPEC).await?;
-        let wrapped = self.export.wrap(kms, &public_key, &data_key)?;
+        let (key, data_key) = self.request.draw(kms, call, &Self::SPEC).await?;
+        let wrapped = self.export.wrap(kms, &public_key, &data_key).map_err(|error| match error {
+            // The caller chose the length here.
+            Error::Invalid { field: Field::WrappingKey, why } => Error::invalid(Field::NumberOfBytes, why),
+            other => other,
+        })?;
+        let encrypted = encrypt(kms, call, &key, &self.request.context, &data_key).await?;
         Ok(GeneratedAndExported { encrypted, wrapped })
     }
 }

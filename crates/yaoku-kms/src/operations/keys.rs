@@ -1,11 +1,12 @@
 //! Making, finding, switching, protecting and deleting keys.
 
-use yaoku_crypto::Secret;
 use yaoku_iam::ResourceKind::{Key as KeyResource, KeyContainer};
 use yaoku_seal::Changes;
 
+use super::versions::check_rotation;
 use super::{Listing, Page};
 use crate::kms::Changed;
+use crate::material;
 use crate::record::{KeyRecord, VersionRecord, key_name, version_name};
 use crate::{
     Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
@@ -54,8 +55,11 @@ impl Operation for CreateKey {
         if !self.spec.allows(usage) {
             return Err(Error::invalid(Field::KeyUsage, "keys of this spec can't have this usage"));
         }
-        if self.rotation.is_some() && self.origin == Origin::External {
-            return Err(Error::Origin(self.origin));
+        if self.rotation.is_some() {
+            check_rotation(self.spec, self.origin)?;
+        }
+        if self.origin == Origin::External && self.spec.aead().is_none() {
+            return Err(Error::Unsuitable("key material can be imported for symmetric keys only"));
         }
         let mut tags = Tags::default();
         tags.put(self.tags)?;
@@ -81,15 +85,16 @@ impl Operation for CreateKey {
             deletion: None,
             protected: None,
             tags,
+            imported: None,
         };
         let name = key_name(account, id);
         let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };
         if self.origin == Origin::Generated {
             let version = KeyVersionId::generate(kms.vault.random())?;
-            let material = Secret::random(self.spec.aead().key_len(), kms.vault.random())?;
+            let material = Some(material::generate(self.spec, kms.vault.shared_random()).await?);
             changes.puts.push((version_name(account, id, version), VersionRecord { created: now, material }.encode()));
             record.state = KeyState::Enabled;
-            record.primary = Some(version);
+            record.primary = self.spec.has_primary().then_some(version);
             record.versions = 1;
         }
         changes.puts.push((name, record.encode()?));
@@ -227,7 +232,7 @@ impl Operation for CancelKeyDeletion {
             if record.deletion.is_some_and(|due| due <= now) {
                 return Err(Error::KeyNotFound);
             }
-            record.state = if record.primary.is_some() { KeyState::Enabled } else { KeyState::PendingImport };
+            record.state = if record.has_material() { KeyState::Enabled } else { KeyState::PendingImport };
             record.deletion = None;
             Ok(Changed::Something)
         };

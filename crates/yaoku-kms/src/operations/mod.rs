@@ -1,9 +1,12 @@
 //! Every operation of the domain: one type each, in the module of its family.
 
 pub mod aliases;
+pub mod asymmetric;
 pub mod crypto;
 pub mod data_keys;
+pub mod import;
 pub mod keys;
+pub mod mac;
 pub mod service;
 pub mod tags;
 pub mod versions;
@@ -53,6 +56,16 @@ pub const REGISTRY: &[OperationSpec] = &[
     crypto::Encrypt::SPEC,
     crypto::Decrypt::SPEC,
     crypto::ReEncrypt::SPEC,
+    asymmetric::AsymmetricSign::SPEC,
+    asymmetric::AsymmetricVerify::SPEC,
+    asymmetric::AsymmetricEncrypt::SPEC,
+    asymmetric::AsymmetricDecrypt::SPEC,
+    asymmetric::GetPublicKey::SPEC,
+    mac::GenerateMac::SPEC,
+    mac::VerifyMac::SPEC,
+    import::GetParametersForImport::SPEC,
+    import::ImportKeyMaterial::SPEC,
+    import::DeleteKeyMaterial::SPEC,
     data_keys::GenerateDataKey::SPEC,
     data_keys::GenerateDataKeyWithoutPlaintext::SPEC,
     data_keys::ExportDataKey::SPEC,

@@ -1,15 +1,16 @@
 //! Versions of keys, and when new ones are made.
 
-use yaoku_crypto::Secret;
 use yaoku_iam::ResourceKind::Key as KeyResource;
 
 use super::{Listing, Page};
 use crate::keyring::Key;
 use crate::kms::{Changed, contended, key_update, versions};
+use crate::material;
 use crate::record::{KeyRecord, VersionRecord, version_name};
+use crate::spec::Primitive;
 use crate::{
-    Access, Call, Error, Field, KeyId, KeyRef, KeyVersion, KeyVersionId, Kms, Operation, OperationSpec, Origin,
-    RotationInterval, StateRule, Timestamp,
+    Access, Call, Error, Field, KeyId, KeyRef, KeySpec, KeyVersion, KeyVersionId, Kms, Operation, OperationSpec,
+    Origin, RotationInterval, StateRule, Timestamp,
 };
 
 const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
@@ -30,11 +31,16 @@ impl Operation for CreateKeyVersion {
         let id = kms.admit(call, &Self::SPEC, &self.key).await?.id;
         for _ in 0..32 {
             let key = kms.stored_key(call.principal.account(), id).await?;
-            Self::SPEC.states.check(key.record.state)?;
+            Self::SPEC.states.check(key.record.state_at(kms.clock.now()))?;
             if key.record.origin == Origin::External {
                 return Err(Error::Origin(key.record.origin));
             }
-            let (limit, interval) = (kms.config.quotas.key_versions, kms.config.key_version_interval);
+            let (limit, interval) = match key.record.spec.primitive() {
+                Primitive::Aead(_) => (kms.config.quotas.key_versions, kms.config.key_version_interval),
+                Primitive::KeyPair(_) => (kms.config.quotas.key_pair_versions, kms.config.key_pair_version_interval),
+                // A MAC does not say which version made it.
+                Primitive::Mac(_) => return Err(Error::Unsuitable("keys for MACs have one version")),
+            };
             if key.record.versions >= limit {
                 return Err(Error::LimitExceeded(format!("the key has its {limit} versions")));
             }
@@ -52,11 +58,12 @@ impl Operation for CreateKeyVersion {
     }
 }
 
-/// Gives a key a new primary version of fresh random material; none if another change of the key came first.
+/// Gives a key a new version of fresh random material, its primary one if it has such; none if another change of the key
+/// came first.
 pub(crate) async fn rotate(kms: &Kms, mut key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
     let id = KeyVersionId::generate(kms.vault.random())?;
-    let material = Secret::random(key.record.spec.aead().key_len(), kms.vault.random())?;
-    key.record.primary = Some(id);
+    let material = Some(material::generate(key.record.spec, kms.vault.shared_random()).await?);
+    key.record.primary = key.record.spec.has_primary().then_some(id);
     key.record.versions = key.record.versions.saturating_add(1);
     key.record.last_version = now;
     key.record.last_rotation = now;
@@ -110,6 +117,20 @@ impl Operation for ListKeyVersions {
     }
 }
 
+/// # Errors
+/// For keys that do not rotate by themselves.
+pub(crate) fn check_rotation(spec: KeySpec, origin: Origin) -> Result<(), Error> {
+    if origin == Origin::External {
+        return Err(Error::Origin(origin));
+    }
+    match spec.primitive() {
+        Primitive::Aead(_) => Ok(()),
+        Primitive::KeyPair(_) | Primitive::Mac(_) => {
+            Err(Error::invalid(Field::AutomaticRotation, "only symmetric keys rotate by themselves"))
+        }
+    }
+}
+
 /// Sets the period after which a key rotates by itself; none ends automatic rotation.
 pub struct UpdateRotationPolicy {
     /// The key.
@@ -124,12 +145,7 @@ impl Operation for UpdateRotationPolicy {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut KeyRecord, _| {
-            if record.origin == Origin::External {
-                return Err(Error::Origin(record.origin));
-            }
-            if record.usage != crate::KeyUsage::EncryptDecrypt {
-                return Err(Error::invalid(Field::AutomaticRotation, "only symmetric keys rotate by themselves"));
-            }
+            check_rotation(record.spec, record.origin)?;
             let changed = if record.rotation == self.interval { Changed::Nothing } else { Changed::Something };
             record.rotation = self.interval;
             Ok(changed)

@@ -142,12 +142,22 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_aliases: Option<u64>,
 
-    /// Versions of a key made by CreateKeyVersion [default: 10000]
+    /// Versions of a symmetric key made by CreateKeyVersion [default: 10000]
     #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_key_versions: Option<u32>,
 
-    /// Days between two versions of a key made by CreateKeyVersion [default: 0]
+    /// Days between two versions of a key pair [default: 7]
+    #[arg(long, env = "YAOKU_KEY_PAIR_VERSION_INTERVAL", value_name = "DAYS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_pair_version_interval: Option<u64>,
+
+    /// Versions of a key pair [default: 50]
+    #[arg(long, env = "YAOKU_MAX_KEY_PAIR_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_key_pair_versions: Option<u32>,
+
+    /// Days between two versions of a symmetric key made by CreateKeyVersion [default: 0]
     #[arg(long, env = "YAOKU_KEY_VERSION_INTERVAL", value_name = "DAYS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version_interval: Option<u64>,

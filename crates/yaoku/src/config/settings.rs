@@ -217,18 +217,24 @@ fn limits(options: &Options) -> Result<Limits, Error> {
 fn kms(options: &Options) -> Result<KmsConfig, Error> {
     const DAY: u64 = 86_400;
     let default = KmsConfig::default();
-    let interval = options.key_version_interval.unwrap_or(default.key_version_interval / DAY);
-    if interval > 36_500 {
-        return Err(beyond("key-version-interval", &(0..=36_500)));
-    }
+    let days = |name, given: Option<u64>, default: u64| match given.unwrap_or(default / DAY) {
+        days @ 0..=36_500 => Ok(days * DAY),
+        _ => Err(beyond(name, &(0..=36_500))),
+    };
     Ok(KmsConfig {
         quotas: Quotas {
             keys: options.max_keys.unwrap_or(default.quotas.keys),
             aliases: options.max_aliases.unwrap_or(default.quotas.aliases),
             key_versions: options.max_key_versions.unwrap_or(default.quotas.key_versions),
+            key_pair_versions: options.max_key_pair_versions.unwrap_or(default.quotas.key_pair_versions),
         },
         cached_keys: count("cached-keys", options.cached_keys, default.cached_keys, 1..=100_000_000)?,
-        key_version_interval: interval * DAY,
+        key_version_interval: days("key-version-interval", options.key_version_interval, default.key_version_interval)?,
+        key_pair_version_interval: days(
+            "key-pair-version-interval",
+            options.key_pair_version_interval,
+            default.key_pair_version_interval,
+        )?,
         scrub_delay: options.scrub_delay.unwrap_or(default.scrub_delay),
     })
 }

@@ -9,8 +9,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use yaoku_crypto::SystemRandom;
 use yaoku_crypto::mac::{self, Hash};
+use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 
 pub const ACCESS_KEY_ID: &str = "test-root";
 pub const ACCESS_KEY_SECRET: &str = "planted-access-key-secret-7Qx";
@@ -244,6 +248,31 @@ impl Client {
 
     pub fn state(&self, key: &str) -> String {
         self.call("DescribeKey", &[("KeyId", key)]).ok().text("KeyMetadata/KeyState").to_owned()
+    }
+
+    /// The oldest version of a key.
+    pub fn version(&self, key: &str) -> String {
+        let listed = self.call("ListKeyVersions", &[("KeyId", key)]).ok();
+        listed.text("KeyVersions/KeyVersion/0/KeyVersionId").to_owned()
+    }
+
+    /// Token and public key for an import wrapped with SM2, whose key pairs are made fast.
+    pub fn import_parameters(&self, key: &str) -> (String, String) {
+        let wrapping = [("WrappingKeySpec", "EC_SM2"), ("WrappingAlgorithm", "SM2PKE")];
+        let parameters: Vec<_> = [("KeyId", key)].into_iter().chain(wrapping).collect();
+        let answer = self.call("GetParametersForImport", &parameters).ok();
+        (answer.text("ImportToken").to_owned(), answer.text("PublicKey").to_owned())
+    }
+
+    /// Imports material, wrapped with the public key that came with the token; 0 is no end.
+    pub fn import(&self, key: &str, (token, public_key): &(String, String), material: &[u8], expires: u64) -> Answer {
+        let der = STANDARD.decode(public_key).unwrap();
+        let public_key = WrappingPublicKey::from_spki_der(WrappingKeySpec::EcSm2, &der).unwrap();
+        let wrapped = public_key.encrypt(WrappingAlgorithm::Sm2Pke, &SystemRandom, material).unwrap();
+        let (wrapped, expires) = (STANDARD.encode(wrapped), expires.to_string());
+        let material = [("EncryptedKeyMaterial", wrapped.as_str()), ("KeyMaterialExpireUnix", expires.as_str())];
+        let params: Vec<_> = [("KeyId", key), ("ImportToken", token)].into_iter().chain(material).collect();
+        self.call("ImportKeyMaterial", &params)
     }
 
     /// Encrypts base64 text without context.

@@ -2,44 +2,57 @@
 //!
 //! For AES-256 this is XAES-256-GCM ([C2SP](https://c2sp.org/XAES-256-GCM)) with the key commitment of KC-XAES
 //! (Kampanakis, Halevi, Ebeid, Campagna, *Blockcipher-Based Key Commitment for Nonce-Derived Schemes*,
-//! [IACR ePrint 2025/758](https://eprint.iacr.org/2025/758)). AES-192 and AES-128 are the same construction over their own
-//! block cipher, for which there is no published specification but this page.
+//! [IACR ePrint 2025/758](https://eprint.iacr.org/2025/758)). AES-192, AES-128 and SM4 (GB/T 32907-2016) are the same
+//! construction over their own block cipher, for which there is no published specification but this page.
 //!
 //! # Construction
 //!
-//! Let *K* be the key of 32, 24 or 16 bytes, *N* the nonce of 24 bytes, *N₁* its first and *N₂* its last 12 bytes, E the
-//! block cipher under *K*, CMAC that of NIST SP 800-38B over E, and *K1* its first subkey (6.1 there): E(0¹²⁸) doubled, that
-//! is shifted left by one bit and, if the bit that fell out was 1, XORed with 0x87 in its last byte.
+//! Let *K* be the key of 32, 24 or 16 bytes (SM4: 16), *N* the nonce of 24 bytes, *N₁* its first and *N₂* its last 12
+//! bytes, E the block cipher under *K*, CMAC that of NIST SP 800-38B over E, and *K1* its first subkey (6.1 there):
+//! E(0¹²⁸) doubled, that is shifted left by one bit and, if the bit that fell out was 1, XORed with 0x87 in its last
+//! byte.
 //!
-//! 1. Subkey: *Kₓ* = the first `key_len` bytes of CMAC(`00 01 58 00` ‖ *N₁*) ‖ CMAC(`00 02 58 00` ‖ *N₁*).
-//!    This is the counter-mode KDF of NIST SP 800-108r1, 4.1, with a 16-bit counter in front, label `58` ("X"), context *N₁*,
-//!    and no length field. As each message is one block, CMAC(*M*) = E(*M* ⊕ *K1*).
-//! 2. Commitment: *C* = CMAC("XCMT" ‖ *N* ‖ `00 01 00 01`) ‖ CMAC("XCMT" ‖ *N* ‖ `00 01 00 02`), 32 bytes for every key size.
-//!    With *X* = E("XCMT" ‖ *N₁*), which both share, CMAC("XCMT" ‖ *N* ‖ *t*) = E(*X* ⊕ (*N₂* ‖ *t*) ⊕ *K1*).
-//! 3. Ciphertext and tag: AES-GCM (NIST SP 800-38D) under *Kₓ*, with *N₂* as its 96-bit nonce and the AAD as it is.
+//! 1. Subkey: *Kₓ* = the first `key_len` bytes of CMAC(`00 01 58 00` ‖ *N₁*) ‖ CMAC(`00 02 58 00` ‖ *N₁*). This is the
+//!    counter-mode KDF of NIST SP 800-108r1, 4.1, with a 16-bit counter in front, label `58` ("X"), context *N₁*, and
+//!    no length field. As each message is one block, CMAC(*M*) = E(*M* ⊕ *K1*).
+//! 2. Commitment: *C* = CMAC("XCMT" ‖ *N* ‖ `00 01 00 01`) ‖ CMAC("XCMT" ‖ *N* ‖ `00 01 00 02`), 32 bytes for every key
+//!    size. With *X* = E("XCMT" ‖ *N₁*), which both share, CMAC("XCMT" ‖ *N* ‖ *t*) = E(*X* ⊕ (*N₂* ‖ *t*) ⊕ *K1*).
+//! 3. Ciphertext and tag: GCM (NIST SP 800-38D) of the same block cipher under *Kₓ*, with *N₂* as its 96-bit nonce, a
+//!    tag of 128 bits and the AAD as it is. For SM4 that is SM4-GCM (RFC 8998, GB/T 36624-2018).
 //!
 //! Sealed bytes are *N* (24) ‖ *C* (32) ‖ ciphertext (as long as the plaintext) ‖ tag (16).
 //!
-//! Opening splits them, computes *Kₓ* and *C* from *K* and *N*, compares *C* in constant time, and opens AES-GCM. Every failure
-//! is [`Error::Open`], without a word on what failed.
+//! Opening splits them, computes *Kₓ* and *C* from *K* and *N*, compares *C* in constant time, and opens the GCM. Every
+//! failure is [`Error::Open`], without a word on what failed.
 //!
 //! # What it costs
 //!
-//! *K1* and the key schedule of E are computed once, by [`CommittingAead::new`]. A call takes five blocks of E, one set-up of
-//! an AES-GCM key, and AES-GCM itself. *Kₓ* is wiped after use, by us and (in its expanded form) by the library, which cleanses
-//! what it frees.
+//! *K1* and the key schedule of E are computed once, by [`CommittingAead::new`]. A call takes five blocks of E, one
+//! set-up of a GCM key, and GCM itself. *Kₓ* is wiped after use, by us and (in its expanded form) by the libraries,
+//! which cleanse what they free.
 //!
 //! # What it holds
 //!
-//! Nonces are random and can't be chosen. Two of 2⁸⁰ messages under one key share *N* with probability below 2⁻³². Bytes that
-//! open under two keys need a collision of *C*, which takes some 2¹²⁸ evaluations of an ideal block cipher.
+//! Nonces are random and can't be chosen. Two of 2⁸⁰ messages under one key share *N* with probability below 2⁻³².
+//! Bytes that open under two keys need a collision of *C*, which takes some 2¹²⁸ evaluations of an ideal block cipher.
+//!
+//! # Where the block ciphers come from
+//!
+//! AES and AES-GCM are aws-lc-rs's, in constant time. It has no SM4: that is RustCrypto's `sm4`, under the GCM of its
+//! `aes-gcm` (GHASH in constant time), as are our SM2 and SM3: kept by several people, small, and wiped on drop. Its
+//! S-box is a table of 256 bytes, so **SM4 here is not in constant time** towards whoever can watch the processor's
+//! cache. The crate that is constant-time by design has one author, no outside audit, and leaves GCM's subkey unwiped.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::cipher::{AES_128, AES_192, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use zeroize::{Zeroize, Zeroizing};
 
+use self::aes::Aes;
+use self::sm4::Sm4;
 use crate::mac::ct_eq;
+use crate::stack::wiping_stack;
 use crate::{Error, Random, Secret};
+
+mod aes;
+mod sm4;
 
 /// A block cipher and its key size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,34 +63,20 @@ pub enum Algorithm {
     Aes192,
     /// AES with a 128-bit key.
     Aes128,
+    /// SM4, whose keys have 128 bits.
+    Sm4,
 }
 
 impl Algorithm {
     /// Every algorithm that there is.
-    pub const ALL: [Self; 3] = [Self::Aes256, Self::Aes192, Self::Aes128];
+    pub const ALL: [Self; 4] = [Self::Aes256, Self::Aes192, Self::Aes128, Self::Sm4];
 
     /// Bytes of a key.
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes256 => 32,
             Self::Aes192 => 24,
-            Self::Aes128 => 16,
-        }
-    }
-
-    const fn block_cipher(self) -> &'static aws_lc_rs::cipher::Algorithm {
-        match self {
-            Self::Aes256 => &AES_256,
-            Self::Aes192 => &AES_192,
-            Self::Aes128 => &AES_128,
-        }
-    }
-
-    const fn gcm(self) -> &'static aws_lc_rs::aead::Algorithm {
-        match self {
-            Self::Aes256 => &AES_256_GCM,
-            Self::Aes192 => &AES_192_GCM,
-            Self::Aes128 => &AES_128_GCM,
+            Self::Aes128 | Self::Sm4 => 16,
         }
     }
 }
@@ -108,10 +107,13 @@ const BLOCK: usize = 16;
 /// # Ok(())
 /// # }
 /// ```
-pub struct CommittingAead {
-    algorithm: Algorithm,
-    block_cipher: EncryptingKey,
-    cmac_subkey: Zeroizing<[u8; BLOCK]>,
+pub struct CommittingAead(Box<Keyed>);
+
+/// One variant a library, so that a call chooses between them once.
+#[expect(clippy::large_enum_variant, reason = "always in a box, and the larger one is AES's, as are most keys")]
+enum Keyed {
+    Aes(Construction<Aes>),
+    Sm4(Construction<Sm4>),
 }
 
 impl CommittingAead {
@@ -123,25 +125,29 @@ impl CommittingAead {
         if key.len() != algorithm.key_len() {
             return Err(Error::KeyLength { expected: algorithm.key_len(), actual: key.len() });
         }
-        let library = |_| Error::Library("the block cipher does not take the key");
-        let unbound = UnboundCipherKey::new(algorithm.block_cipher(), key.expose()).map_err(library)?;
-        let block_cipher = EncryptingKey::ecb(unbound).map_err(library)?;
-        let mut block = Zeroizing::new([0; BLOCK]);
-        encrypt_blocks(&block_cipher, &mut *block)?;
-        let doubled = u128::from_be_bytes(*block) << 1;
-        let carry = (block[0] >> 7) * 0x87;
-        let cmac_subkey = Zeroizing::new((doubled ^ u128::from(carry)).to_be_bytes());
-        Ok(Self { algorithm, block_cipher, cmac_subkey })
+        let aes = |size| Construction::new(Aes::new(size, key.expose())?).map(Keyed::Aes);
+        wiping_stack(|| {
+            let keyed = match algorithm {
+                Algorithm::Aes256 => aes(&aes::AES_256),
+                Algorithm::Aes192 => aes(&aes::AES_192),
+                Algorithm::Aes128 => aes(&aes::AES_128),
+                Algorithm::Sm4 => Construction::new(Sm4::new(key.expose())?).map(Keyed::Sm4),
+            };
+            Ok(Self(Box::new(keyed?)))
+        })
     }
 
     /// Appends the sealed `plaintext` to `out`: its length and [`OVERHEAD`] more.
     ///
     /// # Errors
-    /// [`Error::Random`]; [`Error::Library`] for a plaintext beyond AES-GCM's 64 GiB. `out` is then as it was.
+    /// [`Error::Random`]; [`Error::Library`] for a plaintext beyond GCM's 64 GiB. `out` is then as it was.
     pub fn seal(&self, random: &dyn Random, aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let mut nonce = [0; NONCE_LEN];
         random.fill(&mut nonce)?;
-        self.seal_with_nonce(&nonce, aad, plaintext, out)
+        match self.0.as_ref() {
+            Keyed::Aes(construction) => construction.seal(&nonce, aad, plaintext, out),
+            Keyed::Sm4(construction) => construction.seal(&nonce, aad, plaintext, out),
+        }
     }
 
     /// Opens sealed bytes.
@@ -149,26 +155,30 @@ impl CommittingAead {
     /// # Errors
     /// [`Error::Open`], whatever is wrong with key, AAD or bytes.
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Secret, Error> {
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Error::Open)?;
-        let (commitment, rest) = rest.split_first_chunk::<COMMITMENT_LEN>().ok_or(Error::Open)?;
-        let (ciphertext, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(Error::Open)?;
-        let derived = self.derive(nonce).map_err(|_| Error::Open)?;
-        if !ct_eq(&derived.commitment, commitment) {
-            return Err(Error::Open);
+        match self.0.as_ref() {
+            Keyed::Aes(construction) => construction.open(aad, sealed),
+            Keyed::Sm4(construction) => construction.open(aad, sealed),
         }
-        let mut plaintext = vec![0; ciphertext.len()];
-        let opened = derived.gcm.open_separate_gather(derived.nonce, Aad::from(aad), ciphertext, tag, &mut plaintext);
-        let plaintext = Secret::new(plaintext);
-        opened.map(|()| plaintext).map_err(|_| Error::Open)
+    }
+}
+
+/// The construction over a block cipher under a key.
+struct Construction<E> {
+    block_cipher: E,
+    cmac_subkey: Zeroizing<[u8; BLOCK]>,
+}
+
+impl<E: BlockCipher> Construction<E> {
+    fn new(block_cipher: E) -> Result<Self, Error> {
+        let mut block = Zeroizing::new([0; BLOCK]);
+        block_cipher.encrypt_blocks(&mut *block)?;
+        let doubled = u128::from_be_bytes(*block) << 1;
+        let carry = (block[0] >> 7) * 0x87;
+        let cmac_subkey = Zeroizing::new((doubled ^ u128::from(carry)).to_be_bytes());
+        Ok(Self { block_cipher, cmac_subkey })
     }
 
-    fn seal_with_nonce(
-        &self,
-        nonce: &[u8; NONCE_LEN],
-        aad: &[u8],
-        plaintext: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let derived = self.derive(nonce)?;
         let before = out.len();
         // All at once: growing later would leave a copy of the plaintext behind.
@@ -177,55 +187,95 @@ impl CommittingAead {
         out.extend_from_slice(&derived.commitment);
         let start = out.len();
         out.extend_from_slice(plaintext);
-        let tag = derived.gcm.seal_in_place_separate_tag(derived.nonce, Aad::from(aad), &mut out[start..]);
-        match tag {
-            Ok(tag) => out.extend_from_slice(tag.as_ref()),
-            Err(_) => {
+        match derived.gcm.seal(&derived.nonce, aad, &mut out[start..]) {
+            Ok(tag) => out.extend_from_slice(&tag),
+            Err(error) => {
                 out[start..].zeroize();
                 out.truncate(before);
-                return Err(Error::Library("AES-GCM does not take the plaintext"));
+                return Err(error);
             }
         }
         Ok(())
     }
 
+    fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Secret, Error> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Error::Open)?;
+        let (commitment, rest) = rest.split_first_chunk::<COMMITMENT_LEN>().ok_or(Error::Open)?;
+        let (ciphertext, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(Error::Open)?;
+        let derived = self.derive(nonce).map_err(|_| Error::Open)?;
+        if !ct_eq(&derived.commitment, commitment) {
+            return Err(Error::Open);
+        }
+        let mut plaintext = vec![0; ciphertext.len()];
+        let opened = derived.gcm.open(&derived.nonce, aad, ciphertext, tag, &mut plaintext);
+        let plaintext = Secret::new(plaintext);
+        opened.map(|()| plaintext)
+    }
+
     /// Steps 1 and 2 of the construction, and the set-up of step 3.
-    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> Result<Derived, Error> {
-        let (first, second) = nonce.split_at(12);
+    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> Result<Derived<E::Gcm>, Error> {
+        let [first, second] = halves(nonce);
         let mut blocks = Zeroizing::new([0; 3 * BLOCK]);
         for (block, label) in blocks.chunks_exact_mut(BLOCK).zip([b"\x00\x01X\x00", b"\x00\x02X\x00", b"XCMT"]) {
             block[..4].copy_from_slice(label);
-            block[4..].copy_from_slice(first);
+            block[4..].copy_from_slice(&first);
         }
         xor(&mut blocks[..BLOCK], &*self.cmac_subkey);
         xor(&mut blocks[BLOCK..2 * BLOCK], &*self.cmac_subkey);
-        encrypt_blocks(&self.block_cipher, &mut *blocks)?;
+        self.block_cipher.encrypt_blocks(&mut *blocks)?;
         let (subkey, chained) = blocks.split_at(2 * BLOCK);
         let mut commitment = [0; COMMITMENT_LEN];
         for (block, counter) in commitment.chunks_exact_mut(BLOCK).zip([1, 2]) {
-            block[..12].copy_from_slice(second);
+            block[..12].copy_from_slice(&second);
             block[12..].copy_from_slice(&[0, 1, 0, counter]);
             xor(block, chained);
             xor(block, &*self.cmac_subkey);
         }
-        encrypt_blocks(&self.block_cipher, &mut commitment)?;
-        let library = |_| Error::Library("AES-GCM does not take the subkey");
-        let gcm = UnboundKey::new(self.algorithm.gcm(), &subkey[..self.algorithm.key_len()]).map_err(library)?;
-        let nonce = Nonce::try_assume_unique_for_key(second).map_err(library)?;
-        Ok(Derived { gcm: LessSafeKey::new(gcm), nonce, commitment })
+        self.block_cipher.encrypt_blocks(&mut commitment)?;
+        Ok(Derived { gcm: self.block_cipher.gcm(subkey)?, nonce: second, commitment })
     }
 }
 
 /// What one nonce makes of a key.
-struct Derived {
-    gcm: LessSafeKey,
-    nonce: Nonce,
+struct Derived<G> {
+    gcm: G,
+    nonce: GcmNonce,
     commitment: [u8; COMMITMENT_LEN],
 }
 
-fn encrypt_blocks(block_cipher: &EncryptingKey, blocks: &mut [u8]) -> Result<(), Error> {
-    let result = block_cipher.less_safe_encrypt(blocks, EncryptionContext::None);
-    result.map(|_| ()).map_err(|_| Error::Library("the block cipher fails"))
+/// A block cipher under a key: what the construction needs of a library.
+trait BlockCipher {
+    type Gcm: Gcm;
+
+    /// Encrypts blocks, each by itself.
+    fn encrypt_blocks(&self, blocks: &mut [u8]) -> Result<(), Error>;
+
+    /// GCM of the same cipher under the first bytes of `subkey`, as many as its keys have.
+    fn gcm(&self, subkey: &[u8]) -> Result<Self::Gcm, Error>;
+}
+
+/// GCM under a key.
+trait Gcm {
+    /// Encrypts in place and gives the tag.
+    fn seal(&self, nonce: &GcmNonce, aad: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_LEN], Error>;
+
+    /// Writes the plaintext, or fails with [`Error::Open`].
+    fn open(
+        &self,
+        nonce: &GcmNonce,
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8; TAG_LEN],
+        plaintext: &mut [u8],
+    ) -> Result<(), Error>;
+}
+
+type GcmNonce = [u8; 12];
+
+fn halves(nonce: &[u8; NONCE_LEN]) -> [GcmNonce; 2] {
+    let mut halves = [GcmNonce::default(); 2];
+    halves.as_flattened_mut().copy_from_slice(nonce);
+    halves
 }
 
 fn xor(block: &mut [u8], other: &[u8]) {
@@ -318,10 +368,19 @@ mod tests {
     /// What the commitment is for: ciphertext and tag that are right under the subkey do not open without it.
     #[test]
     fn a_right_tag_does_not_make_up_for_a_wrong_commitment() {
-        let aead = aead(Algorithm::Aes256, &[7; 32]);
-        let (mut first, second) = (sealed(&aead), sealed(&aead));
-        first[NONCE_LEN..][..COMMITMENT_LEN].copy_from_slice(&second[NONCE_LEN..][..COMMITMENT_LEN]);
-        assert!(refuses(&aead, AAD, &first));
+        for algorithm in Algorithm::ALL {
+            let aead = aead(algorithm, &vec![7; algorithm.key_len()]);
+            let (mut first, second) = (sealed(&aead), sealed(&aead));
+            first[NONCE_LEN..][..COMMITMENT_LEN].copy_from_slice(&second[NONCE_LEN..][..COMMITMENT_LEN]);
+            assert!(refuses(&aead, AAD, &first), "{algorithm:?}");
+        }
+    }
+
+    /// Equal keys of 16 bytes: what one cipher sealed does not open under the other.
+    #[test]
+    fn ciphers_do_not_open_each_others_bytes() {
+        let [aes, sm4] = [Algorithm::Aes128, Algorithm::Sm4].map(|algorithm| aead(algorithm, &[7; 16]));
+        assert!(refuses(&sm4, AAD, &sealed(&aes)) && refuses(&aes, AAD, &sealed(&sm4)));
     }
 
     #[test]
