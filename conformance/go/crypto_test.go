@@ -174,7 +174,7 @@ func (k kms) errorCases() []errorCase {
 		{"oversized plaintext", "InvalidParameter", 400, "Encrypt", large, "Plaintext"},
 		{"short window", "InvalidParameter", 400, "ScheduleKeyDeletion", window, "PendingWindowInDays"},
 		{"HSM", "Unsupported.ProtectionLevel", 400, "CreateKey", object{"ProtectionLevel": "HSM"}, ""},
-		{"asymmetric key", "UnsupportedOperation", 400, "CreateKey", object{"KeySpec": "RSA_2048"}, ""},
+		{"external key pair", "UnsupportedOperation", 400, "CreateKey", object{"KeySpec": "RSA_2048", "Origin": "EXTERNAL"}, ""},
 		{"action not there yet", "UnsupportedOperation", 400, "CreateSecret", secret, ""},
 		{"dry run that would pass", "DryRunOperationError", 412, "Encrypt", dryRun(key), ""},
 		{"dry run that would fail", "ValidationError", 400, "Encrypt", dryRun(nobody), ""},

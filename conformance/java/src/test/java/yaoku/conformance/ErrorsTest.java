@@ -84,7 +84,7 @@ class ErrorsTest {
 
     @Test
     void keySpecThatIsNotThereYet() {
-        kms.fails("UnsupportedOperation", 400, "CreateKey", Map.of("KeySpec", "RSA_2048"));
+        kms.fails("UnsupportedOperation", 400, "CreateKey", Map.of("KeySpec", "RSA_2048", "Origin", "EXTERNAL"));
     }
 
     @Test
