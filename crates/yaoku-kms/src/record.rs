@@ -271,3 +271,60 @@ fn decode<T: DeserializeOwned>(bytes: &Secret, what: &'static str) -> Result<T, 
         _ => Err(Error::Record(what)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(imported: Option<Imported>) -> KeyRecord {
+        KeyRecord {
+            spec: KeySpec::Aes256,
+            usage: KeyUsage::EncryptDecrypt,
+            origin: Origin::External,
+            protection: ProtectionLevel::Software,
+            state: KeyState::Enabled,
+            created: Timestamp(1),
+            description: "描述".into(),
+            primary: None,
+            versions: 1,
+            last_version: Timestamp(2),
+            last_rotation: Timestamp(3),
+            rotation: None,
+            deletion: None,
+            protected: None,
+            tags: Tags::default(),
+            imported,
+        }
+    }
+
+    /// The first layout ended before `imported`.
+    #[test]
+    fn records_of_the_first_layout_are_read() {
+        let encoded = record(None).encode().unwrap();
+        let (layout, body) = encoded.expose().split_first().unwrap();
+        assert_eq!((*layout, body.last()), (KEY_LAYOUT, Some(&0)));
+        let first = Secret::new([&[1], &body[..body.len() - 1]].concat());
+        let read = KeyRecord::decode(&first).unwrap();
+        assert!(read.imported.is_none() && read.description == "描述" && read.last_rotation == Timestamp(3));
+        assert!(KeyRecord::decode(&Secret::new([&[3], body].concat())).is_err(), "a layout of a later version");
+    }
+
+    #[test]
+    fn expired_material_can_not_be_used_before_it_is_taken_away() {
+        let imported = |present, expires| Imported {
+            fingerprint_key: [0; 32],
+            fingerprint: [0; 32],
+            present,
+            expires: Some(Timestamp(expires)),
+        };
+        let held = record(Some(imported(true, 10)));
+        assert_eq!(
+            (held.state_at(Timestamp(9)), held.state_at(Timestamp(10))),
+            (KeyState::Enabled, KeyState::PendingImport)
+        );
+        assert_eq!(held.due(), Some(Timestamp(10)));
+        assert_eq!(record(Some(imported(false, 10))).due(), None);
+        let deleted = KeyRecord { state: KeyState::PendingDeletion, deletion: Some(Timestamp(20)), ..held };
+        assert_eq!((deleted.state_at(Timestamp(10)), deleted.due()), (KeyState::PendingDeletion, Some(Timestamp(10))));
+    }
+}

@@ -8,18 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{Bootstrap, Iam, Principal};
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
+use yaoku_kms::operations::import::{GetParametersForImport, ImportAlgorithm, ImportKeyMaterial};
 use yaoku_kms::operations::keys::{
     CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, ScheduleKeyDeletion,
 };
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
-    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, Kms, KmsConfig, ManualClock,
-    Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
+    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms, KmsConfig,
+    ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
 };
 use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
@@ -69,16 +71,7 @@ impl World {
 
     async fn key(&self, rotation_days: Option<u64>) -> KeyId {
         let rotation = rotation_days.map(|days| RotationInterval::from_seconds(days * DAY).unwrap());
-        let create = CreateKey {
-            spec: KeySpec::Aes256,
-            usage: None,
-            origin: Origin::Generated,
-            protection: ProtectionLevel::Software,
-            description: String::new(),
-            rotation,
-            tags: Vec::new(),
-        };
-        self.call(create).await.unwrap().id
+        self.call(CreateKey { rotation, ..aes_256() }).await.unwrap().id
     }
 
     async fn describe(&self, key: KeyId) -> KeyMetadata {
@@ -107,6 +100,18 @@ impl World {
                 look.await.unwrap().unwrap();
             }
         }
+    }
+}
+
+fn aes_256() -> CreateKey {
+    CreateKey {
+        spec: KeySpec::Aes256,
+        usage: None,
+        origin: Origin::Generated,
+        protection: ProtectionLevel::Software,
+        description: String::new(),
+        rotation: None,
+        tags: Vec::new(),
     }
 }
 
@@ -284,6 +289,48 @@ async fn a_restore_puts_overdue_deletions_off() {
     world.add_node().await;
     world.everyone_looks().await;
     assert!(matches!(world.call(DescribeKey { key: overdue.into() }).await, Err(Error::KeyNotFound)));
+}
+
+/// Expiry takes the material, and the key stays what it is otherwise: also one that is to be deleted, and whose time for that
+/// has not come.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_material_expires_in_every_state() {
+    let world = World::new(2).await;
+    let material = Secret::new(vec![7; 32]);
+    for state in [KeyState::Enabled, KeyState::Disabled, KeyState::PendingDeletion] {
+        let create = CreateKey { origin: Origin::External, ..aes_256() };
+        let key = world.call(create).await.unwrap().id;
+        let wrapping =
+            GetParametersForImport { key, wrapping_key: WrappingKeySpec::EcSm2, algorithm: ImportAlgorithm::Sm2Pke };
+        let parameters = world.call(wrapping).await.unwrap();
+        let import = |expires| {
+            let public_key = WrappingPublicKey::from_spki_der(WrappingKeySpec::EcSm2, &parameters.public_key).unwrap();
+            let wrapped = public_key.encrypt(WrappingAlgorithm::Sm2Pke, &SystemRandom, material.expose()).unwrap();
+            world.call(ImportKeyMaterial { key, token: parameters.token.clone(), wrapped, expires })
+        };
+        import(Some(world.clock.now().plus_seconds(DAY / 2))).await.unwrap();
+        let blob = world.encrypt(key).await;
+        match state {
+            KeyState::Disabled => world.call(DisableKey { key }).await.unwrap(),
+            KeyState::PendingDeletion => world.call(ScheduleKeyDeletion { key, pending_days: 7 }).await.unwrap(),
+            _ => {}
+        }
+        world.clock.advance_seconds(DAY / 2);
+        let decrypt = || world.call(Decrypt { blob: blob.blob.clone(), context: EncryptionContext::default() });
+        assert!(matches!(decrypt().await, Err(Error::State(_))), "before the scheduler looks");
+        world.everyone_looks().await;
+        let shown = world.describe(key).await;
+        if state == KeyState::PendingDeletion {
+            assert_eq!(shown.state, state);
+            world.call(CancelKeyDeletion { key }).await.unwrap();
+        }
+        assert_eq!(world.describe(key).await.state, KeyState::PendingImport);
+        assert_eq!(shown.material_expires, None);
+        import(None).await.unwrap();
+        assert!(decrypt().await.unwrap().plaintext.ct_eq(b"text"));
+        world.clock.advance_seconds(DAY);
+        assert!(matches!(import(None).await, Err(Error::ImportTokenExpired)));
+    }
 }
 
 fn is_in_files(dir: &Path, bytes: &[u8]) -> bool {

@@ -8,16 +8,22 @@ import struct
 import uuid
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.cmac import CMAC
 
-CODES = {32: 1, 24: 2, 16: 3}
+AES, SM4 = algorithms.AES, algorithms.SM4
+CODES = {(AES, 32): 1, (AES, 24): 2, (AES, 16): 3, (SM4, 16): 4}
 
 
-def cmac(key, message):
-    mac = CMAC(algorithms.AES(key))
+def cmac(cipher, key, message):
+    mac = CMAC(cipher(key))
     mac.update(message)
     return mac.finalize()
+
+
+def gcm(cipher, key, nonce, plaintext, aad):
+    encryptor = Cipher(cipher(key), modes.GCM(nonce)).encryptor()
+    encryptor.authenticate_additional_data(aad)
+    return encryptor.update(plaintext) + encryptor.finalize() + encryptor.tag
 
 
 def encode(context):
@@ -28,12 +34,12 @@ def encode(context):
     return out
 
 
-def seal(key, key_id, version_id, context, nonce, plaintext):
-    header = bytes([1, CODES[len(key)]]) + key_id + version_id
-    blocks = [cmac(key, b"\x00" + bytes([i]) + b"X\x00" + nonce[:12]) for i in (1, 2)]
+def seal(cipher, key, key_id, version_id, context, nonce, plaintext):
+    header = bytes([1, CODES[cipher, len(key)]]) + key_id + version_id
+    blocks = [cmac(cipher, key, b"\x00" + bytes([i]) + b"X\x00" + nonce[:12]) for i in (1, 2)]
     subkey = b"".join(blocks)[: len(key)]
-    commitment = b"".join(cmac(key, b"XCMT" + nonce + b"\x00\x01\x00" + bytes([i])) for i in (1, 2))
-    sealed = AESGCM(subkey).encrypt(nonce[12:], plaintext, header + encode(context))
+    commitment = b"".join(cmac(cipher, key, b"XCMT" + nonce + b"\x00\x01\x00" + bytes([i])) for i in (1, 2))
+    sealed = gcm(cipher, subkey, nonce[12:], plaintext, header + encode(context))
     return header + nonce + commitment + sealed
 
 
@@ -51,14 +57,15 @@ CONTEXTS = [
 print("# Made by ciphertext.py. One line a field, hexadecimal but for ids; a blank line ends a vector.")
 print("# context: pairs of key=value in hexadecimal of UTF-8, joined by commas.")
 number = 0
-for size in (32, 24, 16):
+for cipher, size in ((AES, 32), (AES, 24), (AES, 16), (SM4, 16)):
     for context in CONTEXTS:
         for length in (1, 16, 33, 1000):
             number += 1
             key, nonce = stream(f"key {number}", size), stream(f"nonce {number}", 24)
             ids = [uuid.UUID(bytes=stream(f"{what} id {number}", 16), version=4) for what in ("key", "version")]
             plaintext = stream(f"plaintext {number}", length)
-            blob = seal(key, ids[0].bytes, ids[1].bytes, context, nonce, plaintext)
+            blob = seal(cipher, key, ids[0].bytes, ids[1].bytes, context, nonce, plaintext)
             pairs = ",".join(f"{k.encode().hex()}={v.encode().hex()}" for k, v in context.items())
-            print(f"number: {number}\nkey: {key.hex()}\nkey id: {ids[0]}\nversion id: {ids[1]}\ncontext: {pairs}")
+            name = "SM4" if cipher is SM4 else "AES"
+            print(f"number: {number}\ncipher: {name}\nkey: {key.hex()}\nkey id: {ids[0]}\nversion id: {ids[1]}\ncontext: {pairs}")
             print(f"nonce: {nonce.hex()}\nplaintext: {plaintext.hex()}\nblob: {blob.hex()}\n")
