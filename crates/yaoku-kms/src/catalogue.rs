@@ -5,6 +5,7 @@
 //! is a rank look-up. The catalogue holds no descriptions and no material.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -179,7 +180,8 @@ pub(crate) struct AccountCatalogue {
     by_usage: BTreeMap<KeyUsage, RoaringBitmap>,
     by_protection: BTreeMap<ProtectionLevel, RoaringBitmap>,
     due: HashMap<u32, Timestamp>,
-    tags_of: HashMap<u32, Box<[Tag]>>,
+    /// Of keys that have tags.
+    tags_of: BTreeMap<KeyId, Box<[Tag]>>,
     by_tag: HashMap<Arc<str>, TagPostings>,
     aliases: BTreeMap<AliasName, (KeyId, Revision)>,
     aliases_of: HashMap<KeyId, BTreeSet<AliasName>>,
@@ -241,28 +243,40 @@ impl AccountCatalogue {
 
     /// One key's tags, by key.
     pub(crate) fn tags_of(&self, key: KeyId) -> &[Tag] {
-        self.by_id.get(&key).and_then(|slot| self.tags_of.get(slot)).map_or(&[], |tags| tags)
+        self.tags_of.get(&key).map_or(&[], |tags| tags)
     }
 
-    /// All keys that have tags, in no order.
-    pub(crate) fn tagged_keys(&self) -> impl Iterator<Item = KeyId> {
-        self.tags_of.keys().filter_map(|&slot| self.slot(slot)).map(|slot| slot.id)
+    /// Keys that have tags, after `after`, in order of their ids; as far as the caller asks.
+    pub(crate) fn tagged_keys(&self, after: Option<KeyId>) -> impl Iterator<Item = KeyId> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.tags_of.range((after, Bound::Unbounded)).map(|(id, _)| *id)
     }
 
-    /// Keys with each of these tags (a value of none is any value), in no order.
-    pub(crate) fn keys_with_tags<'a>(&self, tags: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Vec<KeyId> {
+    /// Keys with each of these tags (a value of none is any value), after `after`, in order of their ids.
+    pub(crate) fn keys_with_tags<'a>(
+        &'a self,
+        tags: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        after: Option<KeyId>,
+    ) -> Box<dyn Iterator<Item = KeyId> + 'a> {
+        /// Fewer than these are sorted; more of them are met often enough on the way through all tagged keys.
+        const FEW: u64 = 4096;
         let mut slots = self.all.clone();
         for (key, value) in tags {
-            match (self.by_tag.get(key), value) {
-                (None, _) => return Vec::new(),
-                (Some(postings), None) => slots &= &postings.any,
-                (Some(postings), Some(value)) => match postings.by_value.get(value) {
-                    None => return Vec::new(),
-                    Some(with_value) => slots &= with_value,
-                },
+            let Some(postings) = self.by_tag.get(key) else { return Box::new(std::iter::empty()) };
+            match value.map(|value| postings.by_value.get(value)) {
+                None => slots &= &postings.any,
+                Some(Some(with_value)) => slots &= with_value,
+                Some(None) => return Box::new(std::iter::empty()),
             }
         }
-        slots.iter().filter_map(|slot| self.slot(slot)).map(|slot| slot.id).collect()
+        if slots.len() > FEW {
+            let met = move |id: &KeyId| self.by_id.get(id).is_some_and(|slot| slots.contains(*slot));
+            return Box::new(self.tagged_keys(after).filter(met));
+        }
+        let ids = slots.iter().filter_map(|slot| self.slot(slot)).map(|slot| slot.id);
+        let mut ids: Vec<_> = ids.filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort_unstable();
+        Box::new(ids.into_iter())
     }
 
     fn cut(&self, slots: &RoaringBitmap, skip: u64, limit: usize) -> Cut<KeyId> {
@@ -329,7 +343,7 @@ impl AccountCatalogue {
         if let Some(due) = entry.due {
             self.due.insert(slot, due);
         }
-        self.index_tags(slot, entry.tags);
+        self.index_tags(id, slot, entry.tags);
         before
     }
 
@@ -346,7 +360,8 @@ impl AccountCatalogue {
         drop_from(&mut self.by_spec, slot);
         drop_from(&mut self.by_usage, slot);
         drop_from(&mut self.by_protection, slot);
-        for tag in self.tags_of.remove(&slot).unwrap_or_default() {
+        let tags = self.slot(slot).and_then(|held| self.tags_of.remove(&held.id));
+        for tag in tags.unwrap_or_default() {
             let Some(postings) = self.by_tag.get_mut(&tag.key) else { continue };
             postings.any.remove(slot);
             if let Some(with_value) = postings.by_value.get_mut(&tag.value) {
@@ -363,7 +378,7 @@ impl AccountCatalogue {
     }
 
     /// Enters a slot's tags, sharing the text of those that other keys have too.
-    fn index_tags(&mut self, slot: u32, tags: Vec<Tag>) {
+    fn index_tags(&mut self, id: KeyId, slot: u32, tags: Vec<Tag>) {
         if tags.is_empty() {
             return;
         }
@@ -376,7 +391,7 @@ impl AccountCatalogue {
             postings.by_value.entry(value.clone()).or_default().insert(slot);
             shared.push(Tag { key, value });
         }
-        self.tags_of.insert(slot, shared.into());
+        self.tags_of.insert(id, shared.into());
     }
 
     fn put_alias(&mut self, name: AliasName, key: KeyId, revision: Revision) {
@@ -416,7 +431,6 @@ impl AccountCatalogue {
         self.by_usage.values_mut().for_each(moved);
         self.by_protection.values_mut().for_each(moved);
         self.due = self.due.drain().map(|(slot, due)| (fresh(slot), due)).collect();
-        self.tags_of = self.tags_of.drain().map(|(slot, tags)| (fresh(slot), tags)).collect();
         for postings in self.by_tag.values_mut() {
             moved(&mut postings.any);
             postings.by_value.values_mut().for_each(moved);

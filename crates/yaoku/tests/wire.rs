@@ -327,6 +327,34 @@ fn same_shape(path: &str, shape: &Value, value: &Value, absent: &[&str]) {
 }
 
 #[test]
+fn tags_are_listed_page_by_page_each_once() {
+    let client = server().client();
+    let tags: Vec<_> = (0..9).map(|n| format!(r#"{{"TagKey":"page-{n}","TagValue":"v"}}"#)).collect();
+    let tags = format!("[{}]", tags.join(","));
+    let keys: BTreeSet<_> = (0..50).map(|_| client.create_key(&[("Tags", &tags)])).collect();
+    for filter in [&[][..], &[("Tag.1.Key", "page-3")], &[("Tag.1.Key", "page-3"), ("Tag.1.Value", "v")]] {
+        let (mut seen, mut token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let params =
+                [&[("ResourceType", "key"), ("RegionId", support::REGION), ("NextToken", &token)], filter].concat();
+            let page = client.call("ListTagResources", &params).ok();
+            let listed = page.body["TagResources"]["TagResource"].as_array().unwrap();
+            assert!(listed.len() <= 200);
+            let pair = |tag: &Value| (tag["ResourceId"].to_string(), tag["TagKey"].to_string());
+            seen.extend(listed.iter().map(pair).filter(|(_, key)| key.contains("page-")));
+            pages += 1;
+            match page.body["NextToken"].as_str() {
+                Some(next) => token = next.to_owned(),
+                None => break,
+            }
+        }
+        let once: BTreeSet<_> = seen.iter().cloned().collect();
+        assert_eq!((seen.len(), once.len()), (450, 450), "{filter:?}");
+        assert!(pages >= 3 && once.iter().all(|(key, _)| keys.contains(key.trim_matches('"'))));
+    }
+}
+
+#[test]
 fn operators_pages() {
     let client = server().client();
     client.create_key(&[]);

@@ -133,27 +133,24 @@ impl Operation for ListTagResources {
             kms.admit(call, &Self::SPEC, &(*key).into()).await?;
         }
         call.proceed()?;
-        let mut candidates = kms.read_catalogue(account, |catalogue| match (&self.keys[..], &self.tags[..]) {
-            ([], []) => catalogue.tagged_keys().collect(),
-            (keys, []) => keys.to_vec(),
-            ([], tags) => catalogue.keys_with_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()))),
-            (keys, tags) => {
-                let with = catalogue.keys_with_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_deref())));
-                let with: BTreeSet<_> = with.into_iter().collect();
-                keys.iter().copied().filter(|key| with.contains(key)).collect()
-            }
-        });
-        candidates.retain(|key| self.after.is_none_or(|after| *key > after));
-        candidates.sort_unstable();
-        candidates.dedup();
         Ok(kms.read_catalogue(account, |catalogue| {
+            let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
+            let asked: BTreeSet<_> = self.keys.iter().copied().collect();
+            let candidates: Box<dyn Iterator<Item = KeyId>> = match (asked.is_empty(), &self.tags[..]) {
+                (true, []) => Box::new(catalogue.tagged_keys(self.after)),
+                (true, _) => catalogue.keys_with_tags(tags, self.after),
+                (false, tags) => {
+                    let after = move |key: &KeyId| self.after.is_none_or(|after| *key > after);
+                    Box::new(asked.into_iter().filter(after).filter(|key| has_all(catalogue.tags_of(*key), tags)))
+                }
+            };
             let mut page = TagPage { tags: Vec::new(), next: None };
             let mut last = None;
             for key in candidates {
-                let tags = catalogue.tags_of(key);
-                if tags.is_empty() || kms.allow_key(call, Self::SPEC.permission(), key).is_err() {
+                if kms.allow_key(call, Self::SPEC.permission(), key).is_err() {
                     continue;
                 }
+                let tags = catalogue.tags_of(key);
                 if page.tags.len() + tags.len() > TAG_PAGE {
                     page.next = last;
                     break;
@@ -164,6 +161,13 @@ impl Operation for ListTagResources {
             page
         }))
     }
+}
+
+/// Whether each of `wanted` is among the tags; a value of none is any value.
+fn has_all(tags: &[Tag], wanted: &[(String, Option<String>)]) -> bool {
+    wanted.iter().all(|(key, value)| {
+        tags.iter().any(|tag| *tag.key == **key && value.as_deref().is_none_or(|value| *tag.value == *value))
+    })
 }
 
 async fn untag(
