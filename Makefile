@@ -5,7 +5,7 @@ DATA ?= yaoku-data
 LISTEN ?= 127.0.0.1:7788
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test lint deny unit conformance fuzz clean
+.PHONY: help run build test lint deny unit conformance fuzz bench clean
 
 help:
 	@echo "make run          build the release binary and serve on $(LISTEN), data in ./$(DATA)"
@@ -14,6 +14,7 @@ help:
 	@echo "make unit         Rust tests: units, properties, wire, crashes"
 	@echo "make conformance  the official SDKs against the release binary"
 	@echo "make fuzz         every fuzz target for $(FUZZ_SECONDS) seconds"
+	@echo "make bench        yaoku against the floor of its HTTP stack; see bench/README.md"
 	@echo "make clean        remove what was built; ./$(DATA) stays"
 
 run: build
@@ -39,6 +40,10 @@ conformance: build
 
 fuzz:
 	fuzz/run $(FUZZ_SECONDS)
+
+bench: build
+	$(CARGO) build --release --locked -p yaoku-bench
+	target/release/yaoku-bench --server target/release/yaoku
 
 clean:
 	$(CARGO) clean
