@@ -44,6 +44,7 @@ fuzz:
 bench: build
 	$(CARGO) build --release --locked -p yaoku-bench
 	target/release/yaoku-bench --server target/release/yaoku
+	target/release/yaoku-bench primitives
 
 clean:
 	$(CARGO) clean

@@ -3,6 +3,7 @@
 
 mod call;
 mod load;
+mod primitives;
 mod report;
 mod server;
 
@@ -46,6 +47,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure the primitives beneath yaoku against `openssl speed`
+    Primitives,
     /// Serve the floor, which the standard run does by itself
     #[command(hide = true)]
     Floor,
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     };
     let done = match options.command {
         Some(Command::Floor) => runtime.block_on(server::serve_floor()),
+        Some(Command::Primitives) => primitives::run(),
         None => runtime.block_on(run(&options)),
     };
     match done {

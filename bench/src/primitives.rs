@@ -1,0 +1,103 @@
+//! The primitives beneath yaoku against `openssl speed` on the same machine, one thread each.
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use yaoku_crypto::aead::{Algorithm, CommittingAead};
+use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, PublicKey, SigningAlgorithm, generate};
+use yaoku_crypto::mac::{Hash, hash};
+use yaoku_crypto::{Secret, SystemRandom};
+
+use crate::{Error, report};
+
+/// How long each is measured.
+const SECONDS: u64 = 2;
+/// What is encrypted or hashed at a time.
+const BYTES: usize = 1024;
+
+/// Measures all, and prints a table.
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+pub(crate) fn run() -> Result<(), Error> {
+    println!("`openssl speed`, {}, and yaoku, one thread each, {BYTES} bytes where bytes count:", version()?);
+    println!();
+    println!("| | yaoku | OpenSSL | ratio |");
+    println!("|---|---|---|---|");
+    for (name, algorithm, theirs) in [
+        ("AES-256, seal, MB/s; OpenSSL: AES-256-GCM", Algorithm::Aes256, "aes-256-gcm"),
+        ("SM4, seal, MB/s; OpenSSL: SM4-CTR", Algorithm::Sm4, "sm4-ctr"),
+    ] {
+        report::progress(name);
+        let aead = CommittingAead::new(algorithm, &Secret::random(algorithm.key_len(), &SystemRandom)?)?;
+        let (text, mut out) = (vec![7; BYTES], Vec::with_capacity(2 * BYTES));
+        let ours = rate(|| {
+            out.clear();
+            aead.seal(&SystemRandom, b"", &text, &mut out).map_err(Error::from)
+        })?;
+        row(name, ours * BYTES as f64 / 1e6, bytes_a_second(theirs)? / 1e6);
+    }
+    report::progress("SM3");
+    let text = vec![7; BYTES];
+    let ours = rate(|| Ok(hash(Hash::Sm3, black_box(&text))))?;
+    row("SM3, MB/s", ours * BYTES as f64 / 1e6, bytes_a_second("sm3")? / 1e6);
+    for (name, key, algorithm, theirs) in [
+        ("RSA-2048, PSS", KeyAlgorithm::Rsa2048, SigningAlgorithm::RsaPssSha256, "rsa2048"),
+        ("ECDSA P-256", KeyAlgorithm::EcP256, SigningAlgorithm::EcdsaSha256, "ecdsap256"),
+        ("SM2", KeyAlgorithm::EcSm2, SigningAlgorithm::Sm2Dsa, "sm2"),
+    ] {
+        report::progress(name);
+        let private = PrivateKey::new(key, &generate(key, &SystemRandom)?)?;
+        let public = PublicKey::from_spki_der(key, private.public_key_der())?;
+        let signature = private.sign(algorithm, &SystemRandom, &[7; 32])?;
+        let signs = rate(|| Ok(private.sign(algorithm, &SystemRandom, &[7; 32])?))?;
+        let verifies = rate(|| Ok(public.verify(algorithm, &[7; 32], &signature)?))?;
+        let (their_signs, their_verifies) = signatures_a_second(theirs)?;
+        row(&format!("{name}, signatures/s"), signs, their_signs);
+        row(&format!("{name}, verifications/s"), verifies, their_verifies);
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn row(name: &str, ours: f64, theirs: f64) {
+    println!("| {name} | {ours:.0} | {theirs:.0} | {:.2} |", ours / theirs);
+}
+
+/// How often a second.
+fn rate<T>(mut work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
+    let (start, mut done) = (Instant::now(), 0u64);
+    while start.elapsed() < Duration::from_secs(SECONDS) {
+        for _ in 0..16 {
+            black_box(work()?);
+        }
+        done += 16;
+    }
+    Ok(done as f64 / start.elapsed().as_secs_f64())
+}
+
+fn version() -> Result<String, Error> {
+    let output = Command::new("openssl").arg("version").output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn bytes_a_second(algorithm: &str) -> Result<f64, Error> {
+    let size = BYTES.to_string();
+    let results = speed(&["-bytes", &size, "-evp", algorithm])?;
+    Ok(*results.last().ok_or("no result of openssl speed")?)
+}
+
+fn signatures_a_second(algorithm: &str) -> Result<(f64, f64), Error> {
+    match speed(&[algorithm])?[..] {
+        [.., signs, verifies] => Ok((signs, verifies)),
+        _ => Err("no result of openssl speed".into()),
+    }
+}
+
+/// The numbers of the last line that `openssl speed -mr` prints; they stand after a name and a size.
+fn speed(args: &[&str]) -> Result<Vec<f64>, Error> {
+    let seconds = SECONDS.to_string();
+    let output = Command::new("openssl").args(["speed", "-mr", "-seconds", &seconds]).args(args).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().rfind(|line| line.starts_with("+F")).ok_or("no result of openssl speed")?;
+    Ok(last.split(':').filter_map(|field| field.parse().ok()).collect())
+}
