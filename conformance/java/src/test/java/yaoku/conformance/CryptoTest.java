@@ -14,15 +14,11 @@ import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.SecureRandom;
-import java.security.spec.MGF1ParameterSpec;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import javax.crypto.Cipher;
-import javax.crypto.spec.OAEPParameterSpec;
-import javax.crypto.spec.PSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -33,9 +29,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 class CryptoTest {
     private static final byte[] TEXT = "text".getBytes(UTF_8);
     private static final Map<String, Object> CONTEXT = context();
-    // Java's own RSA-OAEP with SHA-256 would take SHA-1 for the mask.
-    private static final OAEPParameterSpec OAEP_SHA_256 =
-            new OAEPParameterSpec("SHA-256", "MGF1", MGF1ParameterSpec.SHA256, PSource.PSpecified.DEFAULT);
     private final Kms kms;
     private final String key;
 
@@ -139,9 +132,7 @@ class CryptoTest {
     }
 
     private static byte[] unwrap(KeyPair pair, Map<String, Object> exported) throws GeneralSecurityException {
-        var cipher = Cipher.getInstance("RSA/ECB/OAEPPadding");
-        cipher.init(Cipher.DECRYPT_MODE, pair.getPrivate(), OAEP_SHA_256);
-        return cipher.doFinal(bytes(exported, "ExportedDataKey"));
+        return Rsa.decrypt(pair.getPrivate(), bytes(exported, "ExportedDataKey"));
     }
 
     /** What URL encoding, signing and JSON are each likely to spoil. */
