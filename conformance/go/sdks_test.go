@@ -150,6 +150,10 @@ func (olderSDK) explain(err error) (failure, bool) {
 
 // olderRequests are the constructors: only they know the product, version and action of a request.
 var olderRequests = []any{
+	older.CreateAsymmetricDecryptRequest,
+	older.CreateAsymmetricEncryptRequest,
+	older.CreateAsymmetricSignRequest,
+	older.CreateAsymmetricVerifyRequest,
 	older.CreateCancelKeyDeletionRequest,
 	older.CreateCreateAliasRequest,
 	older.CreateCreateKeyRequest,
@@ -157,6 +161,7 @@ var olderRequests = []any{
 	older.CreateCreateSecretRequest,
 	older.CreateDecryptRequest,
 	older.CreateDeleteAliasRequest,
+	older.CreateDeleteKeyMaterialRequest,
 	older.CreateDescribeAccountKmsStatusRequest,
 	older.CreateDescribeKeyRequest,
 	older.CreateDescribeKeyVersionRequest,
@@ -168,6 +173,9 @@ var olderRequests = []any{
 	older.CreateGenerateAndExportDataKeyRequest,
 	older.CreateGenerateDataKeyRequest,
 	older.CreateGenerateDataKeyWithoutPlaintextRequest,
+	older.CreateGetParametersForImportRequest,
+	older.CreateGetPublicKeyRequest,
+	older.CreateImportKeyMaterialRequest,
 	older.CreateListAliasesByKeyIdRequest,
 	older.CreateListAliasesRequest,
 	older.CreateListKeysRequest,
