@@ -128,6 +128,8 @@ pub enum Field {
     Filters,
     /// How to sign, verify, encrypt or authenticate.
     Algorithm,
+    /// Bytes to decrypt.
+    Ciphertext,
     /// The hash value to sign.
     Digest,
     /// The message to authenticate.

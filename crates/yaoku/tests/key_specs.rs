@@ -13,8 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use support::{Answer, Client, Server};
 
 const DIGEST: [u8; 32] = [0x5a; 32];
-/// Specs of key pairs, each with the usages it admits, its signing algorithms and its encryption algorithms with how much
-/// they take.
+/// Specs of key pairs, each with its signing algorithms, and its encryption algorithms with how much they take.
 type Pair = (&'static str, &'static [&'static str], &'static [(&'static str, usize)]);
 const PAIRS: &[Pair] = &[
     ("RSA_2048", &["RSA_PSS_SHA_256", "RSA_PKCS1_SHA_256"], &[("RSAES_OAEP_SHA_256", 190), ("RSAES_OAEP_SHA_1", 214)]),

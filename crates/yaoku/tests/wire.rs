@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -14,14 +14,29 @@ use serde_json::Value;
 use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, encode, utc};
 use yaoku_crypto::mac::{self, Hash};
 
-static SERVER: LazyLock<(tempfile::TempDir, Server)> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(&dir.path().join("data"));
-    (dir, server)
-});
+/// The server of the tests that run at present; it ends with the last of them.
+struct Shared {
+    server: Server,
+    _dir: tempfile::TempDir,
+}
 
-fn server() -> &'static Server {
-    &SERVER.1
+impl std::ops::Deref for Shared {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+fn server() -> Arc<Shared> {
+    static RUNNING: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+    let mut running = RUNNING.lock().unwrap();
+    running.upgrade().unwrap_or_else(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Shared { server: Server::start(&dir.path().join("data")), _dir: dir });
+        *running = Arc::downgrade(&shared);
+        shared
+    })
 }
 
 fn now() -> u64 {
@@ -110,7 +125,8 @@ fn is(status: u16, code: &str) -> (u16, String) {
 
 #[test]
 fn both_methods_both_hashes_and_every_split_between_query_and_form() {
-    let key = server().client().create_key(&[]);
+    let server = server();
+    let key = server.client().create_key(&[]);
     let own = [("KeyId", key.as_str()), ("Plaintext", "aGk="), ("EncryptionContext", r#"{"a b*~+&=":"值"}"#)];
     for hash in ["HMAC-SHA1", "HMAC-SHA256"] {
         let mut get = V1::new("Encrypt", &own);
@@ -126,6 +142,7 @@ fn both_methods_both_hashes_and_every_split_between_query_and_form() {
 
 #[test]
 fn json_and_xml() {
+    let _server = server();
     let (_, kind, body) = V1::new("DescribeRegions", &[]).send();
     assert_eq!(kind, "application/json;charset=utf-8");
     let body: Value = serde_json::from_str(&body).unwrap();
@@ -146,6 +163,7 @@ fn json_and_xml() {
 
 #[test]
 fn the_door_says_what_is_wrong() {
+    let _server = server();
     let regions = || V1::new("DescribeRegions", &[]);
     let wrong_secret = V1 { secret: "wrong".into(), ..regions() };
     let other_method = V1 { method: "DELETE", ..regions() };
@@ -179,6 +197,7 @@ fn the_door_says_what_is_wrong() {
 
 #[test]
 fn a_nonce_is_taken_once() {
+    let _server = server();
     let request = V1::new("DescribeRegions", &[]);
     assert_eq!(request.clone().code(), is(200, "ok"));
     assert_eq!(request.clone().code(), is(400, "SignatureNonceUsed"));
@@ -194,6 +213,7 @@ fn a_nonce_is_taken_once() {
 
 #[test]
 fn a_wrong_signature_shows_names_but_no_values() {
+    let _server = server();
     let request = V1::new("Encrypt", &[("KeyId", "alias/x"), ("Plaintext", "cGxhbnRlZA==")]);
     let (_, _, body) = V1 { secret: "wrong".into(), ..request }.send();
     assert!(body.contains("Plaintext") && !body.contains("cGxhbnRlZA"), "{body}");
@@ -201,8 +221,9 @@ fn a_wrong_signature_shows_names_but_no_values() {
 
 #[test]
 fn every_field_of_a_result_is_one_that_the_sdks_know() {
+    let server = server();
     let sdk: Value = serde_json::from_str(include_str!("../../yaoku-api/tests/data/sdk_actions.json")).unwrap();
-    let client = server().client();
+    let client = server.client();
     let key = client.create_key(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "30d")]);
     let blob = client.encrypt(&key, "aGk=");
     let public_key = include_str!("data/rsa_2048_public.b64").trim();
@@ -328,7 +349,8 @@ fn same_shape(path: &str, shape: &Value, value: &Value, absent: &[&str]) {
 
 #[test]
 fn tags_are_listed_page_by_page_each_once() {
-    let client = server().client();
+    let server = server();
+    let client = server.client();
     let tags: Vec<_> = (0..9).map(|n| format!(r#"{{"TagKey":"page-{n}","TagValue":"v"}}"#)).collect();
     let tags = format!("[{}]", tags.join(","));
     let keys: BTreeSet<_> = (0..50).map(|_| client.create_key(&[("Tags", &tags)])).collect();
@@ -356,7 +378,8 @@ fn tags_are_listed_page_by_page_each_once() {
 
 #[test]
 fn operators_pages() {
-    let client = server().client();
+    let server = server();
+    let client = server.client();
     client.create_key(&[]);
     assert_eq!(client.page("/healthz").0, 200);
     assert_eq!(client.page("/readyz").0, 200);

@@ -105,6 +105,7 @@ fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
         Field::Filters => "Filters",
         Field::Algorithm if arguments.text("SourceEncryptionAlgorithm").is_some() => "SourceEncryptionAlgorithm",
         Field::Algorithm => "Algorithm",
+        Field::Ciphertext => "CiphertextBlob",
         Field::Digest => "Digest",
         Field::Message => "Message",
         Field::MaterialExpiry => "KeyMaterialExpireUnix",

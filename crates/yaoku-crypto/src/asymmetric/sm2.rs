@@ -80,8 +80,7 @@ impl PrivateKey {
 }
 
 impl Drop for PrivateKey {
-    /// The library does not wipe its keys, and gives no access to do so: others take their place in memory. Hidden
-    /// behind
+    /// The library does not wipe its keys, and gives no access to do so: others take their place in memory. Behind
     /// `black_box`, what is written there is not optimised away.
     fn drop(&mut self) {
         let one = NonZeroScalar::new(Scalar::ONE).into_option();

@@ -222,7 +222,7 @@ fn refused(error: yaoku_crypto::Error) -> Error {
             Error::invalid(Field::Plaintext, format!("it must be at most {limit} bytes for this key and algorithm"))
         }
         Crypto::PlaintextEmpty => Error::invalid(Field::Plaintext, "it must not be empty"),
-        Crypto::Open => Error::Ciphertext,
+        Crypto::Open => Error::invalid(Field::Ciphertext, "it does not decrypt with this key version and algorithm"),
         other => other.into(),
     }
 }
