@@ -109,10 +109,12 @@ impl Vault {
             if !vault.rewrap(&vault.root.load(), behind).await? {
                 return Err(Error::Contended);
             }
-            let alone = [vault.root.load().secret.duplicate()];
-            with_seal(&vault.seal, move |seal| seal.save(&alone)).await?;
-            if let Err(error) = vault.scrub().await {
-                tracing::warn!(%error, "what was wrapped under the old root key is still in the store's files");
+            match vault.scrub().await {
+                Ok(()) => vault.seal_root_alone().await?,
+                Err(error) => tracing::warn!(
+                    %error,
+                    "what was wrapped under the old root key is still in the store's files; rotate it again later"
+                ),
             }
         }
         vault.create_domain(Domain::SYSTEM).await?;
@@ -227,24 +229,46 @@ impl Vault {
     }
 
     async fn rotate(&self) -> Result<Rotated, Error> {
-        let _one = self.rotating.lock().await;
-        // A rotation that failed half-way may have wrapped domain keys under either: neither key may be given up.
-        if with_seal(&self.seal, |seal| seal.load()).await?.is_some_and(|held| held.len() > 1) {
+        let domain_keys = {
+            let _one = self.rotating.lock().await;
+            self.finish_earlier_rotation().await?;
+            let new = RootKey::new(Secret::random(KEY_LEN, self.random.as_ref())?)?;
+            let old = self.root.load_full();
+            let both = [new.secret.duplicate(), old.secret.duplicate()];
+            with_seal(&self.seal, move |seal| seal.save(&both)).await?;
+            let count = match self.rewrap_all(&old, &new).await {
+                Ok(count) => count,
+                // A commit that had seemed to fail may be there after all: what the store holds decides.
+                Err(error) => self.domain_keys_under(&new).await?.ok_or(error)?,
+            };
+            self.root.store(Arc::new(new));
+            count
+        };
+        // The seal holds the old key until its traces are gone: so a crash here is noticed at the next start.
+        let scrubbed = self.scrub().await;
+        if scrubbed.is_ok() {
+            let _one = self.rotating.lock().await;
+            self.seal_root_alone().await?;
+        }
+        Ok(Rotated { domain_keys, scrubbed })
+    }
+
+    /// An earlier rotation may lack its end: the scrub. One that was cut off before may have wrapped domain keys under either
+    /// key, of which none may be given up.
+    async fn finish_earlier_rotation(&self) -> Result<(), Error> {
+        if with_seal(&self.seal, |seal| seal.load()).await?.is_none_or(|held| held.len() == 1) {
+            return Ok(());
+        }
+        if self.domain_keys_under(&self.root.load()).await?.is_none() {
             return Err(Error::Seal("an earlier rotation was cut off; restart the server, which finishes it".into()));
         }
-        let new = RootKey::new(Secret::random(KEY_LEN, self.random.as_ref())?)?;
-        let old = self.root.load_full();
-        let both = [new.secret.duplicate(), old.secret.duplicate()];
-        with_seal(&self.seal, move |seal| seal.save(&both)).await?;
-        let domain_keys = match self.rewrap_all(&old, &new).await {
-            Ok(count) => count,
-            // A commit that had seemed to fail may be there after all: what the store holds decides.
-            Err(error) => self.domain_keys_under(&new).await?.ok_or(error)?,
-        };
-        let alone = [new.secret.duplicate()];
-        self.root.store(Arc::new(new));
-        with_seal(&self.seal, move |seal| seal.save(&alone)).await?;
-        Ok(Rotated { domain_keys, scrubbed: self.scrub().await })
+        self.scrub().await?;
+        self.seal_root_alone().await
+    }
+
+    async fn seal_root_alone(&self) -> Result<(), Error> {
+        let alone = [self.root.load().secret.duplicate()];
+        with_seal(&self.seal, move |seal| seal.save(&alone)).await
     }
 
     async fn rewrap_all(&self, old: &RootKey, new: &RootKey) -> Result<usize, Error> {

@@ -64,7 +64,10 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     let kept = if there {
         // First the name: the exchange then leaves the former store under it, whatever happens next.
         std::fs::rename(&aside, &before).map_err(Error::file(&before))?;
-        exchange(&before, &store, RenameFlags::EXCHANGE)?;
+        if let Err(error) = exchange(&before, &store, RenameFlags::EXCHANGE) {
+            remove(&before)?;
+            return Err(error);
+        }
         format!("; the former store is kept in {}", before.display())
     } else {
         exchange(&aside, &store, RenameFlags::NOREPLACE)?;

@@ -109,14 +109,14 @@ impl Files {
         self.sync_names()
     }
 
-    /// Whether a sync of any file has failed since this was last asked.
-    pub(super) fn take_sync_failure(&self) -> bool {
-        self.sync_failed.swap(false, Ordering::AcqRel)
+    /// Whether a sync has failed that was not made good yet.
+    pub(super) fn has_sync_failure(&self) -> bool {
+        self.sync_failed.load(Ordering::Acquire)
     }
 
-    /// Says that a failed sync has not been made good yet.
-    pub(super) fn put_back_sync_failure(&self) {
-        self.sync_failed.store(true, Ordering::Release);
+    /// Says that failed syncs were made good, by a new file that holds everything.
+    pub(super) fn forget_sync_failure(&self) {
+        self.sync_failed.store(false, Ordering::Release);
     }
 
     /// Removes what a failure left; what can't be removed now is at the next start.

@@ -223,6 +223,7 @@ impl Store for Embedded {
 
     async fn scrub(&self) -> Result<(), Error> {
         let _one = self.scrubbing.lock().await;
+        self.shared.files.remove(SCRUBBED)?;
         self.shared.files.check_room_for_copy()?;
         let snapshot = self.ask(Job::BeginScrub).await?;
         let copied = tokio::task::spawn_blocking({

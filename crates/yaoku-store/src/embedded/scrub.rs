@@ -91,6 +91,7 @@ impl Copy {
 /// Writes everything that can be read into a new file. After a failed sync nobody knows which pages of the old one reached
 /// the disk, and syncing it again would not tell.
 pub(super) fn rescue(files: &Files, current: &Database) -> Result<Database, Error> {
+    files.check_room_for_copy()?;
     let snapshot = current.begin_read().map_err(of_any)?;
     copy(files, RESCUED, &snapshot)?.finish(files, current, &BTreeSet::new())
 }

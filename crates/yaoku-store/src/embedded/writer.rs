@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::anchor::Anchor;
 use super::database::{META, REVISION, ROWS, get, guarded, of_any, read_meta};
-use super::files::Files;
+use super::files::{Files, SCRUBBED};
 use super::{Opened, Shared, scrub};
 use crate::{Change, Error, Outcome, Revision, Transaction};
 
@@ -87,16 +87,9 @@ impl Writer {
 
     fn commit(&mut self, batch: Vec<Waiting>) {
         let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        // Each attempt opens the file anew, which takes the longer the larger it is.
-        if let Some((why, _)) = self.failed.as_ref().filter(|(_, at)| at.elapsed() < PAUSE) {
-            return refuse(replies, &Error::Unavailable(why.clone()));
-        }
-        let opened = match self.ready() {
+        let opened = match self.pause().and_then(|()| self.ready()) {
             Ok(opened) => opened,
-            Err(error) => {
-                self.failed = Some((error.to_string(), Instant::now()));
-                return refuse(replies, &error);
-            }
+            Err(error) => return refuse(replies, &error),
         };
         // Only now: opening anew may have found a commit that was thought to have failed.
         let before = self.revision;
@@ -151,13 +144,21 @@ impl Writer {
         }
     }
 
-    /// The database, opened anew if it had to be closed.
+    /// Fails for some time after a failed write: each attempt opens the file anew, which takes the longer the larger it is.
+    fn pause(&self) -> Result<(), Error> {
+        match &self.failed {
+            Some((why, at)) if at.elapsed() < PAUSE => Err(Error::Unavailable(why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The database as one that can be written to, opened anew if need be.
     fn ready(&mut self) -> Result<Arc<Opened>, Error> {
         let opened = self.shared.opened()?;
-        if opened.with(|_| Ok(())).is_ok() {
+        if opened.is_open() && !self.shared.files.has_sync_failure() {
             return Ok(opened);
         }
-        self.recover()?;
+        self.recover().inspect_err(|error| self.failed = Some((error.to_string(), Instant::now())))?;
         self.shared.opened()
     }
 
@@ -174,11 +175,15 @@ impl Writer {
         // A scrub under way copies from the old file.
         self.noted = None;
         let mut database = self.shared.files.open()?;
-        if self.shared.files.take_sync_failure() {
+        if self.shared.files.has_sync_failure() {
             match guarded(|| scrub::rescue(&self.shared.files, &database)) {
-                Ok(rescued) => database = rescued,
+                Ok(rescued) => {
+                    self.shared.files.forget_sync_failure();
+                    database = rescued;
+                }
                 Err(error) => {
-                    self.shared.files.put_back_sync_failure();
+                    // Readable it is, and what was acknowledged is in it.
+                    self.shared.replace(database);
                     return Err(error);
                 }
             }
@@ -198,6 +203,7 @@ impl Writer {
         if self.failed.is_none() {
             return Ok(());
         }
+        self.pause()?;
         let opened = self.ready()?;
         let revision = self.revision;
         let written = opened.with(|database| {
@@ -211,15 +217,18 @@ impl Writer {
         });
         match &written {
             Ok(()) => self.failed = None,
-            Err(_) => drop(self.recover()),
+            Err(error) => {
+                self.failed = Some((error.to_string(), Instant::now()));
+                drop(self.recover());
+            }
         }
         written
     }
 
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
-        let opened = self.ready()?;
         let cut_off = || Error::Unavailable("a failed write cut the scrub off".into());
-        let noted = self.noted.take().ok_or_else(cut_off)?;
+        let ready = self.ready().and_then(|opened| Ok((opened, self.noted.take().ok_or_else(cut_off)?)));
+        let (opened, noted) = ready.inspect_err(|_| self.shared.files.discard(SCRUBBED))?;
         match opened.with(|database| guarded(|| finish(&self.shared.files, database, &noted))) {
             Ok(copy) => {
                 self.shared.replace(copy);
