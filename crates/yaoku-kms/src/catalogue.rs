@@ -214,6 +214,12 @@ impl AccountCatalogue {
         self.by_id.get(&id).and_then(|&slot| self.slot(slot)).map(|slot| slot.revision)
     }
 
+    /// Whether there is such a key, and it is Enabled.
+    pub(crate) fn is_enabled(&self, id: KeyId) -> bool {
+        let enabled = self.by_state.get(&KeyState::Enabled);
+        self.by_id.get(&id).is_some_and(|slot| enabled.is_some_and(|enabled| enabled.contains(*slot)))
+    }
+
     pub(crate) fn alias(&self, name: &AliasName) -> Option<(KeyId, Revision)> {
         self.aliases.get(name).copied()
     }

@@ -20,6 +20,7 @@ use crate::keyring::{Key, Keyring};
 use crate::material::Material;
 use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord};
 use crate::record::{key_name, scrub_name, version_name};
+use crate::workers::Workers;
 use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
 
 /// Records read from the store at a time.
@@ -82,6 +83,7 @@ pub struct Kms {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: KmsConfig,
     pub(crate) keyring: Keyring,
+    pub(crate) workers: Workers,
     pub(crate) state: RwLock<State>,
     applied: watch::Sender<Revision>,
     follower: OnceLock<AbortHandle>,
@@ -126,6 +128,7 @@ impl Kms {
             clock,
             config,
             keyring: Keyring::new(config.cached_keys),
+            workers: Workers::new(),
             state: RwLock::new(state),
             applied: watch::Sender::new(revision),
             follower: OnceLock::new(),
@@ -263,7 +266,12 @@ impl Kms {
         }
         let stored = self.version(key, version).await?;
         let material = stored.material.ok_or(Error::State(KeyState::PendingImport))?;
-        let material = Arc::new(Material::prepare(key.record.spec, &material)?);
+        let spec = key.record.spec;
+        let material = match spec.is_slow() {
+            true => self.workers.short(move || Material::prepare(spec, &material)).await??,
+            false => Material::prepare(spec, &material)?,
+        };
+        let material = Arc::new(material);
         let state = self.state.read();
         // Whatever changed the key since may have taken this material away.
         let applied = state.catalogue.account(key.account).and_then(|catalogue| catalogue.revision(key.id));
@@ -332,9 +340,10 @@ impl Kms {
             match name.kind {
                 KEY => {
                     let (id, record) = (key_id(&name)?, KeyRecord::decode(&bytes)?);
+                    let was_enabled = state.catalogue.account(account).is_some_and(|held| held.is_enabled(id));
                     state.catalogue.put_key(account, id, &record, revision);
                     self.keyring.drop_key(id);
-                    if record.state != KeyState::Enabled {
+                    if was_enabled && record.state != KeyState::Enabled {
                         self.keyring.drop_materials_of(id);
                     }
                 }

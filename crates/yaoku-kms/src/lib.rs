@@ -21,6 +21,7 @@ mod rotation;
 mod scheduler;
 mod spec;
 mod tag;
+mod workers;
 
 pub use catalogue::{KeyFilter, KeyFilters};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

@@ -1,14 +1,12 @@
 //! Key material: how that of each spec is made, and made ready for use.
 
-use std::sync::Arc;
-
+use yaoku_crypto::Secret;
 use yaoku_crypto::aead::CommittingAead;
 use yaoku_crypto::asymmetric::{self, PrivateKey, PublicKey};
 use yaoku_crypto::mac::HmacKey;
-use yaoku_crypto::{Random, Secret};
 
 use crate::spec::Primitive;
-use crate::{Error, KeySpec};
+use crate::{Error, KeySpec, Kms};
 
 /// The material of one key version, ready for use from any number of threads.
 #[expect(clippy::large_enum_variant, reason = "always behind an Arc")]
@@ -22,6 +20,8 @@ pub(crate) enum Material {
 pub(crate) struct KeyPair {
     pub(crate) private: PrivateKey,
     pub(crate) public: PublicKey,
+    /// Whether the private key's operations must not hold up a thread of others.
+    pub(crate) is_slow: bool,
 }
 
 impl Material {
@@ -31,7 +31,7 @@ impl Material {
             Primitive::KeyPair(algorithm) => {
                 let private = PrivateKey::new(algorithm, material)?;
                 let public = PublicKey::from_spki_der(algorithm, private.public_key_der())?;
-                Self::KeyPair(KeyPair { private, public })
+                Self::KeyPair(KeyPair { private, public, is_slow: spec.is_slow() })
             }
             Primitive::Mac(hash) => Self::Mac(HmacKey::new(hash, material.expose())),
         })
@@ -59,16 +59,16 @@ impl Material {
     }
 }
 
-/// Makes fresh material. That of RSA takes up to seconds of a processor, so it is made where that harms nobody.
-pub(crate) async fn generate(spec: KeySpec, random: &Arc<dyn Random>) -> Result<Secret, Error> {
+/// Makes fresh material.
+pub(crate) async fn generate(kms: &Kms, spec: KeySpec) -> Result<Secret, Error> {
     match spec.primitive() {
-        Primitive::Aead(algorithm) => Ok(Secret::random(algorithm.key_len(), random.as_ref())?),
+        Primitive::Aead(algorithm) => Ok(Secret::random(algorithm.key_len(), kms.vault.random())?),
         // As long as the hash: RFC 2104, 3 discourages less, and more adds little.
-        Primitive::Mac(hash) => Ok(Secret::random(hash.output_len(), random.as_ref())?),
+        Primitive::Mac(hash) => Ok(Secret::random(hash.output_len(), kms.vault.random())?),
         Primitive::KeyPair(algorithm) => {
-            let random = random.clone();
-            let made = tokio::task::spawn_blocking(move || asymmetric::generate(algorithm, random.as_ref()));
-            Ok(made.await.map_err(|error| Error::Internal(error.into()))??)
+            let random = kms.vault.shared_random().clone();
+            let generate = move || asymmetric::generate(algorithm, random.as_ref());
+            Ok(if spec.is_slow() { kms.workers.long(generate).await?? } else { generate()? })
         }
     }
 }

@@ -92,7 +92,7 @@ impl KeyRecord {
         if expired && self.state != KeyState::PendingDeletion { KeyState::PendingImport } else { self.state }
     }
 
-    pub(crate) fn metadata(&self, id: KeyId, account: AccountId) -> KeyMetadata {
+    pub(crate) fn metadata(&self, id: KeyId, account: AccountId, now: Timestamp) -> KeyMetadata {
         KeyMetadata {
             id,
             account,
@@ -100,7 +100,7 @@ impl KeyRecord {
             usage: self.usage,
             origin: self.origin,
             protection: self.protection,
-            state: self.state,
+            state: self.state_at(now),
             created: self.created,
             description: self.description.clone(),
             primary: self.primary,

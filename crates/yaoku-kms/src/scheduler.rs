@@ -33,18 +33,13 @@ const AFTER_RESTORE: u64 = 7 * 86_400;
 const SCRUB_RETRY: u64 = 300;
 
 impl Kms {
-    /// Does what is due, again and again; never returns.
+    /// Does what is due, again and again; never returns. Scrubs take their time, and keys do not wait for them.
     pub async fn run_scheduler(&self) -> std::convert::Infallible {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            if let Err(error) = self.do_what_is_due().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "something due could not be done; trying again"
-                );
-            }
+        let keys = every_tick(|| self.do_keys_that_are_due());
+        let scrubs = every_tick(|| self.scrub_if_due());
+        tokio::select! {
+            never = keys => never,
+            never = scrubs => never,
         }
     }
 
@@ -59,6 +54,11 @@ impl Kms {
     /// # Errors
     /// The first failure, after everything else was tried.
     pub async fn do_what_is_due(&self) -> Result<(), Error> {
+        let keys = self.do_keys_that_are_due().await;
+        self.scrub_if_due().await.and(keys)
+    }
+
+    async fn do_keys_that_are_due(&self) -> Result<(), Error> {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
@@ -74,7 +74,7 @@ impl Kms {
                 break;
             }
         }
-        self.scrub_if_due().await.and(failure)
+        failure
     }
 
     /// Puts off, by a week, deletions that fell due between a backup and its restore: whoever restores a backup may well do so
@@ -196,5 +196,16 @@ impl Kms {
         let expected = vec![(scrub_name(), Some(revision))];
         let puts = vec![(scrub_name(), ScrubRecord { due }.encode()?)];
         self.commit(Changes { expected, puts, deletes: Vec::new() }).await.map(|_| ())
+    }
+}
+
+async fn every_tick<F: Future<Output = Result<(), Error>>>(mut work: impl FnMut() -> F) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = work().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "something due could not be done; trying again");
+        }
     }
 }

@@ -112,6 +112,11 @@ impl KeySpec {
         }
     }
 
+    /// Whether the private key's operations take so long that they must not hold up a thread of others.
+    pub(crate) const fn is_slow(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
     /// Whether keys of this spec have a primary version, which is used where the caller names none. Of a key pair, the
     /// caller names the version, for it holds the public key to it.
     pub const fn has_primary(self) -> bool {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use yaoku_crypto::Secret;
-use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::asymmetric::{PrivateKey, SigningAlgorithm};
 use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
@@ -86,9 +86,10 @@ impl Operation for AsymmetricSign {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
-        let private_key = &material.key_pair()?.private;
         call.proceed()?;
-        let bytes = private_key.sign(self.algorithm, kms.vault.random(), &self.digest).map_err(refused)?;
+        let (algorithm, digest, random) = (self.algorithm, self.digest, kms.vault.shared_random().clone());
+        let sign = move |private: &PrivateKey| private.sign(algorithm, random.as_ref(), &digest);
+        let bytes = with_private_key(kms, material, sign).await?;
         Ok(Made { key, version: self.key_pair.version, bytes })
     }
 }
@@ -203,8 +204,22 @@ pub(crate) async fn decrypt(
     ciphertext: &[u8],
 ) -> Result<Decrypted, Error> {
     let (key, material) = key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
-    let plaintext = material.key_pair()?.private.decrypt(algorithm, ciphertext).map_err(refused)?;
+    let ciphertext = ciphertext.to_vec();
+    let decrypt = move |private: &PrivateKey| private.decrypt(algorithm, &ciphertext);
+    let plaintext = with_private_key(kms, material, decrypt).await?;
     Ok(Decrypted { key, version: key_pair.version, plaintext })
+}
+
+/// Uses a private key, elsewhere if that takes long.
+async fn with_private_key<T: Send + 'static>(
+    kms: &Kms,
+    material: Arc<Material>,
+    work: impl FnOnce(&PrivateKey) -> Result<T, yaoku_crypto::Error> + Send + 'static,
+) -> Result<T, Error> {
+    let slow = material.key_pair()?.is_slow;
+    let done = move || material.key_pair().map(|pair| work(&pair.private));
+    let done = if slow { kms.workers.short(done).await? } else { done() };
+    done?.map_err(refused)
 }
 
 /// Says what is wrong with an argument; other failures are ours.

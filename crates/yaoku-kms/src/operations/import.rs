@@ -128,12 +128,12 @@ impl Operation for GetParametersForImport {
         call.proceed()?;
         let kind = KeyPairKind::of(self.wrapping_key);
         let random = kms.vault.shared_random().clone();
-        let made = tokio::task::spawn_blocking(move || {
+        let made = kms.workers.long(move || {
             let private_key = asymmetric::generate(kind.algorithm(), random.as_ref())?;
             let public_key = PrivateKey::new(kind.algorithm(), &private_key)?.public_key_der().to_vec();
             Ok::<_, yaoku_crypto::Error>((private_key, public_key))
         });
-        let (private_key, public_key) = made.await.map_err(|error| Error::Internal(error.into()))??;
+        let (private_key, public_key) = made.await??;
         let expires = kms.clock.now().plus_seconds(TOKEN_LIFE);
         let head = TokenHead { wrapping_key: kind, algorithm: self.algorithm, expires };
         let head = postcard::to_extend(&head, Vec::new()).map_err(|error| Error::Internal(error.into()))?;
@@ -166,9 +166,14 @@ impl Operation for ImportKeyMaterial {
         if self.expires.is_some_and(|expires| expires <= kms.clock.now()) {
             return Err(Error::invalid(Field::MaterialExpiry, "it must not be past"));
         }
-        let (private_key, algorithm) = self.open_token(kms, &key).await?;
+        let (algorithm, kind, private_key) = self.open_token(kms, &key).await?;
         let length = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?.key_len();
-        let unwrapped = algorithm.unwrap(&private_key, &self.wrapped, length);
+        let wrapped = self.wrapped;
+        let unwrapped = kms.workers.short(move || {
+            let private_key = PrivateKey::new(kind.algorithm(), &private_key)?;
+            algorithm.unwrap(&private_key, &wrapped, length)
+        });
+        let unwrapped = unwrapped.await?;
         // What follows is the same for material that does not unwrap, so that its caller learns nothing of why.
         let (material, acceptable) = match unwrapped {
             Ok(material) if material.len() == length => (material, true),
@@ -187,12 +192,13 @@ impl Operation for ImportKeyMaterial {
                 Some(version) => (version, kms.version(&key, version).await?.created),
                 None => (KeyVersionId::generate(kms.vault.random())?, now),
             };
+            // Also where the material has expired and the scheduler has not come to it yet.
+            if key.record.state_at(now) == KeyState::PendingImport {
+                key.record.state = KeyState::Enabled;
+            }
             key.record.primary = Some(version);
             key.record.versions = 1;
             key.record.imported = Some(imported);
-            if key.record.state == KeyState::PendingImport {
-                key.record.state = KeyState::Enabled;
-            }
             let mut changes = key_update(&key)?;
             let record = VersionRecord { created, material: Some(material.duplicate()) };
             changes.puts.push((version_name(key.account, key.id, version), record.encode()));
@@ -205,7 +211,7 @@ impl Operation for ImportKeyMaterial {
 }
 
 impl ImportKeyMaterial {
-    async fn open_token(&self, kms: &Kms, key: &Key) -> Result<(PrivateKey, ImportAlgorithm), Error> {
+    async fn open_token(&self, kms: &Kms, key: &Key) -> Result<(ImportAlgorithm, KeyPairKind, Secret), Error> {
         let opened = kms.vault.open_token(key.account.domain(), &label(key.id), &self.token).await?;
         let content = opened.ok_or(Error::ImportToken)?;
         let (&length, rest) = content.expose().split_first().ok_or(Error::ImportToken)?;
@@ -214,8 +220,7 @@ impl ImportKeyMaterial {
         if head.expires <= kms.clock.now() {
             return Err(Error::ImportTokenExpired);
         }
-        let private_key = Secret::new(private_key.to_vec());
-        Ok((PrivateKey::new(head.wrapping_key.algorithm(), &private_key)?, head.algorithm))
+        Ok((head.algorithm, head.wrapping_key, Secret::new(private_key.to_vec())))
     }
 }
 

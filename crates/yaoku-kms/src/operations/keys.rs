@@ -91,7 +91,7 @@ impl Operation for CreateKey {
         let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };
         if self.origin == Origin::Generated {
             let version = KeyVersionId::generate(kms.vault.random())?;
-            let material = Some(material::generate(self.spec, kms.vault.shared_random()).await?);
+            let material = Some(material::generate(kms, self.spec).await?);
             changes.puts.push((version_name(account, id, version), VersionRecord { created: now, material }.encode()));
             record.state = KeyState::Enabled;
             record.primary = self.spec.has_primary().then_some(version);
@@ -101,7 +101,7 @@ impl Operation for CreateKey {
         if !kms.commit(changes).await? {
             return Err(Error::Internal("a new key id was in use already".into()));
         }
-        Ok(record.metadata(id, account))
+        Ok(record.metadata(id, account, now))
     }
 }
 
@@ -118,7 +118,7 @@ impl Operation for DescribeKey {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key).await?;
         call.proceed()?;
-        Ok(key.record.metadata(key.id, key.account))
+        Ok(key.record.metadata(key.id, key.account, kms.clock.now()))
     }
 }
 

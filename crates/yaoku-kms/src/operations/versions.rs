@@ -1,5 +1,6 @@
 //! Versions of keys, and when new ones are made.
 
+use yaoku_crypto::Secret;
 use yaoku_iam::ResourceKind::Key as KeyResource;
 
 use super::{Listing, Page};
@@ -29,6 +30,8 @@ impl Operation for CreateKeyVersion {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyVersion, Error> {
         let id = kms.admit(call, &Self::SPEC, &self.key).await?.id;
+        // Made once, after the first look: that of RSA takes its time.
+        let mut material = None;
         for _ in 0..32 {
             let key = kms.stored_key(call.principal.account(), id).await?;
             Self::SPEC.states.check(key.record.state_at(kms.clock.now()))?;
@@ -50,7 +53,14 @@ impl Operation for CreateKeyVersion {
                 return Err(Error::LimitExceeded(format!("a key gets a new version at most every {days} days")));
             }
             call.proceed()?;
-            if let Some(version) = rotate(kms, key, now).await? {
+            let made = match &material {
+                Some(made) => made,
+                None => {
+                    material = Some(material::generate(kms, key.record.spec).await?);
+                    continue;
+                }
+            };
+            if let Some(version) = rotate_to(kms, key, now, made.duplicate()).await? {
                 return Ok(version);
             }
         }
@@ -60,15 +70,19 @@ impl Operation for CreateKeyVersion {
 
 /// Gives a key a new version of fresh random material, its primary one if it has such; none if another change of the key
 /// came first.
-pub(crate) async fn rotate(kms: &Kms, mut key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
+pub(crate) async fn rotate(kms: &Kms, key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
+    let material = material::generate(kms, key.record.spec).await?;
+    rotate_to(kms, key, now, material).await
+}
+
+async fn rotate_to(kms: &Kms, mut key: Key, now: Timestamp, material: Secret) -> Result<Option<KeyVersion>, Error> {
     let id = KeyVersionId::generate(kms.vault.random())?;
-    let material = Some(material::generate(key.record.spec, kms.vault.shared_random()).await?);
     key.record.primary = key.record.spec.has_primary().then_some(id);
     key.record.versions = key.record.versions.saturating_add(1);
     key.record.last_version = now;
     key.record.last_rotation = now;
     let mut changes = key_update(&key)?;
-    let version = VersionRecord { created: now, material };
+    let version = VersionRecord { created: now, material: Some(material) };
     changes.puts.push((version_name(key.account, key.id, id), version.encode()));
     Ok(kms.commit(changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
 }
