@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -34,6 +35,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let mut signals = Signals::take().map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
     limit_process(&settings.limits);
     let mut running = start(settings, Arc::new(SystemClock)).await?;
+    lock_memory();
     if let Err(error) = running.greeting.print(&mut stdout()) {
         tracing::warn!(%error, "standard output can't be written");
     }
@@ -194,6 +196,20 @@ async fn listen(name: &str, anywhere: bool) -> Result<TcpListener, Error> {
     }
     let address = *found.first().ok_or_else(|| form("the name stands for no address".into()))?;
     TcpListener::bind(address).await.map_err(|error| Error::Listen { address, error })
+}
+
+/// Keeps the process's memory, which holds keys, out of swap. Only where the system sets no bound to that: with one, the
+/// process would later find no memory.
+fn lock_memory() {
+    let unbounded = Rlimit { current: None, maximum: None };
+    let allowed = setrlimit(Resource::Memlock, unbounded).is_ok() || getrlimit(Resource::Memlock).current.is_none();
+    // Pages are locked when they are first touched: stacks and buffers cost no more than they use.
+    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    let locked = if allowed { mlockall(flags) } else { Err(rustix::io::Errno::PERM) };
+    if let Err(error) = locked {
+        let advice = "give the process unlimited locked memory (LimitMEMLOCK=infinity), or turn swap off";
+        tracing::info!(%error, advice, "memory can't be locked, and keys may come into swap");
+    }
 }
 
 /// Allows the process the files that its connections need, and no core dump, which would hold keys.

@@ -277,6 +277,19 @@ impl rustls::client::danger::ServerCertVerifier for Seen {
 }
 
 #[test]
+fn memory_is_locked_or_the_log_says_that_it_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = support::Server::start(&data);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim().to_owned();
+    // The log is written by a thread of its own.
+    let said = || std::fs::read_to_string(support::log_of(&data)).unwrap().contains("memory can't be locked");
+    support::wait_until("a word on locked memory", || (locked == "0 kB") == said());
+    server.client().create_key(&[]);
+}
+
+#[test]
 fn a_limit_on_file_sizes_is_an_error_and_no_end() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
     let dir = tempfile::tempdir().unwrap();
