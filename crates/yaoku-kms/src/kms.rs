@@ -26,7 +26,7 @@ use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId
 /// Records read from the store at a time.
 const PAGE: usize = 1000;
 /// How often a change is tried against others of the same key.
-const ATTEMPTS: usize = 32;
+pub(crate) const ATTEMPTS: usize = 32;
 /// How long a commit may take to come back from the store's feed.
 const APPLY_DEADLINE: Duration = Duration::from_secs(30);
 

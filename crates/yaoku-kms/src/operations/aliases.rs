@@ -4,11 +4,9 @@ use yaoku_iam::ResourceKind::{Alias, AliasContainer, Key as KeyResource};
 use yaoku_seal::Changes;
 
 use super::{Listing, Page};
-use crate::kms::contended;
+use crate::kms::{ATTEMPTS, contended};
 use crate::record::{AliasRecord, alias_name, key_name};
 use crate::{Access, AliasName, Call, Error, KeyId, Kms, Operation, OperationSpec, StateRule};
-
-const ATTEMPTS: usize = 32;
 
 const fn write(name: &'static str, states: StateRule) -> OperationSpec {
     OperationSpec { name, permissions: &[], resources: &[Alias, KeyResource], states, access: Access::Write }

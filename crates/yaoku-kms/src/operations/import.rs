@@ -12,7 +12,7 @@ use yaoku_iam::ResourceKind::Key as KeyResource;
 use yaoku_seal::Changes;
 
 use crate::keyring::Key;
-use crate::kms::{contended, key_update};
+use crate::kms::{ATTEMPTS, contended, key_update};
 use crate::record::{Imported, KeyRecord, ScrubRecord, VersionRecord, scrub_name, version_name};
 use crate::{
     Access, Call, Error, Field, KeyId, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin, StateRule,
@@ -21,8 +21,6 @@ use crate::{
 
 /// Seconds that an import token serves.
 const TOKEN_LIFE: u64 = 86_400;
-/// How often a change is tried against others of the same key.
-const ATTEMPTS: usize = 32;
 
 const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
     OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use yaoku_iam::ResourceKind::Key as KeyResource;
 use yaoku_seal::Changes;
 
-use crate::kms::{Changed, contended};
+use crate::kms::{ATTEMPTS, Changed, contended};
 use crate::record::{KeyRecord, key_name};
 use crate::tag::check_key;
 use crate::{Access, Call, Error, Field, KeyId, Kms, Operation, OperationSpec, StateRule, Tag, Tags};
@@ -208,7 +208,7 @@ async fn change_tags(
     for key in &keys {
         kms.admit(call, spec, &(*key).into()).await?;
     }
-    for _ in 0..32 {
+    for _ in 0..ATTEMPTS {
         let mut changes = Changes::default();
         for id in &keys {
             let mut key = kms.stored_key(account, *id).await?;

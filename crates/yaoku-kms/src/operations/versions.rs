@@ -5,7 +5,7 @@ use yaoku_iam::ResourceKind::Key as KeyResource;
 
 use super::{Listing, Page};
 use crate::keyring::Key;
-use crate::kms::{Changed, contended, key_update, versions};
+use crate::kms::{ATTEMPTS, Changed, contended, key_update, versions};
 use crate::material;
 use crate::record::{KeyRecord, VersionRecord, version_name};
 use crate::spec::Primitive;
@@ -32,7 +32,7 @@ impl Operation for CreateKeyVersion {
         let id = kms.admit(call, &Self::SPEC, &self.key).await?.id;
         // Made once, after the first look: that of RSA takes its time.
         let mut material = None;
-        for _ in 0..32 {
+        for _ in 0..ATTEMPTS {
             let key = kms.stored_key(call.principal.account(), id).await?;
             Self::SPEC.states.check(key.record.state_at(kms.clock.now()))?;
             if key.record.origin == Origin::External {

@@ -56,8 +56,10 @@ impl Files {
             if self.is_there(anchor::FILE)? {
                 return Err(Error::Corrupt(format!("{} is missing", self.dir.join(STORE).display())));
             }
-            database::prepare(&self.create_aside(SCRUBBED)?)?;
-            self.install(SCRUBBED)?;
+            let (database, aside) = self.create_aside(SCRUBBED)?;
+            database::prepare(&database)?;
+            drop(database);
+            self.install(aside)?;
         }
         self.open()
     }
@@ -96,16 +98,18 @@ impl Files {
     }
 
     /// Makes an empty file aside.
-    pub(super) fn create_aside(&self, name: &str) -> Result<Database, Error> {
+    pub(super) fn create_aside(&self, name: &str) -> Result<(Database, Aside), Error> {
         self.remove(name)?;
+        let aside = Aside(self.dir.join(name));
         let mut builder = Database::builder();
         builder.set_cache_size(self.options.cache_bytes);
-        builder.create_with_backend(self.backend(name)?).map_err(database::of_any)
+        let database = builder.create_with_backend(self.backend(name)?).map_err(database::of_any)?;
+        Ok((database, aside))
     }
 
     /// Puts a file that was made aside in the place of the store's.
-    pub(super) fn install(&self, name: &str) -> Result<(), Error> {
-        std::fs::rename(self.dir.join(name), self.dir.join(STORE)).map_err(unavailable(&self.dir))?;
+    pub(super) fn install(&self, aside: Aside) -> Result<(), Error> {
+        std::fs::rename(&aside.0, self.dir.join(STORE)).map_err(unavailable(&self.dir))?;
         self.sync_names()
     }
 
@@ -119,18 +123,8 @@ impl Files {
         self.sync_failed.store(false, Ordering::Release);
     }
 
-    /// Removes what a failure left; what can't be removed now is at the next start.
-    pub(super) fn discard(&self, name: &str) {
-        if let Err(error) = self.remove(name) {
-            tracing::warn!(%error, "a file in the making can't be removed");
-        }
-    }
-
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
-        match std::fs::remove_file(self.dir.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unavailable(&self.dir)(error)),
-            _ => Ok(()),
-        }
+        remove(&self.dir.join(name)).map_err(unavailable(&self.dir))
     }
 
     fn backend(&self, name: &str) -> Result<Watched, Error> {
@@ -142,6 +136,19 @@ impl Files {
 
     fn sync_names(&self) -> Result<(), Error> {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unavailable(&self.dir))
+    }
+}
+
+/// A file in the making. When this is dropped, the file is removed, unless it has taken the store's name by then: so nothing
+/// is left of it, whatever cuts its making off.
+pub(super) struct Aside(PathBuf);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.0) {
+            // At the next start it is.
+            tracing::warn!(%error, "a file in the making can't be removed");
+        }
     }
 }
 
@@ -182,6 +189,14 @@ impl StorageBackend for Watched {
 fn unavailable(path: &Path) -> impl Fn(io::Error) -> Error {
     let path = path.to_owned();
     move |error| Error::Unavailable(format!("{}: {error}", path.display()))
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::database::{META, REVISION, ROWS, of_any, read_meta, write_new};
-use super::files::{Files, RESCUED};
+use super::files::{Aside, Files, RESCUED};
 use crate::{Error, Revision};
 
 /// Rows copied in one transaction.
@@ -19,22 +19,12 @@ const ROWS_A_TRANSACTION: usize = 20_000;
 /// A copy of a snapshot, in a file of its own.
 pub(super) struct Copy {
     database: Database,
-    name: &'static str,
+    aside: Aside,
 }
 
-/// Copies a snapshot into a file of that name. Nothing is left of it if that fails.
-pub(super) fn copy(files: &Files, name: &'static str, snapshot: &ReadTransaction) -> Result<Copy, Error> {
-    let copied = files.create_aside(name).and_then(|database| fill(database, snapshot));
-    match copied {
-        Ok(database) => Ok(Copy { database, name }),
-        Err(error) => {
-            files.discard(name);
-            Err(error)
-        }
-    }
-}
-
-fn fill(database: Database, snapshot: &ReadTransaction) -> Result<Database, Error> {
+/// Copies a snapshot into a file of that name.
+pub(super) fn copy(files: &Files, name: &str, snapshot: &ReadTransaction) -> Result<Copy, Error> {
+    let (database, aside) = files.create_aside(name)?;
     let meta = read_meta(snapshot)?;
     write_new(&database, &meta.id, meta.revision)?;
     let rows = snapshot.open_table(ROWS).map_err(of_any)?;
@@ -50,7 +40,7 @@ fn fill(database: Database, snapshot: &ReadTransaction) -> Result<Database, Erro
         }
         write.commit().map_err(of_any)?;
     }
-    Ok(database)
+    Ok(Copy { database, aside })
 }
 
 impl Copy {
@@ -62,11 +52,6 @@ impl Copy {
         current: &Database,
         changed: &BTreeSet<Vec<u8>>,
     ) -> Result<Database, Error> {
-        let name = self.name;
-        self.catch_up(files, current, changed).inspect_err(|_| files.discard(name))
-    }
-
-    fn catch_up(self, files: &Files, current: &Database, changed: &BTreeSet<Vec<u8>>) -> Result<Database, Error> {
         let read = current.begin_read().map_err(of_any)?;
         let revision: Revision = read_meta(&read)?.revision;
         let rows = read.open_table(ROWS).map_err(of_any)?;
@@ -83,7 +68,7 @@ impl Copy {
             meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
         }
         write.commit().map_err(of_any)?;
-        files.install(self.name)?;
+        files.install(self.aside)?;
         Ok(self.database)
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::anchor::Anchor;
 use super::database::{META, REVISION, ROWS, get, guarded, of_any, read_meta};
-use super::files::{Files, SCRUBBED};
+use super::files::Files;
 use super::{Opened, Shared, scrub};
 use crate::{Change, Error, Outcome, Revision, Transaction};
 
@@ -101,7 +101,7 @@ impl Writer {
                 refuse(replies, &Error::Corrupt(why));
             }
             Err(error) => {
-                self.failed = Some((error.to_string(), Instant::now()));
+                self.note_failure(&error);
                 // redb refuses everything after a failed write: only opening the file anew tells what it holds.
                 let intended = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed(_))).count();
                 let landed = self.reopen().is_ok() && self.revision.0 == before.0 + intended as u64;
@@ -144,6 +144,10 @@ impl Writer {
         }
     }
 
+    fn note_failure(&mut self, error: &Error) {
+        self.failed = Some((error.to_string(), Instant::now()));
+    }
+
     /// Fails for some time after a failed write: each attempt opens the file anew, which takes the longer the larger it is.
     fn pause(&self) -> Result<(), Error> {
         match &self.failed {
@@ -158,7 +162,10 @@ impl Writer {
         if opened.is_open() && !self.shared.files.has_sync_failure() {
             return Ok(opened);
         }
-        self.recover().inspect_err(|error| self.failed = Some((error.to_string(), Instant::now())))?;
+        if let Err(error) = self.recover() {
+            self.note_failure(&error);
+            return Err(error);
+        }
         self.shared.opened()
     }
 
@@ -218,7 +225,7 @@ impl Writer {
         match &written {
             Ok(()) => self.failed = None,
             Err(error) => {
-                self.failed = Some((error.to_string(), Instant::now()));
+                self.note_failure(error);
                 drop(self.recover());
             }
         }
@@ -228,14 +235,14 @@ impl Writer {
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
         let cut_off = || Error::Unavailable("a failed write cut the scrub off".into());
         let ready = self.ready().and_then(|opened| Ok((opened, self.noted.take().ok_or_else(cut_off)?)));
-        let (opened, noted) = ready.inspect_err(|_| self.shared.files.discard(SCRUBBED))?;
+        let (opened, noted) = ready?;
         match opened.with(|database| guarded(|| finish(&self.shared.files, database, &noted))) {
             Ok(copy) => {
                 self.shared.replace(copy);
                 Ok(())
             }
             Err(error) => {
-                self.failed = Some((error.to_string(), Instant::now()));
+                self.note_failure(&error);
                 drop(self.recover());
                 Err(error)
             }
