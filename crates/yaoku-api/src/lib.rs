@@ -4,6 +4,7 @@
 //! operation, and [`pipeline`] takes a request through all of it.
 
 pub mod actions;
+mod audit;
 pub mod http;
 pub mod metrics;
 pub mod pipeline;

@@ -26,6 +26,8 @@ pub struct Metrics {
     keys: Family<[(&'static str, &'static str); 1], Gauge>,
     scheduler_lag: Gauge<f64, AtomicU64>,
     nonce_reach: Gauge,
+    audit_records: Gauge,
+    audit_failing: Gauge,
     connections: ConnectionMetrics,
 }
 
@@ -38,6 +40,7 @@ impl Metrics {
         let names = actions::all().map(|action| action.name).chain([UNKNOWN]).collect();
         let requests = Arc::new(Requests::new(names));
         let (keys, scheduler_lag, nonce_reach) = (Family::default(), Gauge::default(), Gauge::default());
+        let (audit_records, audit_failing) = (Gauge::default(), Gauge::default());
         let connections = ConnectionMetrics::default();
         let mut registry = Registry::with_prefix("yaoku");
         registry.register("requests", "Requests by action and outcome", Outcomes(requests.clone()));
@@ -57,6 +60,12 @@ impl Metrics {
             "How far a client's clock may be behind: less than 900 means that --nonce-capacity is too small for the load",
             nonce_reach.clone(),
         );
+        registry.register("audit_records", "Records in the audit log since it began", audit_records.clone());
+        registry.register(
+            "audit_failing",
+            "1 while the audit log can't be written and calls are refused",
+            audit_failing.clone(),
+        );
         registry.register("connections", "Open connections", connections.open.clone());
         registry.register(
             "connections_closed",
@@ -73,7 +82,7 @@ impl Metrics {
             "The version of yaoku",
             prometheus_client::metrics::info::Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Self { registry, requests, keys, scheduler_lag, nonce_reach, connections }
+        Self { registry, requests, keys, scheduler_lag, nonce_reach, audit_records, audit_failing, connections }
     }
 
     /// Counts a request. `action` is its position in [`actions::all`], none for one that is not known.
@@ -94,6 +103,12 @@ impl Metrics {
     /// Sets the seconds that a client's clock may be behind, as the nonce table has it.
     pub fn nonces(&self, reach: u64) {
         self.nonce_reach.set(signed(reach));
+    }
+
+    /// Sets how many records the audit log has, and whether it can't be written.
+    pub fn audit(&self, records: u64, failing: bool) {
+        self.audit_records.set(signed(records));
+        self.audit_failing.set(failing.into());
     }
 
     /// What servers of connections count in.

@@ -9,11 +9,13 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
+use yaoku_audit::Trail;
 use yaoku_crypto::{Random, SystemRandom};
 use yaoku_iam::{AccessKey, Iam};
 use yaoku_kms::{Clock, Kms};
 
 use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
+use crate::audit;
 use crate::http::{Handler, Incoming};
 use crate::metrics::Metrics;
 use crate::wire::nonce::NonceTable;
@@ -39,6 +41,8 @@ pub struct Service {
     region: String,
     nonces: NonceTable,
     metrics: Arc<Metrics>,
+    /// None where the operator switched it off.
+    trail: Option<Arc<Trail>>,
 }
 
 impl Service {
@@ -48,11 +52,12 @@ impl Service {
         iam: Arc<Iam>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        trail: Option<Arc<Trail>>,
         config: ServiceConfig,
     ) -> Self {
         // Requests captured before this process began are not remembered: TLS is what keeps them from being captured.
         let nonces = NonceTable::new(config.nonce_capacity, 0);
-        Self { kms, iam, clock, region: config.region, nonces, metrics }
+        Self { kms, iam, clock, region: config.region, nonces, metrics, trail }
     }
 
     /// Answers a request of the protocol.
@@ -66,12 +71,13 @@ impl Service {
             Ok(params) => Format::requested(params, &parts.headers),
             Err(_) => Ok(Format::accepted(&parts.headers)),
         };
-        let mut called = Called { action: None, access_key: None };
+        let mut called = Called { asked: String::new(), claimed: String::new(), action: None, access_key: None };
         let result = match (&params, &format) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
             (Ok(params), Ok(format)) => self.run(parts, body, params, *format, request_id, &mut called).await,
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
+        let result = self.recorded(request, params.as_ref().ok(), request_id, &called, result).await;
         let response = match &result {
             Ok(_) => StatusCode::OK,
             Err(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -87,6 +93,44 @@ impl Service {
         let mut response = reply(response, format.content_type(), body);
         response.headers_mut().insert(REQUEST_ID, request_id.header());
         response
+    }
+
+    /// Lets a result go once its record is written.
+    async fn recorded(
+        &self,
+        request: &Incoming,
+        params: Option<&Params<'_>>,
+        request_id: RequestId,
+        called: &Called,
+        result: Result<Reply, WireError>,
+    ) -> Result<Reply, WireError> {
+        let Some(trail) = &self.trail else { return result };
+        if called.asked == UNRECORDED {
+            return result;
+        }
+        let answered = result.as_ref().ok().and_then(|reply| answered_key(reply));
+        let record = audit::record(&audit::Call {
+            request_id,
+            millis: self.clock.now().0,
+            parts: &request.parts,
+            host: &host(&request.parts),
+            source: request.peer.ip(),
+            region: &self.region,
+            api_version: API_VERSION,
+            params,
+            asked: &called.asked,
+            action: called.action,
+            access_key: called.access_key.as_deref(),
+            claimed: &called.claimed,
+            answered,
+            error: result.as_ref().err(),
+        });
+        let record = record.map_err(|error| {
+            tracing::error!(%request_id, %error, "internal failure");
+            WireError::internal()
+        })?;
+        trail.record(record).await.map_err(|_| WireError::unrecorded())?;
+        result
     }
 
     /// Takes a request that could be parsed to its result.
@@ -111,6 +155,14 @@ impl Service {
             body,
         };
         let claim = credentials::authentication(&received)?;
+        called.asked = claim.action.to_owned();
+        called.claimed = claim.access_key_id.to_owned();
+        if let Some(trail) = &self.trail
+            && claim.action != UNRECORDED
+        {
+            // Nothing is done whose record could not be written.
+            trail.admit().map_err(|_| WireError::unrecorded())?;
+        }
         let access_key = self.authenticate(&claim)?;
         called.access_key = Some(access_key.clone());
         if claim.version != API_VERSION {
@@ -153,6 +205,14 @@ impl Service {
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
+        if let Some(trail) = &self.trail
+            && trail.admit().is_err()
+        {
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not ready: the audit log can't be written, so calls are refused; the log says why\n",
+            );
+        }
         match self.kms.health().await {
             Ok(()) => plain(StatusCode::OK, "ready\n"),
             Err(error) => {
@@ -173,6 +233,9 @@ impl Service {
         let now = i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX);
         let reach = now.saturating_sub(self.nonces.highest_floor()).clamp(0, clock_window::TOLERANCE);
         self.metrics.nonces(reach.unsigned_abs());
+        if let Some(trail) = &self.trail {
+            self.metrics.audit(trail.head().size, trail.failure().is_some());
+        }
         reply(StatusCode::OK, Metrics::CONTENT_TYPE, Bytes::from(self.metrics.render()))
     }
 }
@@ -190,8 +253,34 @@ impl Handler for Service {
 
 /// What is known of a call for its log line.
 struct Called {
+    /// The action as it was asked for, known or not.
+    asked: String,
+    /// The AccessKey that was claimed, proven or not.
+    claimed: String,
     action: Option<&'static Action>,
     access_key: Option<Arc<AccessKey>>,
+}
+
+/// The one action that leaves no record: clients ask it of every region, unasked.
+const UNRECORDED: &str = "DescribeRegions";
+
+/// The key that an answer in JSON names.
+fn answered_key(reply: &[u8]) -> Option<&str> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Named<'a> {
+        #[serde(borrow)]
+        key_id: Option<&'a str>,
+        #[serde(borrow)]
+        key_metadata: Option<Metadata<'a>>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Metadata<'a> {
+        key_id: &'a str,
+    }
+    let named: Named<'_> = serde_json::from_slice(reply).ok()?;
+    named.key_id.or(named.key_metadata.map(|metadata| metadata.key_id))
 }
 
 /// One line a call: nothing of its parameters, which may be secret.

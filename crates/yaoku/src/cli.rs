@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_appender::non_blocking::WorkerGuard;
 
+use crate::audit::AuditCommand;
 use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::{Error, logging, maintenance, restore, serve, signals};
 
@@ -57,6 +58,9 @@ enum Command {
         #[command(flatten)]
         store: StoreOptions,
     },
+    /// Read and check the audit log
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
     /// Print the version
     Version,
 }
@@ -119,6 +123,7 @@ impl Command {
                 let told = runtime()?.block_on(restore::restore(settings(store)?, &file, replace))?;
                 say(&told)
             }
+            Self::Audit(command) => command.run(),
             Self::Version => say(concat!("yaoku ", env!("CARGO_PKG_VERSION"))),
         }
     }

@@ -48,6 +48,9 @@ pub enum Error {
     /// Identities can't be used.
     #[error(transparent)]
     Iam(#[from] yaoku_iam::Error),
+    /// The audit log can't be used, or is not whole.
+    #[error("the audit log: {0}")]
+    Audit(#[from] yaoku_audit::Error),
     /// Keys can't be read.
     #[error("the keys can't be read: {0}")]
     Kms(#[from] yaoku_kms::Error),

@@ -4,6 +4,7 @@
 //! be used from a test as well. [`control`] is how `yaoku backup` and `yaoku seal rotate` reach a running server, and
 //! [`restore`] puts a backup in the place of a store.
 
+mod audit;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -20,6 +20,7 @@ use yaoku_seal::Vault;
 use yaoku_store::Embedded;
 
 use crate::Error;
+use crate::audit;
 use crate::config::{SealSettings, Settings};
 use crate::control::ControlSocket;
 use crate::datadir::DataDir;
@@ -67,6 +68,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     scheduler: JoinHandle<std::convert::Infallible>,
     control: ControlSocket,
+    audit: Option<audit::Keeper>,
     kms: Weak<Kms>,
     vault: Weak<Vault>,
     data_dir: DataDir,
@@ -90,6 +92,14 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let Opened { iam, account, first_start, drawn } = Iam::open(&vault, settings.bootstrap).await?;
     let iam = Arc::new(iam);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms).await?;
+    let audit = match settings.audit {
+        Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
+        None => {
+            tracing::warn!("the audit log is switched off: calls leave no record");
+            None
+        }
+    };
+    let trail = audit.as_ref().map(audit::Keeper::trail);
     let scheduler = tokio::spawn({
         let kms = kms.clone();
         async move { kms.run_scheduler().await }
@@ -97,7 +107,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let metrics = Arc::new(Metrics::new());
     let config = ServiceConfig { region: settings.region.clone(), nonce_capacity: settings.nonce_capacity };
     let weak_kms = Arc::downgrade(&kms);
-    let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), config));
+    let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), trail, config));
     let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
@@ -107,7 +117,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let greeting =
         Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
     let vault = Arc::downgrade(&vault);
-    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, kms: weak_kms, vault, data_dir })
+    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, audit, kms: weak_kms, vault, data_dir })
 }
 
 impl Running {
@@ -153,6 +163,9 @@ impl Running {
         }
         self.scheduler.abort();
         let _ = self.scheduler.await;
+        if let Some(audit) = self.audit {
+            audit.close().await;
+        }
         self.control.close().await;
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         let released = async {

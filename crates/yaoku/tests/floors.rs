@@ -10,7 +10,7 @@ use serde_json::Value;
 const FLOORS: &[&[&str]] = &[
     &["yaoku-crypto", "yaoku-store"],
     &["yaoku-seal"],
-    &["yaoku-iam"],
+    &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
     &["yaoku-api"],
     &["yaoku", "yaoku-bench"],

@@ -8,6 +8,7 @@ mod arguments;
 mod asymmetric;
 mod crypto;
 mod data_keys;
+mod exposure;
 mod failure;
 mod import;
 mod keys;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
 pub use arguments::fuzzing;
+pub use exposure::Exposure;
 pub use unsupported::UNSUPPORTED;
 
 use crate::wire::response;
@@ -51,6 +53,8 @@ pub struct Param {
     pub name: &'static str,
     /// Whether a request without it fails.
     pub required: bool,
+    /// Whether the audit trail may show it.
+    pub exposure: Exposure,
 }
 
 /// The body of a reply, wiped when it was sent.
@@ -94,11 +98,11 @@ const FAMILIES: &[&[Action]] = &[
 ];
 
 const fn required(name: &'static str) -> Param {
-    Param { name, required: true }
+    Param { name, required: true, exposure: exposure::of(name) }
 }
 
 const fn optional(name: &'static str) -> Param {
-    Param { name, required: false }
+    Param { name, required: false, exposure: exposure::of(name) }
 }
 
 /// One request whose caller is proven, on its way through an action.

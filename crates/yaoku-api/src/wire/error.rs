@@ -273,6 +273,13 @@ impl WireError {
         )
     }
 
+    /// No record, no result: the operator must look after the audit log.
+    pub fn unrecorded() -> Self {
+        let message =
+            "The audit log can't be written, so the call is not answered; it may have been executed. Try again.";
+        Self::new(Code::ServiceUnavailableTemporary, message)
+    }
+
     /// A retry will help.
     pub fn unavailable() -> Self {
         Self::new(Code::ServiceUnavailableTemporary, "The service is temporarily unavailable; try again.")

@@ -7,6 +7,6 @@ mod options;
 mod secrets;
 mod settings;
 
-pub use options::{LogFormat, LogLevel, Options, StoreOptions};
+pub use options::{AuditSync, LogFormat, LogLevel, Options, StoreOptions};
 pub(crate) use secrets::SECRET_VARIABLES;
 pub use settings::{SealSettings, Settings, StoreSettings};

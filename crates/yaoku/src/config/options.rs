@@ -76,6 +76,28 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_delay: Option<u64>,
 
+    /// Whether each call leaves a record in the audit log [default: true]
+    #[arg(long, env = "YAOKU_AUDIT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<bool>,
+
+    /// When a call is answered: `durable`, when its record is on disk; `batched`, up to 200 ms before, so that a crash
+    /// loses the records of calls that were answered [default: durable]
+    #[arg(long, env = "YAOKU_AUDIT_SYNC", value_name = "WHEN", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_sync: Option<AuditSync>,
+
+    /// MiB of the audit log, beyond which the oldest 64 MiB are dropped [default: nothing is dropped]
+    #[arg(long, env = "YAOKU_AUDIT_RETAIN_MIB", value_name = "MIB", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_retain_mib: Option<u64>,
+
+    /// Days that the audit log is kept, in pieces of 64 MiB [default: for ever]
+    #[arg(long, env = "YAOKU_AUDIT_RETAIN_DAYS", value_name = "DAYS", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_retain_days: Option<u64>,
+
     /// Certificate chain for TLS, in PEM form; read again on SIGHUP
     #[arg(long, env = "YAOKU_TLS_CERT", value_name = "FILE", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +221,17 @@ pub struct StoreOptions {
     /// Unix socket of a running server [default: DIR/control.sock]
     #[arg(long, env = "YAOKU_CONTROL_SOCKET", value_name = "PATH")]
     pub control_socket: Option<PathBuf>,
+}
+
+/// When a call's audit record counts as written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditSync {
+    /// When it is on disk.
+    #[default]
+    Durable,
+    /// When it waits to be written.
+    Batched,
 }
 
 /// How much is logged.

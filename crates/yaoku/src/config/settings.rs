@@ -10,7 +10,7 @@ use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
 
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
-use super::{LogFormat, LogLevel, Options};
+use super::{AuditSync, LogFormat, LogLevel, Options};
 use crate::Error;
 
 /// How a server is set up.
@@ -33,6 +33,8 @@ pub struct Settings {
     pub nonce_capacity: usize,
     /// The domain.
     pub kms: KmsConfig,
+    /// The audit log; none where it is switched off.
+    pub audit: Option<yaoku_audit::Options>,
     /// How much is logged.
     pub log: LogLevel,
     /// In what form.
@@ -85,6 +87,7 @@ impl Settings {
                 1..=1 << 30,
             )?,
             kms: kms(options)?,
+            audit: audit(options)?,
             log: options.log.unwrap_or_default(),
             log_format: options.log_format.unwrap_or_default(),
         })
@@ -195,6 +198,28 @@ fn region(text: &str) -> Result<String, Error> {
             Err(refusal(format!("--region {text:?}: a region has 1 to 64 lower-case letters, digits and hyphens")))
         }
     }
+}
+
+/// Bytes of a segment of the audit log.
+const SEGMENT: u64 = 64 << 20;
+
+fn audit(options: &Options) -> Result<Option<yaoku_audit::Options>, Error> {
+    let within = |name, given: Option<u64>, range: std::ops::RangeInclusive<u64>| match given {
+        Some(given) if !range.contains(&given) => Err(beyond(name, &range)),
+        given => Ok(given),
+    };
+    let mib = within("audit-retain-mib", options.audit_retain_mib, 128..=1 << 40)?;
+    let days = within("audit-retain-days", options.audit_retain_days, 1..=36_500)?;
+    let chosen = yaoku_audit::Options {
+        sync: match options.audit_sync.unwrap_or_default() {
+            AuditSync::Durable => yaoku_audit::Sync::Durable,
+            AuditSync::Batched => yaoku_audit::Sync::Batched,
+        },
+        segment_bytes: SEGMENT,
+        retained_bytes: mib.map(|mib| mib << 20),
+        retained_age: days.map(|days| Duration::from_secs(days * 86_400)),
+    };
+    Ok(options.audit.unwrap_or(true).then_some(chosen))
 }
 
 fn limits(options: &Options) -> Result<Limits, Error> {

@@ -1,0 +1,135 @@
+//! The audit record of a call: what is known of it, without secrets, in bounded size.
+
+use std::net::IpAddr;
+
+use http::header::USER_AGENT;
+use http::request::Parts;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use yaoku_audit::{Event, Identity, ReadWrite};
+use yaoku_iam::{AccessKey, Principal};
+use yaoku_kms::Access;
+
+use crate::actions::{Action, Exposure};
+use crate::wire::time::format_time;
+use crate::wire::{Params, RequestId, WireError};
+
+/// Bytes of a parameter that a record shows, and of a sentence.
+const MAX_VALUE: usize = 512;
+/// Bytes of a name that a stranger chose.
+const MAX_NAME: usize = 128;
+/// Parameters that a record shows.
+const MAX_PARAMS: usize = 64;
+
+/// What is known of a call that was answered.
+pub(crate) struct Call<'a> {
+    pub(crate) request_id: RequestId,
+    pub(crate) millis: u64,
+    pub(crate) parts: &'a Parts,
+    pub(crate) host: &'a str,
+    pub(crate) source: IpAddr,
+    pub(crate) region: &'a str,
+    pub(crate) api_version: &'a str,
+    pub(crate) params: Option<&'a Params<'a>>,
+    /// The action as it was asked for, known or not.
+    pub(crate) asked: &'a str,
+    pub(crate) action: Option<&'static Action>,
+    pub(crate) access_key: Option<&'a AccessKey>,
+    /// Of an AccessKey that was claimed, proven or not.
+    pub(crate) claimed: &'a str,
+    /// Key or alias that the answer names.
+    pub(crate) answered: Option<&'a str>,
+    pub(crate) error: Option<&'a WireError>,
+}
+
+/// The record of a call.
+pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
+    let request_id = call.request_id.to_string();
+    let time = format_time(call.millis);
+    let source = call.source.to_string();
+    let agent = call.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (resource_type, resource_name) = resource(call);
+    let event = Event {
+        event_id: &request_id,
+        event_version: "1",
+        event_time: &time,
+        event_type: "ApiCall",
+        event_name: cut(call.asked, MAX_NAME),
+        read_write: match call.action {
+            Some(action) if action.spec.access == Access::Write => ReadWrite::Write,
+            _ => ReadWrite::Read,
+        },
+        event_source: cut(call.host, MAX_NAME),
+        service_name: "Kms",
+        api_version: call.api_version,
+        acs_region: call.region,
+        request_id: &request_id,
+        source_ip_address: &source,
+        user_agent: cut(agent, MAX_VALUE),
+        user_identity: identity(call),
+        request_parameters: Shown { action: call.action, params: call.params },
+        resource_name: cut(resource_name, MAX_VALUE),
+        resource_type,
+        error_code: call.error.map_or("", |error| error.code.as_str()),
+        error_message: call.error.map_or("", |error| cut(&error.message, MAX_VALUE)),
+    };
+    event.record()
+}
+
+/// Who called. Only what was proven makes an account.
+fn identity<'a>(call: &Call<'a>) -> Identity<'a> {
+    let Some(key) = call.access_key else {
+        return Identity { r#type: "unknown", access_key_id: cut(call.claimed, MAX_NAME), ..Identity::default() };
+    };
+    match &key.principal {
+        Principal::Root { account } => Identity {
+            r#type: "root-account",
+            principal_id: account.as_str(),
+            account_id: account.as_str(),
+            access_key_id: key.id.as_str(),
+            user_name: "root",
+            session_context: None,
+        },
+    }
+}
+
+/// Kind and name of what the call is about.
+fn resource<'a>(call: &Call<'a>) -> (&'static str, &'a str) {
+    let given = |name| call.action.and(call.params).and_then(|params| params.get(name));
+    if let Some(alias) = given("AliasName") {
+        return ("Alias", alias);
+    }
+    let key = given("KeyId").or_else(|| given("DestinationKeyId")).or(call.answered);
+    key.map_or(("", ""), |key| ("Key", key))
+}
+
+/// The parameters of a call that may be shown.
+struct Shown<'a> {
+    action: Option<&'static Action>,
+    params: Option<&'a Params<'a>>,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let (Some(action), Some(params)) = (self.action, self.params) {
+            let shown = params.iter().filter(|param| {
+                // Of a flattened list or map, the part before the first dot.
+                let name = param.name().split('.').next().unwrap_or_default();
+                action.params.iter().any(|known| known.name == name && known.exposure == Exposure::Shown)
+            });
+            for param in shown.take(MAX_PARAMS) {
+                map.serialize_entry(cut(param.name(), MAX_NAME), cut(param.value(), MAX_VALUE))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// The beginning of a text, of at most `most` bytes.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
+}

@@ -1,0 +1,108 @@
+//! One call, in the structure of ActionTrail's events.
+
+use serde::Serialize;
+
+use crate::Error;
+
+/// Whether a call changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum ReadWrite {
+    /// It does not.
+    Read,
+    /// It does.
+    Write,
+}
+
+/// Who called, as far as it is known.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity<'a> {
+    /// `root-account`, `ram-user`, `assumed-role`, or `unknown` where nothing was proven.
+    pub r#type: &'a str,
+    /// Id of the principal.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub principal_id: &'a str,
+    /// The account.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub account_id: &'a str,
+    /// The AccessKey; one that was claimed, where nothing was proven.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub access_key_id: &'a str,
+    /// Name of the user, or role and session.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub user_name: &'a str,
+    /// Of a role's session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_context: Option<SessionContext<'a>>,
+}
+
+/// What is particular to a role's session.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionContext<'a> {
+    /// When it began.
+    pub creation_date: &'a str,
+    /// Whether it was begun with a second factor.
+    pub mfa_authenticated: bool,
+}
+
+/// A call. Everything in it is safe to show: the caller leaves secrets out, and bounds each text.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event<'a, P: Serialize> {
+    /// Its own id.
+    pub event_id: &'a str,
+    /// Version of this structure.
+    pub event_version: &'static str,
+    /// When it was answered, in UTC.
+    pub event_time: &'a str,
+    /// `ApiCall`.
+    pub event_type: &'static str,
+    /// The action.
+    pub event_name: &'a str,
+    /// Whether it changes anything.
+    #[serde(rename = "eventRW")]
+    pub read_write: ReadWrite,
+    /// The host that was called.
+    pub event_source: &'a str,
+    /// The service, such as `Kms`.
+    pub service_name: &'a str,
+    /// The version of its API.
+    pub api_version: &'a str,
+    /// The region.
+    pub acs_region: &'a str,
+    /// Names the call in the answer and in the log.
+    pub request_id: &'a str,
+    /// Where it came from.
+    pub source_ip_address: &'a str,
+    /// What the client calls itself.
+    pub user_agent: &'a str,
+    /// Who called.
+    pub user_identity: Identity<'a>,
+    /// Parameters that may be shown.
+    pub request_parameters: P,
+    /// What it was done to; empty if that is not known.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub resource_name: &'a str,
+    /// Its kind.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub resource_type: &'a str,
+    /// Why it failed; empty if it did not.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub error_code: &'a str,
+    /// A sentence on that.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub error_message: &'a str,
+}
+
+impl<P: Serialize> Event<'_, P> {
+    /// The record of the event: JSON without line feeds.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if the parameters can't be written as JSON.
+    pub fn record(&self) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut out, self).map_err(|_| Error::Form("the event can't be written as JSON"))?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,22 @@
+//! What happened, in an order that nobody can rewrite.
+//!
+//! Records stand in files as the leaves of a Merkle tree ([`merkle`], RFC 6962). Each group of records that becomes durable
+//! together ends with a signed checkpoint ([`note`], C2SP tlog-checkpoint), so whatever was acknowledged is signed. [`Trail`]
+//! writes, [`verify`] checks a log or a copy of it with nothing but the public key, [`Segment`] reads.
+//! `docs/audit-format.md` draws the bytes.
+
+mod error;
+mod event;
+mod keeper;
+pub mod merkle;
+pub mod note;
+mod segment;
+mod trail;
+mod verify;
+
+pub use error::Error;
+pub use event::{Event, Identity, ReadWrite, SessionContext};
+pub use keeper::{load_signer, remember, remembered};
+pub use segment::{Frame, MAX_RECORD, Segment, segments};
+pub use trail::{Options, Sync, Trail, Unavailable};
+pub use verify::{Found, verify};

@@ -1,0 +1,126 @@
+//! Logs changed in every way, thousands of times: each change is found.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use yaoku_audit::merkle::Head;
+use yaoku_audit::note::{SEED_LEN, Signer};
+use yaoku_audit::{Error, Options, Sync, Trail, segments, verify};
+use yaoku_crypto::Secret;
+
+const OPTIONS: Options = Options { sync: Sync::Durable, segment_bytes: 4096, retained_bytes: None, retained_age: None };
+
+fn signer() -> Arc<Signer> {
+    Arc::new(Signer::new(&Secret::new(vec![3; SEED_LEN])).unwrap())
+}
+
+fn write(dir: &Path, options: Options, remembered: Option<Head>, records: usize) -> Head {
+    let trail = Trail::open(dir, signer(), remembered, options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for at in 0..records {
+        let record = format!("{{\"record\":{at},\"{}\":1}}", "x".repeat(at % 90));
+        runtime.block_on(trail.record(record.into_bytes())).unwrap();
+    }
+    trail.close();
+    trail.head()
+}
+
+fn check(dir: &Path, known: &[Head]) -> Result<yaoku_audit::Found, Error> {
+    verify(dir, signer().verifier(), known, &mut |_| {})
+}
+
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    segments(dir).unwrap().into_iter().map(|(_, path)| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn every_change_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = write(dir.path(), OPTIONS, None, 60);
+    assert_eq!(check(dir.path(), &[head]).unwrap().head, head);
+    let files = contents(dir.path());
+    assert!(files.len() > 2, "several segments");
+    let mut random = fastrand::Rng::with_seed(1);
+    for round in 0..6000 {
+        let (path, whole) = &files[random.usize(..files.len())];
+        let (at, length) = (random.usize(..whole.len()), 1 + random.usize(..200));
+        let end = (at + length).min(whole.len());
+        let mut changed = whole.clone();
+        match round % 6 {
+            0 => changed[at] ^= 1 << random.u8(..8),
+            1 => drop(changed.drain(at..end)),
+            2 => drop(changed.splice(at..at, whole[at..end].to_vec())),
+            3 => {
+                let other = random.usize(..whole.len());
+                changed.swap(at, other);
+            }
+            4 => changed.truncate(at),
+            _ => {
+                let (_, other) = &files[random.usize(..files.len())];
+                let from = random.usize(..other.len());
+                drop(changed.splice(at..end, other[from..(from + length).min(other.len())].to_vec()));
+            }
+        }
+        if changed == *whole {
+            continue;
+        }
+        std::fs::write(path, &changed).unwrap();
+        assert!(check(dir.path(), &[head]).is_err(), "round {round} at {at} of {}", path.display());
+        std::fs::write(path, whole).unwrap();
+    }
+    for (path, whole) in &files {
+        std::fs::remove_file(path).unwrap();
+        assert!(check(dir.path(), &[head]).is_err(), "without {}", path.display());
+        std::fs::write(path, whole).unwrap();
+    }
+    assert!(check(dir.path(), &[head]).is_ok());
+}
+
+#[test]
+fn an_end_cut_off_by_a_crash_is_cut_away_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = write(dir.path(), OPTIONS, None, 5);
+    let (path, whole) = contents(dir.path()).pop().unwrap();
+    for garbage in [&b"\x01\0\0"[..], &[0; 100], b"\x01\0\0\0\x04half"] {
+        std::fs::write(&path, [&whole, garbage].concat()).unwrap();
+        assert!(check(dir.path(), &[]).is_err());
+        assert_eq!(write(dir.path(), OPTIONS, Some(first), 0), first);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+    for at in 17..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        let opened = Trail::open(dir.path(), signer(), Some(first), OPTIONS);
+        assert!(opened.is_err(), "a change at {at} is not repaired in silence");
+        assert_eq!(std::fs::read(&path).unwrap(), changed);
+    }
+}
+
+#[test]
+fn retention_drops_whole_segments_and_keeps_the_rest_provable() {
+    let dir = tempfile::tempdir().unwrap();
+    let early = write(dir.path(), OPTIONS, None, 3);
+    let options = Options { retained_bytes: Some(12_000), ..OPTIONS };
+    let head = write(dir.path(), options, Some(early), 80);
+    let found = check(dir.path(), &[head]).unwrap();
+    assert!(found.first > 0 && found.head == head);
+    assert!(check(dir.path(), &[early]).is_err(), "what was dropped can't be compared");
+    std::fs::remove_file(dir.path().join("retention")).unwrap();
+    assert!(check(dir.path(), &[]).is_err(), "records missing without a signed note");
+}
+
+#[test]
+fn a_log_that_was_set_back_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), OPTIONS, None, 5);
+    let before = contents(dir.path());
+    let head = write(dir.path(), OPTIONS, None, 2);
+    let (path, whole) = &before[0];
+    std::fs::write(path, whole).unwrap();
+    assert!(matches!(Trail::open(dir.path(), signer(), Some(head), OPTIONS), Err(Error::Inconsistent(_))));
+    assert!(check(dir.path(), &[]).is_ok(), "an earlier state is whole by itself");
+    assert!(check(dir.path(), &[head]).is_err(), "a checkpoint kept elsewhere tells");
+}
