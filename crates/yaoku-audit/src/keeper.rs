@@ -51,6 +51,16 @@ pub async fn remembered(vault: &Vault, signer: &Signer) -> Result<Option<Head>, 
     signer.verifier().open(Purpose::Checkpoint, record.bytes.expose()).map(Some)
 }
 
+/// Lets a store that was restored, which may stand beside no log or an older one, go on with what is there.
+///
+/// # Errors
+/// When the vault can't be written.
+pub async fn forget(vault: &Vault) -> Result<(), Error> {
+    let changes = Changes { deletes: vec![system(REMEMBERED)], ..Changes::default() };
+    vault.commit(changes).await?;
+    Ok(())
+}
+
 fn system(kind: Kind) -> RecordName {
     RecordName { kind, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
 }

@@ -16,7 +16,7 @@ mod verify;
 
 pub use error::Error;
 pub use event::{Event, Identity, ReadWrite, SessionContext};
-pub use keeper::{load_signer, remember, remembered};
+pub use keeper::{forget, load_signer, remember, remembered};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};
 pub use trail::{Options, Sync, Trail, Unavailable};
 pub use verify::{Found, verify};

@@ -439,7 +439,8 @@ fn publish(dir: &Path, verifier: &Verifier) -> Result<(), Error> {
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim() == verifier.to_string() => Ok(()),
         Ok(_) => Err(Error::Inconsistent(format!(
-            "{} is not this server's key: the audit log is another one's, or the key was changed",
+            "{} is not this server's key: the log is another server's, or a backup from before its key was restored; move \
+             the directory away, and a new log is begun",
             path.display()
         ))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

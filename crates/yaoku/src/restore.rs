@@ -124,7 +124,9 @@ async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>) -> Result<u64, 
     yaoku_seal::backup::verify(file(backup)?, seal.as_ref()).await?;
     let store: Arc<dyn Store> = Arc::new(Embedded::open(aside, yaoku_store::Options::default())?);
     let records = yaoku_seal::backup::restore(file(backup)?, seal.as_ref(), store.as_ref()).await?;
-    drop(Vault::open(store, seal, Arc::new(SystemRandom)).await?);
+    let vault = Vault::open(store, seal, Arc::new(SystemRandom)).await?;
+    // The audit log is no part of a backup.
+    yaoku_audit::forget(&vault).await?;
     Ok(records)
 }
 

@@ -1,0 +1,205 @@
+//! The audit log over the wire: what it records and what it never shows, crashes, and a full disk.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use support::{Client, Server, wait_until};
+
+fn audit(data: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    command.arg("audit").args(args).arg("--data-dir").arg(data).stdin(Stdio::null()).output().unwrap()
+}
+
+#[track_caller]
+fn said(data: &Path, args: &[&str]) -> String {
+    let output = audit(data, args);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn events(data: &Path, args: &[&str]) -> Vec<Value> {
+    said(data, args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_call_but_describe_regions_leaves_a_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[("Description", "for the audit")]);
+    let blob = client.encrypt(&key, "aGk=");
+    client.call("DescribeRegions", &[]).ok();
+    client.call("Decrypt", &[("CiphertextBlob", &blob)]).ok();
+    client.call("DescribeKey", &[("KeyId", "key-none")]).fails(404, "Forbidden.KeyNotFound");
+    let stranger = Client { access_key_id: "stranger".into(), ..client.clone() };
+    assert_eq!(stranger.call("Encrypt", &[("KeyId", &key)]).status, 404);
+    let events = events(&data, &["export"]);
+    let names: Vec<_> = events.iter().map(|event| event["eventName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["CreateKey", "Encrypt", "Decrypt", "DescribeKey", "Encrypt"]);
+    for event in &events[..3] {
+        assert_eq!(event["resourceName"], *key, "{event}");
+        assert_eq!(event["userIdentity"]["type"], "root-account");
+        assert_eq!(event["userIdentity"]["accountId"], support::ACCOUNT);
+    }
+    assert_eq!(events[0]["requestParameters"]["Description"], "for the audit");
+    assert_eq!(events[0]["eventRW"], "Write");
+    assert_eq!(events[3]["errorCode"], "Forbidden.KeyNotFound");
+    let unknown = &events[4]["userIdentity"];
+    assert_eq!((&unknown["type"], &unknown["accessKeyId"]), (&"unknown".into(), &"stranger".into()));
+    assert!(unknown.get("accountId").is_none(), "nothing was proven");
+    let found = self::events(&data, &["query", "--action", "Decrypt", "--key", &key]);
+    assert_eq!(found, [events[2].clone()]);
+
+    let kept = dir.path().join("checkpoint");
+    fs::write(&kept, said(&data, &["checkpoint"])).unwrap();
+    client.encrypt(&key, "aGk=");
+    assert_eq!(server.terminate(), Some(0));
+    let kept = kept.to_str().unwrap();
+    assert!(said(&data, &["verify", "--checkpoint", kept]).contains("records 0 to 6"));
+    let path = fs::read_dir(data.join("audit")).unwrap().map(|entry| entry.unwrap().path());
+    let path = path.into_iter().find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[400] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let refused = audit(&data, &["verify"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("at byte"), "{refused:?}");
+}
+
+#[test]
+fn no_secret_of_a_call_is_anywhere() {
+    const SECRET: &str = "planted plaintext 8fK2qLmX";
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let planted = STANDARD.encode(SECRET);
+    let key = client.create_key(&[]);
+    let mut secrets = vec![SECRET.to_owned(), planted.clone(), support::ACCESS_KEY_SECRET.to_owned()];
+    let k = ("KeyId", &*key);
+    secrets.push(client.encrypt(&key, &planted));
+    let data_key = client.call("GenerateDataKey", &[k]).ok();
+    secrets.push(data_key.text("Plaintext").to_owned());
+    secrets.push(data_key.text("CiphertextBlob").to_owned());
+    for name in
+        ["CiphertextBlob", "Digest", "Message", "Plaintext", "Value", "Mac", "EncryptedKeyMaterial", "ImportToken"]
+    {
+        for action in [
+            "Encrypt",
+            "Decrypt",
+            "ReEncrypt",
+            "AsymmetricSign",
+            "AsymmetricVerify",
+            "GenerateMac",
+            "ImportKeyMaterial",
+            "Nothing",
+        ] {
+            client.call(action, &[k, (name, &planted)]);
+            client.call(action, &[k, (&format!("{name}.1"), SECRET)]);
+        }
+    }
+    let external = client.create_key(&[("Origin", "EXTERNAL")]);
+    secrets.push(client.import_parameters(&external).0);
+    let greeting = server.greeting.clone();
+    assert_eq!(server.terminate(), Some(0));
+    let mut files = support::files_below(&data);
+    files.push(support::log_of(&data));
+    for secret in secrets {
+        assert!(!greeting.contains(&secret));
+        for path in &files {
+            let bytes = fs::read(path).unwrap();
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn killed_at_any_instant_every_answered_call_has_its_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut answered = Vec::new();
+    for round in 0..8u64 {
+        let server = Server::start(&data);
+        let client = server.client();
+        let key = client.create_key(&[]);
+        let ids = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let call = || client.try_call("Encrypt", &[("KeyId", &key), ("Plaintext", "aGk=")]);
+                    while let Ok(answer) = call() {
+                        ids.lock().unwrap().push(answer.text("RequestId").to_owned());
+                    }
+                });
+            }
+            wait_until("calls to be answered", || ids.lock().unwrap().len() > 10);
+            std::thread::sleep(Duration::from_millis(round * 7));
+            server.kill_now();
+        });
+        drop(server);
+        answered.extend(ids.into_inner().unwrap());
+    }
+    assert_eq!(Server::start(&data).terminate(), Some(0));
+    assert!(said(&data, &["verify"]).contains("is whole"));
+    let recorded: std::collections::HashSet<_> =
+        events(&data, &["export"]).iter().map(|event| event["requestId"].as_str().unwrap().to_owned()).collect();
+    assert!(answered.iter().all(|id| recorded.contains(id)));
+}
+
+#[test]
+fn without_room_for_records_calls_fail_and_readiness_goes_down() {
+    const MOUNT: &str = r#"mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@""#;
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("data/audit");
+    fs::create_dir_all(&disk).unwrap();
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", MOUNT]).arg(&disk);
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "no file system can be mounted here");
+        eprintln!("SKIPPED: no file system can be mounted in a namespace here");
+        return;
+    }
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, |command| {
+        let mut wrapped = unshare();
+        wrapped.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            wrapped.env(name, value.unwrap_or_default());
+        }
+        let log = fs::OpenOptions::new().append(true).create(true).open(support::log_of(&data)).unwrap();
+        wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        *command = wrapped;
+    });
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let seen = PathBuf::from(format!("/proc/{}/root", server.pid())).join(disk.strip_prefix("/").unwrap());
+    // What can't be written whole leaves as much as fits.
+    let _ = fs::write(seen.join("ballast"), vec![0; 2 << 20]);
+    let encrypt = || client.call("Encrypt", &[("KeyId", &key), ("Plaintext", "aGk=")]);
+    wait_until("calls to fail", || encrypt().status == 503);
+    encrypt().fails(503, "ServiceUnavailableTemporary");
+    let (status, why) = client.page("/readyz");
+    assert!(status == 503 && why.contains("audit"), "{status} {why}");
+    assert!(client.page("/metrics").1.contains("yaoku_audit_failing 1"));
+    client.call("DescribeRegions", &[]).ok();
+    fs::remove_file(seen.join("ballast")).unwrap();
+    wait_until("the server to be ready again", || client.page("/readyz").0 == 200);
+    encrypt().ok();
+    let log = seen.to_str().unwrap();
+    assert!(said(&data, &["verify", "--log", log]).contains("is whole"));
+}
