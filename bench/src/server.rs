@@ -33,11 +33,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// yaoku with its defaults, but for the log: a line a request is written by choice.
+    /// yaoku with its defaults, but for the log, where a line a request is written by choice, and the audit log, which would
+    /// measure the disk.
     pub(crate) async fn yaoku(binary: &Path) -> Result<Self, Error> {
         let data = TempDir::new()?;
         let mut command = Command::new(binary);
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "warn", "--root-access-key-id", ACCESS_KEY.0]);
+        command.arg("--audit=false");
         command.arg("--data-dir").arg(data.path().join("data")).env("YAOKU_ROOT_ACCESS_KEY_SECRET", ACCESS_KEY.1);
         Self::start(command, data).await.map_err(|error| format!("{}: {error}", binary.display()).into())
     }

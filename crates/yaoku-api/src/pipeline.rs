@@ -71,7 +71,7 @@ impl Service {
             Ok(params) => Format::requested(params, &parts.headers),
             Err(_) => Ok(Format::accepted(&parts.headers)),
         };
-        let mut called = Called { asked: String::new(), claimed: String::new(), action: None, access_key: None };
+        let mut called = Called::said(parts, params.as_ref().ok());
         let result = match (&params, &format) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
             (Ok(params), Ok(format)) => self.run(parts, body, params, *format, request_id, &mut called).await,
@@ -155,8 +155,9 @@ impl Service {
             body,
         };
         let claim = credentials::authentication(&received)?;
-        called.asked = claim.action.to_owned();
-        called.claimed = claim.access_key_id.to_owned();
+        // Of two that a request may name, those that its signature is made over.
+        claim.action.clone_into(&mut called.asked);
+        claim.access_key_id.clone_into(&mut called.claimed);
         if let Some(trail) = &self.trail
             && claim.action != UNRECORDED
         {
@@ -259,6 +260,16 @@ struct Called {
     claimed: String,
     action: Option<&'static Action>,
     access_key: Option<Arc<AccessKey>>,
+}
+
+impl Called {
+    /// What a request says of itself before anything is understood or proven.
+    fn said(parts: &Parts, params: Option<&Params<'_>>) -> Self {
+        let param = |name| params.and_then(|params| params.get(name));
+        let header = parts.headers.get("x-acs-action").and_then(|value| value.to_str().ok());
+        let asked = header.or(param("Action")).unwrap_or_default().to_owned();
+        Self { asked, claimed: param("AccessKeyId").unwrap_or_default().to_owned(), action: None, access_key: None }
+    }
 }
 
 /// The one action that leaves no record: clients ask it of every region, unasked.
