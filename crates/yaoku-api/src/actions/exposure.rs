@@ -17,12 +17,10 @@ const SHOWN: &[&str] = &[
     "DKMSInstanceId",
     "DeletionProtectionDescription",
     "Description",
-    "DestinationEncryptionContext",
     "DestinationKeyId",
     "DryRun",
     "EnableAutomaticRotation",
     "EnableDeletionProtection",
-    "EncryptionContext",
     "Filters",
     "KeyId",
     "KeyMaterialExpireUnix",
@@ -47,7 +45,6 @@ const SHOWN: &[&str] = &[
     "RotationInterval",
     "SecretName",
     "SourceEncryptionAlgorithm",
-    "SourceEncryptionContext",
     "SourceKeyId",
     "SourceKeyVersionId",
     "Tag",
@@ -58,16 +55,20 @@ const SHOWN: &[&str] = &[
     "WrappingKeySpec",
 ];
 
+/// An encryption context may name what its plaintext is about, and is nowhere else in the clear either.
 const HIDDEN: &[&str] = &[
     "CiphertextBlob",
+    "DestinationEncryptionContext",
     "Digest",
     "EncryptedKeyMaterial",
+    "EncryptionContext",
     "ImportToken",
     "Mac",
     "Message",
     "Plaintext",
     "PublicKeyBlob",
     "Recipient",
+    "SourceEncryptionContext",
     "Value",
 ];
 
