@@ -42,10 +42,11 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let (mut known, mut unsure, mut acknowledged) = (0, 0, 0);
-    // Instants spread over start-up's aftermath, single commits and full batches, the same in every run.
+    // Each change waits for the store and for its audit record. Instants spread over start-up's aftermath, single commits and
+    // full batches, the same in every run.
     for round in 0..crashes {
         let server = Server::start(&data);
-        let after = Duration::from_micros(500 + (round * 7919) % 60_000);
+        let after = Duration::from_micros(500 + (round * 7919) % 180_000);
         let works = load(&server.client(), after, || server.kill_now());
         drop(server);
         known += works.iter().map(|work| work.keys.len() as u64).sum::<u64>();
