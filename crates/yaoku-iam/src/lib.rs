@@ -4,12 +4,13 @@
 //! [`AccessKey`] whose secret only [`Iam`] reads. [`Iam::authorise`] is the one place where a permission is decided.
 //!
 //! This version knows one kind of principal, the root of an account, which may do everything with what its own account
-//! owns and nothing with anything else.
+//! owns and nothing with anything else. [`policy`] reads and decides policy documents; [`Iam::authorise`] does not ask it yet.
 
 mod access_key;
 mod account;
 mod authority;
 mod error;
+pub mod policy;
 mod principal;
 
 pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};

@@ -1,0 +1,28 @@
+//! The policy language of RAM, version 1: documents, and what they say of a request.
+//!
+//! A document is read once, by [`Policy::parse`], into a form that decides without allocating: wildcards are matched in time
+//! linear in what they are matched with, and condition keys are asked of the caller's [`Context`] only when a condition
+//! that could matter names them. [`Policies::decide`] combines all policies that concern one request.
+//!
+//! Where RAM's documentation says nothing, this is so (see `docs/access-control.md`): names of actions and of condition
+//! keys are matched without regard to case, but for what follows a `/` in a key; resources with regard to case. `*` and `?`
+//! can't be escaped. A condition on a key that the request lacks does not hold, unless its operator is negated, or ends in
+//! `IfExists`, or begins with `ForAllValues:`.
+
+mod condition;
+mod context;
+mod decision;
+mod document;
+mod error;
+mod json;
+mod operator;
+mod pattern;
+mod principal;
+mod system;
+
+pub use context::{ConditionKey, Context, Value};
+pub use decision::{Attached, Policies, Reason, Request, Verdict};
+pub use document::{Effect, Policy, PolicyKind, Said};
+pub use error::PolicyError;
+pub use principal::Caller;
+pub use system::SystemPolicy;

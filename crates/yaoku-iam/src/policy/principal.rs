@@ -1,0 +1,106 @@
+//! Whom a statement of a key policy or a trust policy speaks of.
+
+use crate::AccountId;
+
+use super::error::shown;
+use super::pattern::{Case, Pattern};
+
+/// Who asks, by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The account that the caller belongs to.
+    pub account: AccountId,
+    /// `acs:ram::<account>:root`, `…:user/<name>` or, for a session as well, `…:role/<name>`.
+    pub arn: &'a str,
+}
+
+/// `Principal` or `NotPrincipal` of a statement.
+pub(super) struct Principals {
+    entries: Box<[Principal]>,
+    negated: bool,
+}
+
+enum Principal {
+    /// `*`.
+    Anyone,
+    /// `acs:ram::<account>:root` or `acs:ram::<account>:*`.
+    Account(AccountId),
+    /// `acs:ram::<account>:user/<name>` and the like, wildcards allowed in the name.
+    Named(AccountId, Pattern),
+    /// A service of the cloud or an identity provider, none of which calls here.
+    Elsewhere,
+}
+
+/// How a statement speaks of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Meant {
+    /// Not at all.
+    No,
+    /// As one of an account.
+    ByAccount,
+    /// As such.
+    ByName,
+}
+
+impl Principals {
+    /// Reads entries: what kind of principal, and its name.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub(super) fn parse(entries: &[(&str, &str)], negated: bool) -> Result<Self, String> {
+        let entries = entries.iter().map(|(kind, name)| Principal::parse(kind, name)).collect::<Result<_, _>>()?;
+        Ok(Self { entries, negated })
+    }
+
+    pub(super) fn mean(&self, caller: &Caller<'_>) -> Meant {
+        let meant = self.entries.iter().map(|entry| entry.means(caller)).max().unwrap_or(Meant::No);
+        match (self.negated, meant) {
+            (false, meant) => meant,
+            (true, Meant::No) => Meant::ByName,
+            (true, Meant::ByAccount | Meant::ByName) => Meant::No,
+        }
+    }
+}
+
+impl Principal {
+    fn parse(kind: &str, name: &str) -> Result<Self, String> {
+        let form = || {
+            format!(
+                "{} is not of the form acs:ram::<account id>:user/<name>, …:role/<name>, …:root or …:*",
+                shown(name)
+            )
+        };
+        match (kind, name) {
+            ("RAM", "*") => Ok(Self::Anyone),
+            ("RAM", _) => {
+                let (account, whom) =
+                    name.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(':')).ok_or_else(form)?;
+                let account = AccountId::parse(account).map_err(|_| form())?;
+                match whom.split_once('/') {
+                    None if matches!(whom, "root" | "*") => Ok(Self::Account(account)),
+                    Some(("user" | "role" | "assumed-role", name)) if !name.is_empty() => {
+                        Ok(Self::Named(account, Pattern::new(whom, Case::Sensitive)?))
+                    }
+                    _ => Err(form()),
+                }
+            }
+            ("Service" | "Federated", _) => Ok(Self::Elsewhere),
+            _ => Err(format!("{} is none of RAM, Service and Federated", shown(kind))),
+        }
+    }
+
+    fn means(&self, caller: &Caller<'_>) -> Meant {
+        match self {
+            Self::Anyone => Meant::ByName,
+            Self::Account(account) if *account == caller.account => Meant::ByAccount,
+            Self::Named(account, pattern) if *account == caller.account => {
+                // "acs:ram::" and the account with its colon come first.
+                match caller.arn.get("acs:ram::".len() + 17..) {
+                    Some(whom) if pattern.matches(whom) => Meant::ByName,
+                    _ => Meant::No,
+                }
+            }
+            Self::Account(_) | Self::Named(..) | Self::Elsewhere => Meant::No,
+        }
+    }
+}

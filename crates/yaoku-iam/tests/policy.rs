@@ -1,0 +1,393 @@
+//! The policy engine against an evaluator written as plainly as possible over the JSON itself.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use yaoku_iam::AccountId;
+use yaoku_iam::policy::{Attached, Caller, ConditionKey, Context, Policies, Policy, PolicyKind, Request, Said, Value};
+
+/// What a request has: keys with their values as texts, as the language defines them.
+#[derive(Debug, Clone)]
+struct Asked {
+    action: String,
+    resource: String,
+    user: &'static str,
+    address: Option<IpAddr>,
+    tls: Option<bool>,
+    time: Option<u64>,
+    tag: Vec<String>,
+}
+
+impl Context for Asked {
+    fn visit(&self, key: &ConditionKey, see: &mut dyn FnMut(Value<'_>)) {
+        match key {
+            ConditionKey::SourceIp => self.address.into_iter().for_each(|address| see(Value::Address(address))),
+            ConditionKey::SecureTransport => self.tls.into_iter().for_each(|tls| see(Value::Flag(tls))),
+            ConditionKey::CurrentTime => self.time.into_iter().for_each(|time| see(Value::Time(time))),
+            ConditionKey::ResourceTag(name) if **name == *"t" => self.tag.iter().for_each(|tag| see(Value::Text(tag))),
+            _ => {}
+        }
+    }
+}
+
+impl Asked {
+    fn values(&self, key: &str) -> Vec<String> {
+        match key {
+            "acs:SourceIp" => self.address.iter().map(ToString::to_string).collect(),
+            "acs:SecureTransport" => self.tls.iter().map(ToString::to_string).collect(),
+            "acs:CurrentTime" => self.time.iter().map(|time| seconds_to_text(time / 1000)).collect(),
+            "kms:tag/t" => self.tag.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn request<'a>(&'a self, arn: &'a str, account: AccountId) -> Request<'a> {
+        let caller = Caller { account, arn };
+        Request { action: &self.action, resource: &self.resource, caller, context: self }
+    }
+}
+
+const ACCOUNT: &str = "1000000000000001";
+const OTHER: &str = "1000000000000002";
+
+/// Times of one day only, so that the plain evaluator needs no calendar.
+fn seconds_to_text(seconds: u64) -> String {
+    format!("1970-01-01T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn wildcard(pattern: &[char], text: &[char]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((&'*', rest)), None) => wildcard(rest, text),
+        (Some((&'*', rest)), Some((_, later))) => wildcard(rest, text) || wildcard(pattern, later),
+        (Some((wanted, rest)), Some((found, later))) => (*wanted == '?' || wanted == found) && wildcard(rest, later),
+        _ => false,
+    }
+}
+
+fn like(pattern: &str, text: &str) -> bool {
+    wildcard(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>())
+}
+
+fn list(json: &Json) -> Vec<String> {
+    match json {
+        Json::Array(list) => list.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
+        one => vec![one.as_str().unwrap().to_owned()],
+    }
+}
+
+/// One value of the policy against one of the request, by an operator that is not negated.
+fn agrees(operator: &str, wanted: &str, found: &str) -> bool {
+    match operator {
+        "StringEquals" => wanted == found,
+        "StringEqualsIgnoreCase" => wanted.to_lowercase() == found.to_lowercase(),
+        "StringLike" => like(wanted, found),
+        "Bool" => found == wanted,
+        "NumericEquals" => found.parse::<i64>().is_ok_and(|found| found == wanted.parse::<i64>().unwrap()),
+        "NumericLessThan" => found.parse::<i64>().is_ok_and(|found| found < wanted.parse::<i64>().unwrap()),
+        "NumericGreaterThanEquals" => found.parse::<i64>().is_ok_and(|found| found >= wanted.parse::<i64>().unwrap()),
+        // Times of one form and length sort as texts.
+        "DateLessThan" => found.len() == 20 && found < wanted,
+        "DateGreaterThanEquals" => found.len() == 20 && found >= wanted,
+        "IpAddress" => {
+            let (network, bits) = wanted.split_once('/').unwrap_or((wanted, "32"));
+            let as_number = |text: &str| text.parse::<std::net::Ipv4Addr>().ok().map(u32::from);
+            let shift = 32 - bits.parse::<u32>().unwrap();
+            let cut = |number: u32| u64::from(number) >> shift;
+            as_number(found).is_some_and(|found| cut(found) == cut(as_number(network).unwrap()))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn condition_holds(operator: &str, wanted: &[String], found: &[String]) -> bool {
+    if operator == "Null" {
+        return found.is_empty() == (wanted[0] == "true");
+    }
+    let (quantifier, rest) = operator.split_once(':').unwrap_or(("", operator));
+    let plain = rest.trim_end_matches("IfExists");
+    let if_exists = plain != rest;
+    let (positive, negated) = match plain {
+        "StringNotEquals" => ("StringEquals", true),
+        "StringNotEqualsIgnoreCase" => ("StringEqualsIgnoreCase", true),
+        "StringNotLike" => ("StringLike", true),
+        "NumericNotEquals" => ("NumericEquals", true),
+        "NotIpAddress" => ("IpAddress", true),
+        other => (other, false),
+    };
+    let met = |found: &String| wanted.iter().any(|wanted| agrees(positive, wanted, found));
+    match quantifier {
+        "ForAllValues" => found.iter().all(|found| met(found) != negated),
+        "ForAnyValue" if found.is_empty() => if_exists,
+        "ForAnyValue" => found.iter().any(|found| met(found) != negated),
+        _ if found.is_empty() => if_exists || negated,
+        _ => found.iter().any(met) != negated,
+    }
+}
+
+fn in_element(statement: &Json, name: &str, matches: impl Fn(&str) -> bool) -> bool {
+    match statement.get(name) {
+        Some(patterns) => list(patterns).iter().any(|pattern| matches(pattern)),
+        None => !list(&statement[format!("Not{name}")]).iter().any(|pattern| matches(pattern)),
+    }
+}
+
+/// Whether a statement applies, and whether it does for another reason than the name of the caller's account.
+fn applies(statement: &Json, asked: &Asked, account: &str) -> (bool, bool) {
+    let action = in_element(statement, "Action", |p| like(&p.to_lowercase(), &asked.action.to_lowercase()));
+    let resource = in_element(statement, "Resource", |p| like(p, &asked.resource));
+    let conditions = statement.get("Condition").is_none_or(|condition| {
+        condition.as_object().unwrap().iter().all(|(operator, keys)| {
+            let keys = keys.as_object().unwrap();
+            keys.iter().all(|(key, wanted)| condition_holds(operator, &list(wanted), &asked.values(key)))
+        })
+    });
+    let arn = format!("acs:ram::{account}:user/{}", asked.user);
+    let (meant, by_name) = match statement.get("Principal") {
+        None => (true, true),
+        Some(principal) => {
+            let names = list(&principal["RAM"]);
+            let by_name = names.iter().any(|name| name == "*" || *name == arn);
+            (by_name || names.contains(&format!("acs:ram::{account}:root")), by_name)
+        }
+    };
+    let met = action && resource && conditions;
+    (met && meant, met && by_name)
+}
+
+/// (denies, allows, allows by name)
+fn plainly(document: &Json, asked: &Asked, account: &str) -> (bool, bool, bool) {
+    let mut said = (false, false, false);
+    for statement in document["Statement"].as_array().unwrap() {
+        let (applies, by_name) = applies(statement, asked, account);
+        match statement["Effect"].as_str().unwrap() {
+            "Deny" => said.0 |= applies,
+            _ => said = (said.0, said.1 | applies, said.2 | by_name),
+        }
+    }
+    said
+}
+
+fn one_or_two(one: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = Json> {
+    prop_oneof![one.clone().prop_map(Json::String), prop::collection::vec(one, 1..3).prop_map(|list| json!(list))]
+}
+
+fn condition() -> impl Strategy<Value = (String, String, Json)> {
+    let of = |operators: &'static [&'static str], values: BoxedStrategy<String>| {
+        let prefix = prop::sample::select(vec!["", "", "ForAnyValue:", "ForAllValues:"]);
+        let suffix = prop::sample::select(vec!["", "", "IfExists"]);
+        let operator = (prefix, prop::sample::select(operators), suffix).prop_map(|(a, b, c)| format!("{a}{b}{c}"));
+        (operator, one_or_two(values))
+    };
+    let strings = of(
+        &[
+            "StringEquals",
+            "StringNotEquals",
+            "StringEqualsIgnoreCase",
+            "StringNotEqualsIgnoreCase",
+            "StringLike",
+            "StringNotLike",
+        ],
+        "[aA1*?]{0,2}".boxed(),
+    );
+    let numbers =
+        of(&["NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericGreaterThanEquals"], "-?[0-2]".boxed());
+    let dates = of(&["DateLessThan", "DateGreaterThanEquals"], (0..4_u64).prop_map(seconds_to_text).boxed());
+    let addresses = of(&["IpAddress", "NotIpAddress"], r"10\.0\.0\.[0-3](/(0|24|31|32))?".boxed());
+    let flags = of(&["Bool"], "true|false".boxed());
+    let absent = ("true|false").prop_map(|value| ("Null".to_owned(), json!(value)));
+    let key = prop::sample::select(vec!["acs:SourceIp", "acs:SecureTransport", "acs:CurrentTime", "kms:tag/t", "x:y"]);
+    let tests = prop_oneof![strings, numbers, dates, addresses, flags, absent];
+    (key, tests).prop_map(|(key, (operator, values))| (operator, key.to_owned(), values))
+}
+
+fn document(principals: bool) -> impl Strategy<Value = Json> {
+    let action = r"\*|kms:(\*|En\*|Encrypt|encrypt|De\?rypt|Decrypt)|ram:\*";
+    let resource = r"\*|acs:kms:\*:\*:key/(\*|a|b|\?)|acs:kms:r:1:(key|\*)";
+    let statement = (
+        prop::sample::select(vec!["Allow", "Allow", "Deny"]),
+        any::<(bool, bool)>(),
+        one_or_two(action.boxed()),
+        one_or_two(resource.boxed()),
+        prop::collection::vec(condition(), 0..3),
+        one_or_two(
+            prop::sample::select(vec![
+                "*".to_owned(),
+                format!("acs:ram::{ACCOUNT}:root"),
+                format!("acs:ram::{OTHER}:root"),
+                format!("acs:ram::{ACCOUNT}:user/u"),
+                format!("acs:ram::{OTHER}:user/u"),
+            ])
+            .boxed(),
+        ),
+    );
+    let statement =
+        statement.prop_map(move |(effect, (not_action, not_resource), action, resource, conditions, principal)| {
+            let mut statement = json!({"Effect": effect});
+            statement[if not_action { "NotAction" } else { "Action" }] = action;
+            statement[if not_resource { "NotResource" } else { "Resource" }] = resource;
+            for (operator, key, values) in conditions {
+                statement["Condition"][operator][key] = values;
+            }
+            if principals {
+                statement["Principal"]["RAM"] = principal;
+            }
+            statement
+        });
+    prop::collection::vec(statement, 1..4).prop_map(|statements| json!({"Version": "1", "Statement": statements}))
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    (
+        prop::sample::select(vec!["kms:Encrypt", "kms:Decrypt", "ram:GetUser"]),
+        prop::sample::select(vec!["acs:kms:r:1:key/a", "acs:kms:r:1:key/b", "acs:kms:r:1:key", "*"]),
+        prop::sample::select(vec!["u", "v"]),
+        prop::option::of((0..4_u8).prop_map(|last| IpAddr::from([10, 0, 0, last]))),
+        prop::option::of(any::<bool>()),
+        prop::option::of((0..4_u64).prop_map(|seconds| seconds * 1000)),
+        prop::collection::vec("[aA12]{0,2}", 0..3),
+    )
+        .prop_map(|(action, resource, user, address, tls, time, tag)| Asked {
+            action: action.into(),
+            resource: resource.into(),
+            user,
+            address,
+            tls,
+            time,
+            tag,
+        })
+}
+
+fn attached(document: &Json, kind: PolicyKind) -> Arc<Attached> {
+    let policy = Policy::parse(&document.to_string(), kind).unwrap_or_else(|error| panic!("{error}: {document}"));
+    Arc::new(Attached { origin: "a policy".into(), policy: Arc::new(policy) })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn a_policy_says_what_the_plain_evaluator_says(document in document(false), asked in asked()) {
+        let policy = attached(&document, PolicyKind::Identity);
+        let arn = format!("acs:ram::{ACCOUNT}:user/{}", asked.user);
+        let said = policy.policy.say(&asked.request(&arn, AccountId::parse(ACCOUNT).unwrap()));
+        let (denies, allows, _) = plainly(&document, &asked, ACCOUNT);
+        match said {
+            Said::Deny(number) => {
+                prop_assert!(denies);
+                let statement = &document["Statement"][number - 1];
+                prop_assert!(statement["Effect"] == "Deny" && applies(statement, &asked, ACCOUNT).0);
+            }
+            Said::Allow(number) => {
+                prop_assert!(allows && !denies);
+                let statement = &document["Statement"][number - 1];
+                prop_assert!(statement["Effect"] == "Allow" && applies(statement, &asked, ACCOUNT).0);
+            }
+            Said::Nothing => prop_assert!(!allows && !denies),
+        }
+    }
+
+    #[test]
+    fn policies_together_decide_as_the_rules_say(
+        identity in prop::collection::vec(document(false), 0..3),
+        session in prop::option::of(document(false)),
+        key in prop::option::of(document(true)),
+        asked in asked(),
+        foreign in any::<bool>(),
+        root in any::<bool>(),
+    ) {
+        let compiled: Vec<_> = identity.iter().map(|document| attached(document, PolicyKind::Identity)).collect();
+        let session_policy = session.as_ref().map(|document| attached(document, PolicyKind::Session));
+        let key_policy = key.as_ref().map(|document| attached(document, PolicyKind::Key));
+        let account = if foreign { OTHER } else { ACCOUNT };
+        let arn = format!("acs:ram::{account}:user/{}", asked.user);
+        let policies = Policies {
+            root,
+            identity: &compiled,
+            session: session_policy.as_deref(),
+            resource: key_policy.as_deref(),
+            foreign,
+        };
+        let verdict = policies.decide(&asked.request(&arn, AccountId::parse(account).unwrap()));
+
+        let own: Vec<_> = identity.iter().map(|document| plainly(document, &asked, account)).collect();
+        let session = session.map(|document| plainly(&document, &asked, account));
+        let key = key.map(|document| plainly(&document, &asked, account));
+        let denied = own.iter().chain(&session).chain(&key).any(|said| said.0);
+        let own_allows = root || own.iter().any(|said| said.1);
+        let session_allows = session.is_none_or(|said| said.1);
+        let key_allows = key.is_some_and(|said| if foreign { said.1 } else { said.2 });
+        let together = if foreign { own_allows && key_allows } else { own_allows || key_allows };
+        let expected = (root && !foreign) || (!denied && session_allows && together);
+        prop_assert_eq!(verdict.is_allowed(), expected, "{}", verdict);
+    }
+
+    #[test]
+    fn no_document_is_too_strange_to_be_refused(text in r#"[\{\}\[\]":,A-Za-z*? 0-9]{0,64}"#) {
+        let _ = Policy::parse(&text, PolicyKind::Key);
+    }
+}
+
+fn refusal(statement: Json, kind: PolicyKind) -> String {
+    let document = json!({"Version": "1", "Statement": [statement]}).to_string();
+    Policy::parse(&document, kind).err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_wrong_with_a_document_is_said_with_its_place() {
+    let with = |name: &str, value: Json| {
+        let mut statement = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"});
+        statement[name] = value;
+        refusal(statement, PolicyKind::Identity)
+    };
+    let cases = [
+        (with("Effect", json!("allow")), "statement 1, Effect: it must be \"Allow\" or \"Deny\""),
+        (with("Action", json!(["kms"])), "statement 1, Action: \"kms\" is not of the form"),
+        (with("Action", json!([])), "statement 1, Action: it must have 1 to 1024 entries"),
+        (with("Resource", json!("key/1")), "statement 1, Resource: \"key/1\" is not of the form"),
+        (with("NotAction", json!("kms:*")), "a statement has it or its opposite, not both"),
+        (with("Principal", json!("*")), "only policies of keys and trust policies of roles have it"),
+        (with("Effects", json!(1)), "\"Effects\" is not an element of a statement"),
+        (
+            with("Condition", json!({"StringEqual": {"k": "v"}})),
+            "Condition, StringEqual, \"k\": there is no such operator",
+        ),
+        (with("Condition", json!({"NumericLikes": {"k": "v"}})), "there is no such operator"),
+        (with("Condition", json!({"Nulls": {"k": "v"}})), "there is no such operator"),
+        (with("Condition", json!({"NullIfExists": {"k": "true"}})), "there is no such operator"),
+        (
+            with("Condition", json!({"IpAddress": {"acs:SourceIp": "10.0.0.0/33"}})),
+            "neither an IP address nor a CIDR block",
+        ),
+        (with("Condition", json!({"Bool": {"acs:SecureTransport": "yes"}})), "\"yes\" is neither true nor false"),
+        (with("Condition", json!({"DateLessThan": {"acs:CurrentTime": "tomorrow"}})), "is not a time such as"),
+        (with("Condition", json!({"NumericEquals": {"kms:tag/n": "1e3"}})), "is not a decimal number"),
+        (
+            refusal(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}), PolicyKind::Key),
+            "neither Principal nor NotPrincipal",
+        ),
+        (
+            refusal(
+                json!({"Effect": "Allow", "Action": "*", "Principal": {"RAM": "acs:ram::1:user/a"}}),
+                PolicyKind::Trust,
+            ),
+            "statement 1, Principal: \"acs:ram::1:user/a\" is not of the form",
+        ),
+    ];
+    for (said, expected) in cases {
+        assert!(said.contains(expected), "{said:?} should say {expected:?}");
+    }
+    let twice =
+        r#"{"Version": "1", "Statement": [{"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
+    let error = Policy::parse(twice, PolicyKind::Identity).err().unwrap().to_string();
+    assert!(error.contains("the name \"Effect\" comes twice"), "{error}");
+    let deep = "[".repeat(4000);
+    assert!(Policy::parse(&deep, PolicyKind::Key).is_err());
+    assert!(
+        Policy::parse(&" ".repeat(6145), PolicyKind::Identity).err().unwrap().to_string().contains("more than 6144")
+    );
+}
