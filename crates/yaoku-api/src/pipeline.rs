@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::Trail;
 use yaoku_crypto::{Random, SystemRandom};
-use yaoku_iam::{AccessKey, Iam};
+use yaoku_iam::{AccessKey, Environment, Iam};
 use yaoku_kms::{Clock, Kms};
 
 use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
@@ -63,9 +63,9 @@ impl Service {
     /// Answers a request of the protocol.
     async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
         let started = Instant::now();
-        let Incoming { parts, body, peer, .. } = request;
+        let Incoming { parts, peer, .. } = request;
         let request_id = new_request_id();
-        let form = if params::body_is_form(&parts.headers) { &body[..] } else { &[] };
+        let form = if params::body_is_form(&parts.headers) { &request.body[..] } else { &[] };
         let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form);
         let format = match &params {
             Ok(params) => Format::requested(params, &parts.headers),
@@ -74,7 +74,7 @@ impl Service {
         let mut called = Called::said(parts, params.as_ref().ok());
         let result = match (&params, &format) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
-            (Ok(params), Ok(format)) => self.run(parts, body, params, *format, request_id, &mut called).await,
+            (Ok(params), Ok(format)) => self.run(request, params, *format, request_id, &mut called).await,
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
         let result = self.recorded(request, params.as_ref().ok(), request_id, &called, result).await;
@@ -136,13 +136,13 @@ impl Service {
     /// Takes a request that could be parsed to its result.
     async fn run(
         &self,
-        parts: &Parts,
-        body: &Bytes,
+        request: &Incoming,
         params: &Params<'_>,
         format: Format,
         request_id: RequestId,
         called: &mut Called,
     ) -> Result<Reply, WireError> {
+        let Incoming { parts, body, peer, tls } = request;
         if parts.method != Method::GET && parts.method != Method::POST {
             return Err(WireError::unsupported_method());
         }
@@ -181,7 +181,21 @@ impl Service {
         called.action = Some(action);
         let principal = &access_key.principal;
         let arguments = Arguments { params, region: &self.region, account: principal.account() };
-        let exchange = Exchange { kms: &self.kms, principal, arguments, format, request_id, dry_run: false };
+        let environment = Environment {
+            time: self.clock.now().0,
+            source: peer.ip(),
+            secure_transport: *tls,
+            user_agent: parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
+        };
+        let exchange = Exchange {
+            kms: &self.kms,
+            principal,
+            environment: &environment,
+            arguments,
+            format,
+            request_id,
+            dry_run: false,
+        };
         exchange.run(action).await
     }
 

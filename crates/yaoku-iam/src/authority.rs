@@ -7,7 +7,10 @@ use parking_lot::RwLock;
 use yaoku_crypto::Secret;
 use yaoku_seal::{Changes, Domain, Kind, Outcome, RecordName, Vault};
 
-use crate::{AccessKey, AccessKeyId, AccountId, Error, NewAccessKey, Permission, Principal, Resource};
+use crate::policy::Caller;
+use crate::question::Standing;
+use crate::text::with_text;
+use crate::{AccessKey, AccessKeyId, AccountId, Decision, Error, NewAccessKey, Principal, Question};
 
 /// The account of an installation, in the system's domain.
 const ACCOUNT: Kind = Kind(8);
@@ -37,15 +40,6 @@ pub struct Opened {
     pub first_start: bool,
     /// The root AccessKey that was drawn just now; its secret can't be read again.
     pub drawn: Option<NewAccessKey>,
-}
-
-/// Answer of [`Iam::authorise`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// The principal may.
-    Allowed,
-    /// The principal may not.
-    Denied,
 }
 
 /// Knows who holds which AccessKey, and decides what a principal may do.
@@ -83,12 +77,15 @@ impl Iam {
         self.access_keys.read().get(id).cloned()
     }
 
-    /// Decides whether `principal` may do `permission` on `resource`.
-    pub fn authorise(&self, principal: &Principal, permission: Permission, resource: &Resource<'_>) -> Decision {
-        let _ = permission;
+    /// Decides whether `principal` may do what is asked.
+    pub fn authorise(&self, principal: &Principal, question: &Question<'_>) -> Decision {
         match principal {
-            Principal::Root { account } if *account == resource.account => Decision::Allowed,
-            Principal::Root { .. } => Decision::Denied,
+            // What is asked most often here, before a text is made.
+            Principal::Root { account } if *account == question.resource.account => Decision::Allowed,
+            Principal::Root { account } => with_text(format_args!("acs:ram::{account}:root"), |arn| {
+                let caller = Caller { account: *account, arn };
+                question.answer(&Standing { caller, root: true, identity: &[], session: None })
+            }),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! [`AccessKey`] whose secret only [`Iam`] reads. [`Iam::authorise`] is the one place where a permission is decided.
 //!
 //! This version knows one kind of principal, the root of an account, which may do everything with what its own account
-//! owns and nothing with anything else. [`policy`] reads and decides policy documents; [`Iam::authorise`] does not ask it yet.
+//! owns, and with what others own as far as its policy lets it. [`policy`] reads and decides policy documents.
 
 mod access_key;
 mod account;
@@ -12,9 +12,12 @@ mod authority;
 mod error;
 pub mod policy;
 mod principal;
+mod question;
+mod text;
 
 pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
 pub use account::AccountId;
-pub use authority::{Bootstrap, Decision, Iam, Opened};
+pub use authority::{Bootstrap, Iam, Opened};
 pub use error::Error;
-pub use principal::{Permission, Principal, Resource, ResourceKind};
+pub use principal::{Permission, Principal, ResourceKind};
+pub use question::{Decision, Denial, Environment, Question, Resource, Tagged};

@@ -39,14 +39,3 @@ pub enum ResourceKind {
     /// The account's use of the service as such.
     Service,
 }
-
-/// What a permission is asked on.
-#[derive(Debug, Clone, Copy)]
-pub struct Resource<'a> {
-    /// Its kind.
-    pub kind: ResourceKind,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// Key id or alias name in bytes as the domain holds them; empty for containers and the service.
-    pub id: &'a [u8],
-}

@@ -17,9 +17,9 @@ pub enum Error {
     /// The alias names a key already.
     #[error("the alias exists already")]
     AliasExists,
-    /// The caller may not do this.
+    /// The caller may not do this; why is for the operator's log only.
     #[error("the caller has no permission for this operation on this resource")]
-    Denied,
+    Denied(yaoku_iam::Denial),
     /// The key's state does not admit using it.
     #[error("the key is {0:?}")]
     State(KeyState),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccountId, Tagged};
 use yaoku_seal::Revision;
 
 use crate::material::Material;
@@ -21,6 +21,12 @@ pub(crate) struct Key {
     pub(crate) account: AccountId,
     pub(crate) record: KeyRecord,
     pub(crate) revision: Revision,
+}
+
+impl Tagged for Key {
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.record.tags.get(name)
+    }
 }
 
 /// The caches.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use yaoku_iam::{AccountId, Decision, Iam, Permission, Resource, ResourceKind};
+use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
 use yaoku_seal::{Changes, Domain, Outcome, RecordName, Revision, Vault, VaultChange, View};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
@@ -20,6 +20,7 @@ use crate::keyring::{Key, Keyring};
 use crate::material::Material;
 use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord};
 use crate::record::{key_name, scrub_name, version_name};
+use crate::target::Target;
 use crate::workers::Workers;
 use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
 
@@ -50,8 +51,10 @@ impl Default for Quotas {
 }
 
 /// How the domain is set up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct KmsConfig {
+    /// The region of ARNs.
+    pub region: String,
     /// Limits of each account.
     pub quotas: Quotas,
     /// Keys, and versions' material, kept warm, each.
@@ -67,6 +70,7 @@ pub struct KmsConfig {
 impl Default for KmsConfig {
     fn default() -> Self {
         Self {
+            region: "cn-hangzhou".into(),
             quotas: Quotas::default(),
             cached_keys: 16_384,
             key_version_interval: 0,
@@ -126,8 +130,8 @@ impl Kms {
             vault,
             iam,
             clock,
-            config,
             keyring: Keyring::new(config.cached_keys),
+            config,
             workers: Workers::new(),
             state: RwLock::new(state),
             applied: watch::Sender::new(revision),
@@ -186,35 +190,41 @@ impl Kms {
             KeyRef::Alias(name) => self.alias(account, name).ok_or(Error::AliasNotFound)?.0,
         };
         let key = self.key(account, id).await?;
-        self.allow_key(call, permission, id)?;
+        self.allow_key(call, permission, &key)?;
         spec.states.check(key.record.state_at(self.clock.now()))?;
         Ok(key)
     }
 
-    /// Checks that the caller may do `spec` on all keys, aliases or the service of its account.
-    pub(crate) fn allow_container(
+    /// Checks that the caller may do `spec` on something of its own account that has neither tags nor a policy.
+    pub(crate) fn allow(&self, call: &Call<'_>, spec: &OperationSpec, target: Target<'_>) -> Result<(), Error> {
+        self.ask(call, spec.permission(), call.principal.account(), target, None)
+    }
+
+    /// Checks that the caller has a permission on a key.
+    pub(crate) fn allow_key(&self, call: &Call<'_>, permission: Permission, key: &Key) -> Result<(), Error> {
+        self.ask(call, permission, key.account, Target::Key(key.id), Some(key))
+    }
+
+    fn ask(
         &self,
         call: &Call<'_>,
-        spec: &OperationSpec,
-        kind: ResourceKind,
+        permission: Permission,
+        account: AccountId,
+        target: Target<'_>,
+        key: Option<&Key>,
     ) -> Result<(), Error> {
-        self.allow(call, spec.permission(), kind, &[])
-    }
-
-    /// Checks that the caller may do `spec` on an alias.
-    pub(crate) fn allow_alias(&self, call: &Call<'_>, spec: &OperationSpec, name: &AliasName) -> Result<(), Error> {
-        self.allow(call, spec.permission(), ResourceKind::Alias, name.as_str().as_bytes())
-    }
-
-    pub(crate) fn allow_key(&self, call: &Call<'_>, permission: Permission, id: KeyId) -> Result<(), Error> {
-        self.allow(call, permission, ResourceKind::Key, id.as_bytes())
-    }
-
-    fn allow(&self, call: &Call<'_>, permission: Permission, kind: ResourceKind, id: &[u8]) -> Result<(), Error> {
-        let resource = Resource { kind, account: call.principal.account(), id };
-        match self.iam.authorise(call.principal, permission, &resource) {
+        let resource = Resource {
+            service: "kms",
+            region: &self.config.region,
+            account,
+            name: &target,
+            tags: key.map(|key| key as &dyn Tagged),
+            policy: None,
+        };
+        let question = Question { permission, resource: &resource, environment: call.environment };
+        match self.iam.authorise(call.principal, &question) {
             Decision::Allowed => Ok(()),
-            Decision::Denied => Err(Error::Denied),
+            Decision::Denied(denial) => Err(Error::Denied(denial)),
         }
     }
 

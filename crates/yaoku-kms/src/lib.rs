@@ -21,6 +21,7 @@ mod rotation;
 mod scheduler;
 mod spec;
 mod tag;
+mod target;
 mod workers;
 
 pub use catalogue::{KeyFilter, KeyFilters};

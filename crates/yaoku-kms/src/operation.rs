@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use yaoku_iam::{Permission, Principal, ResourceKind};
+use yaoku_iam::{Environment, Permission, Principal, ResourceKind};
 
 use crate::{Error, KeyState, Kms};
 
@@ -22,6 +22,8 @@ pub trait Operation: Sized + Send {
 pub struct Call<'a> {
     /// Who asks.
     pub principal: &'a Principal,
+    /// Under which circumstances.
+    pub environment: &'a Environment<'a>,
     /// Whether only to find out if the operation would succeed.
     pub dry_run: bool,
 }
@@ -40,7 +42,7 @@ pub struct OperationSpec {
     pub name: &'static str,
     /// Other permissions that it needs instead, where one name would not do.
     pub permissions: &'static [Permission],
-    /// What the permission is asked on.
+    /// What the permission is asked on; nothing only for what [`crate::operations::OPEN`] lists.
     pub resources: &'static [ResourceKind],
     /// In which states of the key it can be done.
     pub states: StateRule,

@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::io::{Seek, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
-use yaoku_iam::{Bootstrap, Iam, Principal};
+use yaoku_iam::{Bootstrap, Environment, Iam, Principal};
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
@@ -28,6 +29,13 @@ use yaoku_seal::{Vault, backup};
 use yaoku_store::{Embedded, Options, Store};
 
 const DAY: u64 = 86_400;
+/// The circumstances of all calls here.
+const HERE: Environment<'_> = Environment {
+    time: 1_795_485_600_000,
+    source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    secure_transport: true,
+    user_agent: None,
+};
 
 struct World {
     dir: tempfile::TempDir,
@@ -66,7 +74,9 @@ impl World {
     }
 
     async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
-        operation.perform(&self.nodes[0], &Call { principal: &self.principal, dry_run: false }).await
+        operation
+            .perform(&self.nodes[0], &Call { principal: &self.principal, environment: &HERE, dry_run: false })
+            .await
     }
 
     async fn key(&self, rotation_days: Option<u64>) -> KeyId {

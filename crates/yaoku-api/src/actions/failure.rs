@@ -17,7 +17,10 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
         }
         Error::AliasNotFound => (Code::ForbiddenAliasNotFound, "The specified alias does not exist.".into()),
         Error::AliasExists => (Code::AliasAlreadyExists, "The specified alias already exists.".into()),
-        Error::Denied => return WireError::no_permission(),
+        Error::Denied(denial) => {
+            tracing::warn!(%request_id, why = &*denial.why, "no permission");
+            return WireError::no_permission();
+        }
         Error::State(state) => rejected(*state),
         Error::StateChange(why) => (Code::RejectedStateModifiedFailed, sentence("The request is rejected", why)),
         Error::Invalid { field, why } => return WireError::invalid_parameter(parameter(*field, arguments), why),

@@ -23,7 +23,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use serde::Serialize;
-use yaoku_iam::Principal;
+use yaoku_iam::{Environment, Principal};
 use yaoku_kms::{Call, Kms, Operation, OperationSpec};
 use zeroize::Zeroizing;
 
@@ -109,6 +109,7 @@ const fn optional(name: &'static str) -> Param {
 pub(crate) struct Exchange<'a> {
     pub(crate) kms: &'a Kms,
     pub(crate) principal: &'a Principal,
+    pub(crate) environment: &'a Environment<'a>,
     pub(crate) arguments: Arguments<'a>,
     pub(crate) format: Format,
     pub(crate) request_id: RequestId,
@@ -131,7 +132,7 @@ impl<'a> Exchange<'a> {
 
     /// Does a domain operation, and says its errors in the protocol's words.
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
-        let call = Call { principal: self.principal, dry_run: self.dry_run };
+        let call = Call { principal: self.principal, environment: self.environment, dry_run: self.dry_run };
         let result = operation.perform(self.kms, &call).await;
         result.map_err(|error| failure::of(error, self.request_id, &self.arguments))
     }

@@ -1,7 +1,8 @@
 //! What conditions can ask about a request.
 
-use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+
+use crate::text::with_text;
 
 /// The name of something that a condition asks about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,39 +68,14 @@ pub trait Context {
 impl Value<'_> {
     /// The value as a text, made where the caller stands.
     pub(super) fn with_text<T>(self, read: impl FnOnce(&str) -> T) -> T {
-        let mut text = ShortText { bytes: [0; 64], length: 0 };
-        // An address or time has at most 45 characters, and a write within the room does not fail.
-        let _ = match self {
-            Self::Text(text) => return read(text),
-            Self::Flag(flag) => return read(if flag { "true" } else { "false" }),
-            Self::Address(address) => write!(text, "{address}"),
+        match self {
+            Self::Text(text) => read(text),
+            Self::Flag(flag) => read(if flag { "true" } else { "false" }),
+            Self::Address(address) => with_text(format_args!("{address}"), read),
             Self::Time(milliseconds) => match jiff::Timestamp::from_millisecond(milliseconds.cast_signed()) {
-                Ok(time) => write!(text, "{:.0}", time),
-                Err(_) => Ok(()),
+                Ok(time) => with_text(format_args!("{time:.0}"), read),
+                Err(_) => read(""),
             },
-        };
-        read(text.as_str())
-    }
-}
-
-/// Room for a short text.
-struct ShortText {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl ShortText {
-    fn as_str(&self) -> &str {
-        // Only whole texts are written.
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for ShortText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
+        }
     }
 }

@@ -65,7 +65,7 @@ pub enum Reason<'a> {
     },
     /// No policy of the caller's, nor of the resource, allows it.
     NothingAllows,
-    /// No policy of the caller's allows it, which is needed on another account's resource.
+    /// The policy of another account's resource allows it, but none of the caller's does, which is needed as well.
     CallersAccountIsSilent,
     /// The policy of another account's resource does not allow it.
     ResourceIsSilent,
@@ -107,8 +107,8 @@ impl<'a> Policies<'a> {
         match (denied, self.session, own, resource) {
             (Some(reason), ..) => Verdict::Denied(reason),
             (None, Some(policy), ..) if session.is_none() => Verdict::Denied(Reason::SessionIsSilent(policy)),
-            (None, _, None, _) if self.foreign => Verdict::Denied(Reason::CallersAccountIsSilent),
-            (None, _, Some(_), None) if self.foreign => Verdict::Denied(Reason::ResourceIsSilent),
+            (None, _, _, None) if self.foreign => Verdict::Denied(Reason::ResourceIsSilent),
+            (None, _, None, Some(_)) if self.foreign => Verdict::Denied(Reason::CallersAccountIsSilent),
             (None, _, None, None) => Verdict::Denied(Reason::NothingAllows),
             (None, _, Some(reason), _) | (None, _, None, Some(reason)) => Verdict::Allowed(reason),
         }

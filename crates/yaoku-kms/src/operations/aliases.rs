@@ -6,6 +6,7 @@ use yaoku_seal::Changes;
 use super::{Listing, Page};
 use crate::kms::{ATTEMPTS, contended};
 use crate::record::{AliasRecord, alias_name, key_name};
+use crate::target::Target;
 use crate::{Access, AliasName, Call, Error, KeyId, Kms, Operation, OperationSpec, StateRule};
 
 const fn write(name: &'static str, states: StateRule) -> OperationSpec {
@@ -26,7 +27,7 @@ impl Operation for CreateAlias {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow_alias(call, &Self::SPEC, &self.alias)?;
+        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
         kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         for _ in 0..ATTEMPTS {
             let key = kms.stored_key(account, self.key).await?;
@@ -67,7 +68,7 @@ impl Operation for UpdateAlias {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow_alias(call, &Self::SPEC, &self.alias)?;
+        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
         if kms.alias(account, &self.alias).is_none() {
             return Err(Error::AliasNotFound);
         }
@@ -103,10 +104,15 @@ impl Operation for DeleteAlias {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow_alias(call, &Self::SPEC, &self.alias)?;
+        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
         for _ in 0..ATTEMPTS {
             let (key, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
-            kms.allow_key(call, Self::SPEC.permission(), key)?;
+            // The key may have been deleted just now, and its aliases with it.
+            let key = kms.key(account, key).await.map_err(|error| match error {
+                Error::KeyNotFound => Error::AliasNotFound,
+                other => other,
+            })?;
+            kms.allow_key(call, Self::SPEC.permission(), &key)?;
             call.proceed()?;
             let name = alias_name(account, &self.alias);
             let changes =
@@ -136,7 +142,7 @@ impl Operation for ListAliases {
     };
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
-        kms.allow_container(call, &Self::SPEC, AliasContainer)?;
+        kms.allow(call, &Self::SPEC, Target::Aliases)?;
         call.proceed()?;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
         let cut = kms

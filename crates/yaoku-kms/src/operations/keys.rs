@@ -8,6 +8,7 @@ use super::{Listing, Page};
 use crate::kms::Changed;
 use crate::material;
 use crate::record::{KeyRecord, VersionRecord, key_name, version_name};
+use crate::target::Target;
 use crate::{
     Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
     Operation, OperationSpec, Origin, ProtectionLevel, RotationInterval, StateRule, Tag, Tags,
@@ -49,7 +50,7 @@ impl Operation for CreateKey {
     };
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
-        kms.allow_container(call, &Self::SPEC, KeyContainer)?;
+        kms.allow(call, &Self::SPEC, Target::Keys)?;
         check_description(&self.description)?;
         let usage = self.usage.unwrap_or(self.spec.default_usage());
         if !self.spec.allows(usage) {
@@ -141,7 +142,7 @@ impl Operation for ListKeys {
     };
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyId>, Error> {
-        kms.allow_container(call, &Self::SPEC, KeyContainer)?;
+        kms.allow(call, &Self::SPEC, Target::Keys)?;
         call.proceed()?;
         let cut = kms.read_catalogue(call.principal.account(), |catalogue| {
             catalogue.keys(&self.filters, self.page.skip(), self.page.size as usize)

@@ -2,6 +2,7 @@
 
 use yaoku_iam::ResourceKind::Service;
 
+use crate::target::Target;
 use crate::{Access, Call, Error, Kms, Operation, OperationSpec, StateRule};
 
 const fn spec(name: &'static str, resources: &'static [yaoku_iam::ResourceKind]) -> OperationSpec {
@@ -28,7 +29,7 @@ impl Operation for DescribeAccountStatus {
     const SPEC: OperationSpec = spec("DescribeAccountKmsStatus", &[Service]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        kms.allow_container(call, &Self::SPEC, Service)?;
+        kms.allow(call, &Self::SPEC, Target::Service)?;
         call.proceed()
     }
 }
@@ -41,7 +42,7 @@ impl Operation for OpenService {
     const SPEC: OperationSpec = spec("OpenKmsService", &[Service]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
-        kms.allow_container(call, &Self::SPEC, Service)?;
+        kms.allow(call, &Self::SPEC, Target::Service)?;
         Err(Error::AlreadyOpen)
     }
 }

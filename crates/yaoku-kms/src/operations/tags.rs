@@ -14,6 +14,8 @@ use crate::{Access, Call, Error, Field, KeyId, Kms, Operation, OperationSpec, St
 pub const MAX_RESOURCES: usize = 50;
 /// The most tags on a page of ListTagResources.
 pub const TAG_PAGE: usize = 200;
+/// The most keys that are looked at for one page, so that what a caller may not see costs no more than what it may.
+const TAG_SCAN: usize = 1000;
 
 const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
     OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
@@ -133,7 +135,7 @@ impl Operation for ListTagResources {
             kms.admit(call, &Self::SPEC, &(*key).into()).await?;
         }
         call.proceed()?;
-        Ok(kms.read_catalogue(account, |catalogue| {
+        let candidates = kms.read_catalogue(account, |catalogue| {
             let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
             let asked: BTreeSet<_> = self.keys.iter().copied().collect();
             let candidates: Box<dyn Iterator<Item = KeyId>> = match (asked.is_empty(), &self.tags[..]) {
@@ -144,22 +146,26 @@ impl Operation for ListTagResources {
                     Box::new(asked.into_iter().filter(after).filter(|key| has_all(catalogue.tags_of(*key), tags)))
                 }
             };
-            let mut page = TagPage { tags: Vec::new(), next: None };
-            let mut last = None;
-            for key in candidates {
-                if kms.allow_key(call, Self::SPEC.permission(), key).is_err() {
-                    continue;
-                }
-                let tags = catalogue.tags_of(key);
-                if page.tags.len() + tags.len() > TAG_PAGE {
-                    page.next = last;
-                    break;
-                }
-                page.tags.extend(tags.iter().map(|tag| (key, tag.clone())));
-                last = Some(key);
+            candidates.take(TAG_SCAN + 1).collect::<Vec<_>>()
+        });
+        let mut page = TagPage { tags: Vec::new(), next: None };
+        let mut last = None;
+        for (seen, id) in candidates.into_iter().enumerate() {
+            let key = match kms.key(account, id).await {
+                Err(Error::KeyNotFound) => continue,
+                key => key?,
+            };
+            // What the caller may not know of is passed over.
+            let shown = kms.allow_key(call, Self::SPEC.permission(), &key).is_ok();
+            let tags = key.record.tags.iter().filter(|_| shown);
+            if seen == TAG_SCAN || page.tags.len() + tags.clone().count() > TAG_PAGE {
+                page.next = last;
+                break;
             }
-            page
-        }))
+            page.tags.extend(tags.map(|(key, value)| (id, Tag { key: key.into(), value: value.into() })));
+            last = Some(id);
+        }
+        Ok(page)
     }
 }
 

@@ -72,10 +72,10 @@ impl Settings {
             (Some(_), None) => return Err(refusal("--tls-cert needs its private key: give --tls-key too")),
             (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: give --tls-cert too")),
         };
+        let region = region(options.region.as_deref().unwrap_or("cn-hangzhou"))?;
         Ok(Self {
             store,
             listen: options.listen.clone().unwrap_or_else(|| "127.0.0.1:7788".into()),
-            region: region(options.region.as_deref().unwrap_or("cn-hangzhou"))?,
             bootstrap: bootstrap(options, environment)?,
             tls,
             allow_plain_http: options.allow_plain_http.unwrap_or(false),
@@ -86,7 +86,8 @@ impl Settings {
                 yaoku_api::wire::nonce::DEFAULT_CAPACITY,
                 1..=1 << 30,
             )?,
-            kms: kms(options)?,
+            kms: kms(options, region.clone())?,
+            region,
             audit: audit(options)?,
             log: options.log.unwrap_or_default(),
             log_format: options.log_format.unwrap_or_default(),
@@ -239,7 +240,7 @@ fn limits(options: &Options) -> Result<Limits, Error> {
     })
 }
 
-fn kms(options: &Options) -> Result<KmsConfig, Error> {
+fn kms(options: &Options, region: String) -> Result<KmsConfig, Error> {
     const DAY: u64 = 86_400;
     let default = KmsConfig::default();
     let days = |name, given: Option<u64>, default: u64| match given.unwrap_or(default / DAY) {
@@ -247,6 +248,7 @@ fn kms(options: &Options) -> Result<KmsConfig, Error> {
         _ => Err(beyond(name, &(0..=36_500))),
     };
     Ok(KmsConfig {
+        region,
         quotas: Quotas {
             keys: options.max_keys.unwrap_or(default.quotas.keys),
             aliases: options.max_aliases.unwrap_or(default.quotas.aliases),
