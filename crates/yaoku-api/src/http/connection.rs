@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::activity::{Activity, Entry, Registry, Watched};
 use super::body::{self, Budget, Claim};
+use super::finished::Finished;
 use super::refusal::Refusal;
 use super::{Handler, Incoming, Limits, TlsReloader};
 use crate::metrics::ConnectionMetrics;
@@ -135,7 +136,15 @@ async fn answer<H: Handler>(
     let _under_way = activity.begin().ok_or(Closed)?;
     let format = Format::accepted(&parts.headers);
     let (answered, host) = match whole {
-        Ok(body) => (caught(shared.handler.call(Incoming { parts, body, peer, tls })).await, None),
+        Ok(body) => {
+            let handler = shared.handler.clone();
+            let call = async move {
+                // What the request takes of the common budget is given back when it is done with.
+                let _claim = claim;
+                caught(handler.call(Incoming { parts, body, peer, tls })).await
+            };
+            (Finished::new(call).await, None)
+        }
         Err(refusal) => (Err(refusal), parts.headers.get(HOST).cloned()),
     };
     Ok(answered.unwrap_or_else(|refusal| {

@@ -9,6 +9,7 @@
 mod activity;
 mod body;
 mod connection;
+mod finished;
 mod limits;
 mod refusal;
 mod server;
@@ -30,7 +31,8 @@ pub use tls::{TlsError, TlsReloader};
 
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request. A panic ends this request alone, with an `InternalFailure`.
+    /// Answers a request. A panic ends this request alone, with an `InternalFailure`. A client that goes away does not end
+    /// it: what was begun is done.
     fn call(&self, request: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 

@@ -29,6 +29,7 @@ struct Echo {
     waiting: AtomicUsize,
     arrived: Notify,
     go: Notify,
+    finished: Notify,
 }
 
 impl Handler for Echo {
@@ -40,6 +41,7 @@ impl Handler for Echo {
                 self.waiting.fetch_add(1, Ordering::SeqCst);
                 self.arrived.notify_one();
                 self.go.notified().await;
+                self.finished.notify_one();
             }
             _ => {}
         }
@@ -291,6 +293,26 @@ async fn all_requests_together_have_a_bound() {
     assert!(running.get().await.starts_with("HTTP/1.1 200"), "small requests pass");
     running.handler.go.notify_waiters();
     read_until(&mut first, "body=90000").await;
+}
+
+#[tokio::test]
+async fn what_was_begun_is_done_though_its_client_is_gone() {
+    let running = start(Limits::default(), None).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    running.handler.arrived.notified().await;
+    drop(stream);
+    // The server notices before the request goes on.
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while running.metrics.render().contains("yaoku_connections 1") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the connection ends");
+    running.handler.go.notify_one();
+    let finished = running.handler.finished.notified();
+    tokio::time::timeout(Duration::from_secs(10), finished).await.expect("the handler runs to its end");
 }
 
 #[tokio::test]
