@@ -9,10 +9,10 @@ use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
-use yaoku_audit::Trail;
+use yaoku_audit::{Permit, Trail};
 use yaoku_crypto::{Random, SystemRandom};
 use yaoku_iam::{AccessKey, Environment, Iam};
-use yaoku_kms::{Clock, Kms};
+use yaoku_kms::{Access, Clock, Kms};
 
 use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
 use crate::audit;
@@ -77,7 +77,7 @@ impl Service {
             (Ok(params), Ok(format)) => self.run(request, params, *format, request_id, &mut called).await,
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
-        let result = self.recorded(request, params.as_ref().ok(), request_id, &called, result).await;
+        let result = self.recorded(request, params.as_ref().ok(), request_id, &mut called, result).await;
         let response = match &result {
             Ok(_) => StatusCode::OK,
             Err(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -101,13 +101,18 @@ impl Service {
         request: &Incoming,
         params: Option<&Params<'_>>,
         request_id: RequestId,
-        called: &Called,
+        called: &mut Called,
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
         let Some(trail) = &self.trail else { return result };
         if called.asked == UNRECORDED {
             return result;
         }
+        // A call that was refused before it was asked what it is did nothing, and may be refused for this now.
+        let permit = match called.permit.take() {
+            Some(permit) => permit,
+            None => trail.admit().map_err(|_| WireError::unrecordable())?,
+        };
         let answered = result.as_ref().ok().and_then(|reply| answered_key(reply));
         let record = audit::record(&audit::Call {
             request_id,
@@ -129,8 +134,13 @@ impl Service {
             tracing::error!(%request_id, %error, "internal failure");
             WireError::internal()
         })?;
-        trail.record(record).await.map_err(|_| WireError::unrecorded())?;
-        result
+        match permit.record(record).await {
+            Ok(()) => result,
+            Err(_) => Err(match called.action {
+                Some(action) if action.spec.access == Access::Write && result.is_ok() => WireError::unrecorded_change(),
+                _ => WireError::unrecordable(),
+            }),
+        }
     }
 
     /// Takes a request that could be parsed to its result.
@@ -162,7 +172,7 @@ impl Service {
             && claim.action != UNRECORDED
         {
             // Nothing is done whose record could not be written.
-            trail.admit().map_err(|_| WireError::unrecorded())?;
+            called.permit = Some(trail.admit().map_err(|_| WireError::unrecordable())?);
         }
         let access_key = self.authenticate(&claim)?;
         called.access_key = Some(access_key.clone());
@@ -221,7 +231,7 @@ impl Service {
 
     async fn ready(&self) -> Response<Full<Bytes>> {
         if let Some(trail) = &self.trail
-            && trail.admit().is_err()
+            && !trail.is_open()
         {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -274,6 +284,8 @@ struct Called {
     claimed: String,
     action: Option<&'static Action>,
     access_key: Option<Arc<AccessKey>>,
+    /// The right to leave a record.
+    permit: Option<Permit>,
 }
 
 impl Called {
@@ -282,7 +294,8 @@ impl Called {
         let param = |name| params.and_then(|params| params.get(name));
         let header = parts.headers.get("x-acs-action").and_then(|value| value.to_str().ok());
         let asked = header.or(param("Action")).unwrap_or_default().to_owned();
-        Self { asked, claimed: param("AccessKeyId").unwrap_or_default().to_owned(), action: None, access_key: None }
+        let claimed = param("AccessKeyId").unwrap_or_default().to_owned();
+        Self { asked, claimed, action: None, access_key: None, permit: None }
     }
 }
 

@@ -25,6 +25,16 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A file ends within a frame, as one does that is being written, or was when its writer died.
+    #[error("{path}, at byte {offset}, record {record}: the file ends within a frame", path = path.display())]
+    CutOff {
+        /// Which file.
+        path: PathBuf,
+        /// Where the frame begins.
+        offset: u64,
+        /// Index of the record that stands there, or would.
+        record: u64,
+    },
     /// The log as a whole does not go together with what is known of it.
     #[error("{0}")]
     Inconsistent(String),
@@ -37,6 +47,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::File { error, .. } if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |error| Self::File { path, error }

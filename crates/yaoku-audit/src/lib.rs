@@ -10,13 +10,15 @@ mod event;
 mod keeper;
 pub mod merkle;
 pub mod note;
+mod recovery;
 mod segment;
 mod trail;
 mod verify;
+mod writer;
 
 pub use error::Error;
 pub use event::{Event, Identity, ReadWrite, SessionContext};
 pub use keeper::{forget, load_signer, remember, remembered};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};
-pub use trail::{Options, Sync, Trail, Unavailable};
-pub use verify::{Found, verify};
+pub use trail::{Options, Permit, Sync, Trail, Unavailable};
+pub use verify::{Check, Found, verify};

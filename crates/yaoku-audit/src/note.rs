@@ -99,6 +99,11 @@ impl Verifier {
         if named && verifier.to_string() == text.trim() { Ok(verifier) } else { Err(unreadable) }
     }
 
+    /// The key's name, which is the log's as well.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn key_id(&self) -> [u8; 4] {
         let hash = sha256(&[self.name.as_bytes(), b"\n", &[ED25519_TYPE], &self.public].concat());
         [hash[0], hash[1], hash[2], hash[3]]

@@ -1,7 +1,7 @@
 //! Segments: the files of a log, each read once from front to back in constant memory.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -121,7 +121,7 @@ impl Segment {
     /// The next frame; none at the end. `record` is the index that errors name.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for what is no frame, or half of one.
+    /// [`Error::Damaged`] for what is no frame; [`Error::CutOff`] for half of one.
     pub fn next(&mut self, record: u64) -> Result<Option<Frame>, Error> {
         let at = self.offset;
         let mut head = [0; FRAME_HEAD as usize];
@@ -130,7 +130,7 @@ impl Segment {
         }
         self.offset += 1;
         if !self.take(&mut head[1..])? {
-            return Err(self.damaged(at, record, "the file ends within a frame"));
+            return Err(self.cut_off(at, record));
         }
         let [kind, length @ ..] = head;
         let length = u32::from_be_bytes(length) as usize;
@@ -144,7 +144,7 @@ impl Segment {
         }
         let mut content = vec![0; length];
         if !self.take(&mut content)? {
-            return Err(self.damaged(at, record, "the file ends within a frame"));
+            return Err(self.cut_off(at, record));
         }
         Ok(Some(if kind == RECORD { Frame::Record(content) } else { Frame::Checkpoint(content) }))
     }
@@ -159,6 +159,28 @@ impl Segment {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(Error::File { path: self.path.clone(), error }),
         }
+    }
+
+    /// Goes to where a frame begins, to read from there on as the file is now.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn go_to(&mut self, offset: u64) -> Result<(), Error> {
+        self.reader.seek(SeekFrom::Start(offset)).map_err(Error::file(&self.path))?;
+        self.offset = offset;
+        Ok(())
+    }
+
+    /// Bytes of the file as it is now.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn length(&self) -> Result<u64, Error> {
+        Ok(self.reader.get_ref().metadata().map_err(Error::file(&self.path))?.len())
+    }
+
+    fn cut_off(&self, offset: u64, record: u64) -> Error {
+        Error::CutOff { path: self.path.clone(), offset, record }
     }
 
     pub(crate) fn damaged(&self, offset: u64, record: u64, why: impl Into<String>) -> Error {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use yaoku_audit::note::{Purpose, Signer, Verifier};
-use yaoku_audit::{Frame, Options, Segment, Trail};
+use yaoku_audit::{Check, Frame, Options, Segment, Trail};
 use yaoku_seal::Vault;
 
 use crate::Error;
@@ -19,6 +19,8 @@ use crate::datadir::DataDir;
 const DIR: &str = "audit";
 /// Between two checkpoints that the store remembers.
 const REMEMBER: Duration = Duration::from_secs(10);
+/// How long the end of a log is given to be signed, which a server may be writing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Keeps the log of a running server.
 pub(crate) struct Keeper {
@@ -240,7 +242,8 @@ fn verify(dir: &Path, public_key: Option<PathBuf>, checkpoints: &[PathBuf]) -> R
     }
     let shown = stderr().is_terminal();
     let mut told = 0;
-    let found = yaoku_audit::verify(dir, &verifier, &known, &mut |bytes| {
+    let check = Check { verifier: &verifier, known: &known, patience: PATIENCE };
+    let found = yaoku_audit::verify(dir, &check, &mut |bytes| {
         if shown && bytes >= told + (16 << 20) {
             told = bytes;
             // Progress that nobody sees harms nobody.
@@ -293,7 +296,7 @@ fn read_records(dir: &Path, each: &mut dyn FnMut(Vec<u8>) -> Result<(), Error>) 
                 }
                 Ok(Some(Frame::Checkpoint(_))) => {}
                 Ok(None) => break,
-                Err(yaoku_audit::Error::Damaged { .. }) if at == newest => break,
+                Err(yaoku_audit::Error::CutOff { .. }) if at == newest => break,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -197,9 +197,16 @@ fn without_room_for_records_calls_fail_and_readiness_goes_down() {
     assert!(status == 503 && why.contains("audit"), "{status} {why}");
     assert!(client.page("/metrics").1.contains("yaoku_audit_failing 1"));
     client.call("DescribeRegions", &[]).ok();
+    let log = seen.to_str().unwrap();
+    let recorded = || events(&data, &["query", "--action", "Encrypt", "--log", log]).len();
+    let before = recorded();
+    for _ in 0..100 {
+        encrypt().fails(503, "ServiceUnavailableTemporary");
+    }
     fs::remove_file(seen.join("ballast")).unwrap();
     wait_until("the server to be ready again", || client.page("/readyz").0 == 200);
+    // The one call that was under way when the log failed is recorded late; those refused since were not carried out.
+    assert_eq!(recorded(), before + 1);
     encrypt().ok();
-    let log = seen.to_str().unwrap();
     assert!(said(&data, &["verify", "--log", log]).contains("is whole"));
 }

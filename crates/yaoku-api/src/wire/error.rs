@@ -273,10 +273,16 @@ impl WireError {
         )
     }
 
-    /// No record, no result: the operator must look after the audit log.
-    pub fn unrecorded() -> Self {
-        let message =
-            "The audit log can't be written, so the call is not answered; it may have been executed. Try again.";
+    /// The audit log can't be written: the call was not carried out, or it changed nothing and its result is withheld.
+    pub fn unrecordable() -> Self {
+        let message = "The audit log can't be written at present, so the call is refused; try again.";
+        Self::new(Code::ServiceUnavailableTemporary, message)
+    }
+
+    /// The audit log could not be written any more when the call had been carried out.
+    pub fn unrecorded_change() -> Self {
+        let message = "The call was carried out, but the audit log can't be written at present, so its result is withheld; \
+                       look how things stand before you try again.";
         Self::new(Code::ServiceUnavailableTemporary, message)
     }
 
