@@ -80,6 +80,12 @@ impl Catalogue {
         self.accounts.get(&account)
     }
 
+    /// The account that owns a key; looked for in `first` first.
+    pub(crate) fn owner(&self, first: AccountId, id: KeyId) -> Option<AccountId> {
+        let owns = |account: &AccountId| self.accounts.get(account).is_some_and(|of| of.by_id.contains_key(&id));
+        Some(first).filter(owns).or_else(|| self.accounts.keys().copied().find(owns))
+    }
+
     /// Enters a key, or what has changed of it.
     pub(crate) fn put_key(&mut self, account: AccountId, id: KeyId, record: &KeyRecord, revision: Revision) {
         self.put_loaded(LoadedKey { account, id, revision, entry: KeyEntry::of(record) });

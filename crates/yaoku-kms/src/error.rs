@@ -20,6 +20,14 @@ pub enum Error {
     /// The caller may not do this; why is for the operator's log only.
     #[error("the caller has no permission for this operation on this resource")]
     Denied(yaoku_iam::Denial),
+    /// The caller may not do this, nor know that there is such a thing; why is for the operator's log only.
+    #[error("{as_if}")]
+    Hidden {
+        /// Why.
+        denial: yaoku_iam::Denial,
+        /// What the caller is told.
+        as_if: Box<Error>,
+    },
     /// The key's state does not admit using it.
     #[error("the key is {0:?}")]
     State(KeyState),

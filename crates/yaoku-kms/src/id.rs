@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use yaoku_crypto::Random;
+use yaoku_iam::AccountId;
 
 use crate::Error;
 
@@ -101,10 +102,14 @@ impl fmt::Display for AliasName {
 /// How a caller names a key that it uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyRef {
-    /// By its id.
+    /// By its id, among those of the caller's account.
     Id(KeyId),
     /// By one of its aliases.
     Alias(AliasName),
+    /// By the account that owns it, which may be another than the caller's, and its id.
+    OfAccount(AccountId, KeyId),
+    /// By its id, whosever it is: as a ciphertext names it.
+    OfAnyAccount(KeyId),
 }
 
 impl From<KeyId> for KeyRef {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use yaoku_iam::policy::{Attached, Policy, PolicyKind};
 use yaoku_iam::{AccountId, Tagged};
 use yaoku_seal::Revision;
 
 use crate::material::Material;
 use crate::record::KeyRecord;
-use crate::{KeyId, KeyVersionId};
+use crate::{Error, KeyId, KeyVersionId};
 
 /// A CMK as the last applied commit left it.
 pub(crate) struct Key {
@@ -21,6 +22,20 @@ pub(crate) struct Key {
     pub(crate) account: AccountId,
     pub(crate) record: KeyRecord,
     pub(crate) revision: Revision,
+    /// Its policy, ready to be asked; none for the default, which says nothing that would not be so without it.
+    pub(crate) policy: Option<Attached>,
+}
+
+impl Key {
+    /// A key of a stored record.
+    pub(crate) fn new(account: AccountId, id: KeyId, record: KeyRecord, revision: Revision) -> Result<Self, Error> {
+        let read = |document| match Policy::parse(document, PolicyKind::Key) {
+            Ok(policy) => Ok(Attached { origin: format!("the policy of key {id}").into(), policy: Arc::new(policy) }),
+            Err(_) => Err(Error::Record("a key's policy")),
+        };
+        let policy = record.policy.as_deref().map(read).transpose()?;
+        Ok(Self { id, account, record, revision, policy })
+    }
 }
 
 impl Tagged for Key {
@@ -78,13 +93,15 @@ impl Keyring {
 /// Bytes of a key without tags and with a short description.
 const ORDINARY_KEY: u64 = 512;
 
-/// Bytes that a key occupies, so that long descriptions and many tags can't swell the cache.
+/// Bytes that a key occupies, so that long descriptions, many tags and policies can't swell the cache.
 #[derive(Clone)]
 struct KeyWeight;
 
 impl Weighter<KeyId, Arc<Key>> for KeyWeight {
     fn weight(&self, _: &KeyId, key: &Arc<Key>) -> u64 {
         let tags: usize = key.record.tags.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
-        ORDINARY_KEY.max((384 + key.record.description.len() + tags) as u64)
+        // As text, and read: some multiple of it.
+        let policy = key.record.policy.as_ref().map_or(0, |policy| 8 * policy.len());
+        ORDINARY_KEY.max((384 + key.record.description.len() + tags + policy) as u64)
     }
 }

@@ -22,7 +22,7 @@ use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, Scru
 use crate::record::{key_name, scrub_name, version_name};
 use crate::target::Target;
 use crate::workers::Workers;
-use crate::{AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
+use crate::{Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
 
 /// Records read from the store at a time.
 const PAGE: usize = 1000;
@@ -184,11 +184,17 @@ impl Kms {
         permission: Permission,
         reference: &KeyRef,
     ) -> Result<Arc<Key>, Error> {
-        let account = call.principal.account();
-        let id = match reference {
-            KeyRef::Id(id) => *id,
-            KeyRef::Alias(name) => self.alias(account, name).ok_or(Error::AliasNotFound)?.0,
+        let own = call.principal.account();
+        let (account, id) = match reference {
+            KeyRef::Id(id) => (own, *id),
+            KeyRef::Alias(name) => (own, self.alias(own, name).ok_or(Error::AliasNotFound)?.0),
+            KeyRef::OfAccount(account, id) => (*account, *id),
+            KeyRef::OfAnyAccount(id) => (self.owner(own, *id).ok_or(Error::KeyNotFound)?, *id),
         };
+        if account != own && spec.access == Access::Write {
+            // The policy of a key may let others use it, but only its own account manages it.
+            return Err(Error::KeyNotFound);
+        }
         let key = self.key(account, id).await?;
         self.allow_key(call, permission, &key)?;
         spec.states.check(key.record.state_at(self.clock.now()))?;
@@ -219,13 +225,20 @@ impl Kms {
             account,
             name: &target,
             tags: key.map(|key| key as &dyn Tagged),
-            policy: None,
+            policy: key.and_then(|key| key.policy.as_ref()),
         };
         let question = Question { permission, resource: &resource, environment: call.environment };
         match self.iam.authorise(call.principal, &question) {
             Decision::Allowed => Ok(()),
-            Decision::Denied(denial) => Err(Error::Denied(denial)),
+            Decision::Denied(denial) if denial.may_know => Err(Error::Denied(denial)),
+            Decision::Denied(denial) => Err(Error::Hidden { denial, as_if: Box::new(Error::KeyNotFound) }),
         }
+    }
+
+    /// The account that owns a key: the caller's own before any other.
+    fn owner(&self, own: AccountId, id: KeyId) -> Option<AccountId> {
+        let warm = self.keyring.key(id).map(|key| key.account);
+        warm.or_else(|| self.state.read().catalogue.owner(own, id))
     }
 
     /// The key and the commit of an alias.
@@ -266,7 +279,7 @@ impl Kms {
     /// A key as the store has it at this moment.
     pub(crate) async fn stored_key(&self, account: AccountId, id: KeyId) -> Result<Key, Error> {
         let stored = self.vault.get(&key_name(account, id)).await?.ok_or(Error::KeyNotFound)?;
-        Ok(Key { id, account, record: KeyRecord::decode(&stored.bytes)?, revision: stored.revision })
+        Key::new(account, id, KeyRecord::decode(&stored.bytes)?, stored.revision)
     }
 
     /// The material of one version of a key, from the keyring or else the store.

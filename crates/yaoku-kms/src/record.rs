@@ -22,8 +22,8 @@ pub(crate) const ALIAS: Kind = Kind(18);
 pub(crate) const SCRUB: Kind = Kind(19);
 
 const LAYOUT: u8 = 1;
-/// Layout of a [`KeyRecord`]: 1 had no `imported`.
-const KEY_LAYOUT: u8 = 2;
+/// Layout of a [`KeyRecord`]: 1 had no `imported`, 2 no `policy`.
+const KEY_LAYOUT: u8 = 3;
 
 /// A CMK as the store holds it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub(crate) struct KeyRecord {
     pub(crate) tags: Tags,
     /// Since the first import.
     pub(crate) imported: Option<Imported>,
+    /// The document of its policy; none for the default.
+    pub(crate) policy: Option<Box<str>>,
 }
 
 /// What is remembered of imported material: enough to take no other for it.
@@ -122,7 +124,8 @@ impl KeyRecord {
         let unreadable = |_| Error::Record("a key");
         match bytes.expose().split_first() {
             // What comes after the end of the older layout reads as absent.
-            Some((1, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
+            Some((1, body)) => postcard::from_bytes(&[body, &[0, 0]].concat()).map_err(unreadable),
+            Some((2, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
             Some((&KEY_LAYOUT, body)) => postcard::from_bytes(body).map_err(unreadable),
             _ => Err(Error::Record("a key")),
         }
@@ -294,19 +297,23 @@ mod tests {
             protected: None,
             tags: Tags::default(),
             imported,
+            policy: None,
         }
     }
 
-    /// The first layout ended before `imported`.
+    /// The first layout ended before `imported`, the second before `policy`.
     #[test]
-    fn records_of_the_first_layout_are_read() {
+    fn records_of_older_layouts_are_read() {
         let encoded = record(None).encode().unwrap();
         let (layout, body) = encoded.expose().split_first().unwrap();
-        assert_eq!((*layout, body.last()), (KEY_LAYOUT, Some(&0)));
-        let first = Secret::new([&[1], &body[..body.len() - 1]].concat());
-        let read = KeyRecord::decode(&first).unwrap();
-        assert!(read.imported.is_none() && read.description == "描述" && read.last_rotation == Timestamp(3));
-        assert!(KeyRecord::decode(&Secret::new([&[3], body].concat())).is_err(), "a layout of a later version");
+        assert!(*layout == KEY_LAYOUT && body.ends_with(&[0, 0]));
+        for (layout, absent) in [(1, 2), (2, 1)] {
+            let older = Secret::new([&[layout], &body[..body.len() - absent]].concat());
+            let read = KeyRecord::decode(&older).unwrap();
+            assert!(read.imported.is_none() && read.description == "描述" && read.last_rotation == Timestamp(3));
+            assert!(read.policy.is_none());
+        }
+        assert!(KeyRecord::decode(&Secret::new([&[KEY_LAYOUT + 1], body].concat())).is_err(), "of a later version");
     }
 
     #[test]

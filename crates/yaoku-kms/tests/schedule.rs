@@ -122,6 +122,7 @@ fn aes_256() -> CreateKey {
         description: String::new(),
         rotation: None,
         tags: Vec::new(),
+        policy: None,
     }
 }
 

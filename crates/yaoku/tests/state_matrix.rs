@@ -54,7 +54,11 @@ const MATRIX: &[(&str, &str)] = &[
     ("CreateAlias", "ooMo"),
     ("UpdateAlias", "ooPo"),
     ("SetDeletionProtection", "ooPo"),
+    ("SetKeyPolicy", "ooPo"),
+    ("GetKeyPolicy", "oooo"),
 ];
+
+const POLICY: &str = r#"{"Version":"1","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
 
 /// What keys of external origin hold.
 const MATERIAL: &[u8] = &[7; 32];
@@ -225,6 +229,7 @@ impl Fixture {
                 client.call("CreateAlias", &[("AliasName", &other_alias), ("KeyId", &self.other)]).ok();
                 vec![key, ("AliasName", &other_alias)]
             }
+            "SetKeyPolicy" => vec![key, ("Policy", POLICY)],
             "SetDeletionProtection" => vec![key, ("EnableDeletionProtection", "true")],
             _ => vec![key],
         };

@@ -260,6 +260,7 @@ fn every_field_of_a_result_is_one_that_the_sdks_know() {
     let prepares: Vec<_> = [("KeyId", external.as_str())].into_iter().chain(wrapped_by).collect();
     let imported = client.import(&external, &client.import_parameters(&external), &[7; 32], 0).ok();
     same_shape("ImportKeyMaterial", &sdk["actions"]["ImportKeyMaterial"]["result"], &imported.body, &[]);
+    let policy = r#"{"Version":"1","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
     let calls: &[(&str, &[(&str, &str)])] = &[
         ("AsymmetricSign", &signs),
         ("AsymmetricVerify", &verifies),
@@ -279,6 +280,8 @@ fn every_field_of_a_result_is_one_that_the_sdks_know() {
         ("SetDeletionProtection", &[k, ("EnableDeletionProtection", "true"), ("DeletionProtectionDescription", "why")]),
         ("DescribeKey", &[k]),
         ("SetDeletionProtection", &[k, ("EnableDeletionProtection", "false")]),
+        ("SetKeyPolicy", &[k, ("Policy", policy)]),
+        ("GetKeyPolicy", &[k]),
         ("CreateKeyVersion", &[k]),
         ("DescribeKeyVersion", &[k, ("KeyVersionId", &version)]),
         ("ListKeyVersions", &[k]),

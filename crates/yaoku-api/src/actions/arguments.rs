@@ -125,18 +125,20 @@ impl<'a> Arguments<'a> {
         if text.is_empty() {
             return Err(WireError::invalid_parameter(name, "it must be a key id, an alias or an ARN"));
         }
-        let text = self.local_part(text).ok_or_else(key_not_found)?;
-        if text.starts_with(AliasName::PREFIX) {
-            return AliasName::parse(text).map(KeyRef::Alias).ok_or_else(alias_not_found);
+        let (account, local) = self.located(text).ok_or_else(key_not_found)?;
+        if local.starts_with(AliasName::PREFIX) && account == self.account {
+            return AliasName::parse(local).map(KeyRef::Alias).ok_or_else(alias_not_found);
         }
-        let id = text.strip_prefix("key/").unwrap_or(text);
-        KeyId::parse(id).map(KeyRef::Id).ok_or_else(key_not_found)
+        let id = KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)?;
+        Ok(if account == self.account { KeyRef::Id(id) } else { KeyRef::OfAccount(account, id) })
     }
 
     /// A key to manage: by id or ARN.
     pub(super) fn key_id(&self, name: &'static str) -> Result<KeyId, WireError> {
         match self.key_ref(name) {
             Ok(KeyRef::Id(id)) => Ok(id),
+            // Others may be let in to use a key, but only its own account manages it.
+            Ok(KeyRef::OfAccount(..) | KeyRef::OfAnyAccount(_)) => Err(key_not_found()),
             Err(error) if error.code != Code::ForbiddenAliasNotFound => Err(error),
             Ok(KeyRef::Alias(_)) | Err(_) => Err(no_alias(name)),
         }
@@ -147,20 +149,22 @@ impl<'a> Arguments<'a> {
         if text.is_empty() {
             return Err(WireError::invalid_parameter("ResourceId", "each must be a key id or key ARN"));
         }
-        let local = self.local_part(text).ok_or_else(key_not_found)?;
+        let own = self.located(text).filter(|(account, _)| *account == self.account);
+        let (_, local) = own.ok_or_else(key_not_found)?;
         if local.starts_with(AliasName::PREFIX) {
             return Err(no_alias("ResourceId"));
         }
         KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)
     }
 
-    /// What stands behind `acs:kms:REGION:ACCOUNT:`, if region and account are this caller's; all of it if there is no
-    /// such prefix; none if there is another.
-    fn local_part<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let Some(rest) = text.strip_prefix("acs:kms:") else { return Some(text) };
+    /// Account and what stands behind it in `acs:kms:REGION:ACCOUNT:…`, if the region is this one; the caller's account and
+    /// all of it if there is no such prefix.
+    fn located<'t>(&self, text: &'t str) -> Option<(AccountId, &'t str)> {
+        let Some(rest) = text.strip_prefix("acs:kms:") else { return Some((self.account, text)) };
         let mut parts = rest.splitn(3, ':');
         let (region, account, local) = (parts.next()?, parts.next()?, parts.next()?);
-        (region == self.region && account == self.account.as_str()).then_some(local)
+        let account = AccountId::parse(account).ok()?;
+        (region == self.region).then_some((account, local))
     }
 
     pub(super) fn version_id(&self, name: &'static str) -> Result<KeyVersionId, WireError> {
@@ -243,8 +247,8 @@ impl<'a> Arguments<'a> {
         interval.map(Some).ok_or_else(|| WireError::invalid_parameter(NAME, why))
     }
 
-    pub(super) fn key_arn(&self, key: KeyId) -> String {
-        format!("acs:kms:{}:{}:key/{key}", self.region, self.account)
+    pub(super) fn key_arn(&self, account: AccountId, key: KeyId) -> String {
+        format!("acs:kms:{}:{account}:key/{key}", self.region)
     }
 
     pub(super) fn alias_arn(&self, alias: &AliasName) -> String {

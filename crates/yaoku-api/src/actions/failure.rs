@@ -21,6 +21,11 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
             tracing::warn!(%request_id, why = &*denial.why, "no permission");
             return WireError::no_permission();
         }
+        Error::Hidden { denial, .. } => {
+            tracing::warn!(%request_id, why = &*denial.why, "no permission, and none to know so");
+            let Error::Hidden { as_if, .. } = error else { return WireError::no_permission() };
+            return of(*as_if, request_id, arguments);
+        }
         Error::State(state) => rejected(*state),
         Error::StateChange(why) => (Code::RejectedStateModifiedFailed, sentence("The request is rejected", why)),
         Error::Invalid { field, why } => return WireError::invalid_parameter(parameter(*field, arguments), why),

@@ -9,7 +9,7 @@ use yaoku_kms::operations::keys::{
 use yaoku_kms::{AliasName, KeyFilter, KeyFilters, KeyId, KeyMetadata, KeySpec, Origin, ProtectionLevel, Timestamp};
 
 use super::names::{Named, UNSUPPORTED_PROTECTION_LEVELS};
-use super::{Action, Arguments, Exchange, Reply, action, optional, required};
+use super::{Action, Arguments, Exchange, Reply, action, optional, policies, required};
 use crate::wire::time::format_time;
 use crate::wire::{Code, WireError};
 
@@ -99,7 +99,7 @@ impl Metadata {
         let time = |time: Option<Timestamp>| time.map_or_else(String::new, |time| format_time(time.0));
         Self {
             key_id: key.id.to_string(),
-            arn: arguments.key_arn(key.id),
+            arn: arguments.key_arn(key.account, key.id),
             key_spec: key.spec.name(),
             key_usage: key.usage.name(),
             key_state: key.state.name(),
@@ -129,7 +129,7 @@ struct MetadataReply {
 
 async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let arguments = &exchange.arguments;
-    arguments.refuse(&["DKMSInstanceId", "KeyStorageMechanism", "Policy"])?;
+    arguments.refuse(&["DKMSInstanceId", "KeyStorageMechanism"])?;
     let level = arguments.given("ProtectionLevel");
     if level.is_some_and(|level| UNSUPPORTED_PROTECTION_LEVELS.contains(&level)) {
         let message = "The ProtectionLevel HSM is not supported: this server has no hardware security module.";
@@ -148,6 +148,7 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         description: arguments.text("Description").unwrap_or_default().to_owned(),
         rotation,
         tags: arguments.tags("Tags")?,
+        policy: policies::policy(arguments)?,
     };
     let key = exchange.perform(operation).await?;
     exchange.reply(&MetadataReply { key_metadata: Metadata::new(key, arguments) })
@@ -196,7 +197,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let arguments = &exchange.arguments;
     let page = arguments.page(100)?;
     let listing = exchange.perform(ListKeys { filters: filters(arguments)?, page }).await?;
-    let key = |id: KeyId| Key { key_id: id.to_string(), key_arn: arguments.key_arn(id) };
+    let key = |id: KeyId| Key { key_id: id.to_string(), key_arn: arguments.key_arn(arguments.account, id) };
     exchange.reply(&Content {
         keys: Keys { key: listing.items.into_iter().map(key).collect() },
         page_number: page.number,

@@ -14,6 +14,7 @@ mod import;
 mod keys;
 mod mac;
 mod names;
+mod policies;
 mod service;
 mod tags;
 mod unsupported;
@@ -94,6 +95,7 @@ const FAMILIES: &[&[Action]] = &[
     aliases::ACTIONS,
     tags::ACTIONS,
     import::ACTIONS,
+    policies::ACTIONS,
     service::ACTIONS,
 ];
 

@@ -37,6 +37,7 @@ fn record(created: u64, state: KeyState, spec: KeySpec, tags: &[(u8, u8)], due: 
         deletion: due.map(Timestamp),
         protected: None,
         imported: None,
+        policy: None,
         tags: held,
     }
 }

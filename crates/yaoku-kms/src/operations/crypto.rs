@@ -166,8 +166,13 @@ pub(crate) async fn decrypt(
 ) -> Result<Decrypted, Error> {
     let (header, sealed) = blob::Header::parse(blob)?;
     // A key that isn't there, or not the caller's, looks like any other blob that does not open.
-    let foreign = |error| if matches!(error, Error::KeyNotFound) { Error::Ciphertext } else { error };
-    let key = kms.admit_as(call, spec, permission, &header.key.into()).await.map_err(foreign)?;
+    let foreign = |error| match error {
+        Error::KeyNotFound => Error::Ciphertext,
+        Error::Hidden { denial, .. } => Error::Hidden { denial, as_if: Box::new(Error::Ciphertext) },
+        other => other,
+    };
+    let reference = KeyRef::OfAnyAccount(header.key);
+    let key = kms.admit_as(call, spec, permission, &reference).await.map_err(foreign)?;
     if key.record.spec.aead() != Some(header.algorithm) {
         return Err(Error::Ciphertext);
     }

@@ -3,6 +3,7 @@
 use yaoku_iam::ResourceKind::{Key as KeyResource, KeyContainer};
 use yaoku_seal::Changes;
 
+use super::policies::KeyPolicy;
 use super::versions::check_rotation;
 use super::{Listing, Page};
 use crate::kms::Changed;
@@ -37,6 +38,8 @@ pub struct CreateKey {
     pub rotation: Option<RotationInterval>,
     /// Tags.
     pub tags: Vec<Tag>,
+    /// Its policy; none for the default.
+    pub policy: Option<KeyPolicy>,
 }
 
 impl Operation for CreateKey {
@@ -87,6 +90,7 @@ impl Operation for CreateKey {
             protected: None,
             tags,
             imported: None,
+            policy: self.policy.map(Into::into),
         };
         let name = key_name(account, id);
         let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };

@@ -7,6 +7,7 @@ pub mod data_keys;
 pub mod import;
 pub mod keys;
 pub mod mac;
+pub mod policies;
 pub mod service;
 pub mod tags;
 pub mod versions;
@@ -81,6 +82,8 @@ pub const REGISTRY: &[OperationSpec] = &[
     tags::TagResources::SPEC,
     tags::UntagResources::SPEC,
     tags::ListTagResources::SPEC,
+    policies::SetKeyPolicy::SPEC,
+    policies::GetKeyPolicy::SPEC,
     service::DescribeRegions::SPEC,
     service::DescribeAccountStatus::SPEC,
     service::OpenService::SPEC,

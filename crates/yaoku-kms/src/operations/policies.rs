@@ -1,0 +1,98 @@
+//! Policies of keys: who may use a key, said at the key.
+
+use yaoku_iam::AccountId;
+use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_iam::policy::{Policy, PolicyError, PolicyKind};
+
+use crate::kms::Changed;
+use crate::record::KeyRecord;
+use crate::{Access, Call, Error, KeyId, Kms, Operation, OperationSpec, StateRule};
+
+const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
+    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
+}
+
+/// The document of a key's policy, known to be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPolicy(Box<str>);
+
+impl KeyPolicy {
+    /// Reads a document of at most 32,768 bytes.
+    ///
+    /// # Errors
+    /// With where it is wrong, and what is.
+    pub fn parse(document: &str) -> Result<Self, PolicyError> {
+        Policy::parse(document, PolicyKind::Key)?;
+        Ok(Self(document.into()))
+    }
+
+    /// That of a key that was given none: it leaves the key to the policies of its account's users.
+    pub fn default_of(account: AccountId) -> Self {
+        let statement = format!(
+            r#"{{"Action":["kms:*"],"Effect":"Allow","Principal":{{"RAM":["acs:ram::{account}:*"]}},"Resource":["*"],"Sid":"kms default key policy"}}"#
+        );
+        Self(format!(r#"{{"Statement":[{statement}],"Version":"1"}}"#).into())
+    }
+
+    /// The document.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<KeyPolicy> for Box<str> {
+    fn from(policy: KeyPolicy) -> Self {
+        policy.0
+    }
+}
+
+/// Replaces a key's policy.
+pub struct SetKeyPolicy {
+    /// The key.
+    pub key: KeyId,
+    /// Its new policy.
+    pub policy: KeyPolicy,
+}
+
+impl Operation for SetKeyPolicy {
+    type Output = ();
+    const SPEC: OperationSpec = spec("SetKeyPolicy", StateRule::DESCRIBE, Access::Write);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        let change = |record: &mut KeyRecord, _| {
+            record.policy = Some(self.policy.clone().into());
+            Ok(Changed::Something)
+        };
+        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+    }
+}
+
+/// Shows a key's policy.
+pub struct GetKeyPolicy {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for GetKeyPolicy {
+    type Output = KeyPolicy;
+    const SPEC: OperationSpec = spec("GetKeyPolicy", StateRule::ANY, Access::Read);
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyPolicy, Error> {
+        let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
+        call.proceed()?;
+        let set = key.record.policy.as_deref().map(|document| KeyPolicy(document.into()));
+        Ok(set.unwrap_or_else(|| KeyPolicy::default_of(key.account)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_a_policy() {
+        let account = AccountId::parse("1234567890123456").unwrap();
+        let default = KeyPolicy::default_of(account);
+        assert_eq!(KeyPolicy::parse(default.as_str()).unwrap(), default);
+    }
+}
