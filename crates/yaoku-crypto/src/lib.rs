@@ -7,6 +7,7 @@
 //! | [`asymmetric`] | key pairs: signatures, decryption | RFC 8017; FIPS 186-5; GB/T 32918; FIPS 204 |
 //! | [`mac`] | hashes, HMAC, comparison in constant time | FIPS 180-4, GB/T 32905, RFC 2104 |
 //! | [`passphrase`] | keys from passphrases | Argon2id, RFC 9106 |
+//! | [`unwrapping`] | key material that was wrapped elsewhere | the above, with AES or SM4 in ECB |
 //! | [`wrapping`] | encryption to a public key | RSAES-OAEP, RFC 8017; SM2, GB/T 32918.4 |
 //! | [`secret`] | bytes that wipe themselves | |
 //! | [`random`] | where random bytes come from | |
@@ -22,6 +23,7 @@ pub mod passphrase;
 pub mod random;
 pub mod secret;
 mod stack;
+pub mod unwrapping;
 pub mod wrapping;
 
 pub use error::Error;

@@ -8,10 +8,12 @@
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey, PublicEncryptingKey,
 };
+use serde::{Deserialize, Serialize};
 use sm2::elliptic_curve::rand_core::{TryCryptoRng, TryRng};
 use sm2::pkcs8::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use sm2::pke::EncryptingKey;
 
+use crate::asymmetric::KeyAlgorithm;
 use crate::{Error, Random};
 
 /// How to encrypt to a public key.
@@ -26,7 +28,7 @@ pub enum WrappingAlgorithm {
 }
 
 /// The kind and size of a public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WrappingKeySpec {
     /// RSA with a modulus of 2048 bits.
     Rsa2048,
@@ -36,6 +38,18 @@ pub enum WrappingKeySpec {
     Rsa4096,
     /// A point of the curve of GB/T 32918.5-2017.
     EcSm2,
+}
+
+impl WrappingKeySpec {
+    /// The key pairs whose public keys these are.
+    pub const fn key_algorithm(self) -> KeyAlgorithm {
+        match self {
+            Self::Rsa2048 => KeyAlgorithm::Rsa2048,
+            Self::Rsa3072 => KeyAlgorithm::Rsa3072,
+            Self::Rsa4096 => KeyAlgorithm::Rsa4096,
+            Self::EcSm2 => KeyAlgorithm::EcSm2,
+        }
+    }
 }
 
 /// The most bytes that can be encrypted to an SM2 key here: then C1 ‖ C3 ‖ C2 without DER is 6 KiB.

@@ -56,7 +56,8 @@ pub(crate) struct KeyRecord {
 pub(crate) struct Imported {
     /// Random key of the fingerprint.
     pub(crate) fingerprint_key: [u8; 32],
-    /// HMAC-SHA256 of the material.
+    /// HMAC-SHA256 of the material, of a key pair of its public key: whoever has the private key has that one only, and a
+    /// private key has many encodings.
     pub(crate) fingerprint: [u8; 32],
     /// Whether the material is here.
     pub(crate) present: bool,

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{Bootstrap, Environment, Iam, Principal};
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
-use yaoku_kms::operations::import::{GetParametersForImport, ImportAlgorithm, ImportKeyMaterial};
+use yaoku_kms::operations::import::{GetParametersForImport, ImportKeyMaterial};
 use yaoku_kms::operations::keys::{
     CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, ScheduleKeyDeletion,
 };
@@ -311,8 +312,11 @@ async fn imported_material_expires_in_every_state() {
     for state in [KeyState::Enabled, KeyState::Disabled, KeyState::PendingDeletion] {
         let create = CreateKey { origin: Origin::External, ..aes_256() };
         let key = world.call(create).await.unwrap().id;
-        let wrapping =
-            GetParametersForImport { key, wrapping_key: WrappingKeySpec::EcSm2, algorithm: ImportAlgorithm::Sm2Pke };
+        let wrapping = GetParametersForImport {
+            key,
+            wrapping_key: WrappingKeySpec::EcSm2,
+            algorithm: UnwrappingAlgorithm::Sm2Pke,
+        };
         let parameters = world.call(wrapping).await.unwrap();
         let import = |expires| {
             let public_key = WrappingPublicKey::from_spki_der(WrappingKeySpec::EcSm2, &parameters.public_key).unwrap();

@@ -231,7 +231,6 @@ fn usages_and_defaults() {
         if spec != "Aliyun_AES_256" && spec != "Aliyun_SM4" {
             let rotating = [("KeySpec", spec), ("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")];
             client.call("CreateKey", &rotating).fails(400, "InvalidParameter");
-            client.call("CreateKey", &[("KeySpec", spec), ("Origin", "EXTERNAL")]).fails(400, "UnsupportedOperation");
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::wire::time::format_time;
 
 /// More than any token that was ever made here.
 const MAX_TOKEN: usize = 8192;
-/// More than any wrapped material.
-const MAX_WRAPPED: usize = 1024;
+/// More than any wrapped material: an RSA private key of 4096 bits takes some 2900 bytes.
+const MAX_WRAPPED: usize = 4096;
 
 pub(super) const ACTIONS: &[Action] = &[
     action!(

@@ -2,8 +2,8 @@
 
 use yaoku_crypto::asymmetric::SigningAlgorithm;
 use yaoku_crypto::mac::Hash;
+use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec};
-use yaoku_kms::operations::import::ImportAlgorithm;
 use yaoku_kms::{KeySpec, KeyState, KeyUsage, Origin, ProtectionLevel, RotationStatus};
 
 /// A name of the protocol for a value of the domain.
@@ -94,12 +94,14 @@ impl Named for WrappingAlgorithm {
     ];
 }
 
-impl Named for ImportAlgorithm {
+impl Named for UnwrappingAlgorithm {
     const NAMES: &'static [(Self, &'static str)] = &[
         (Self::RsaesPkcs1V15, "RSAES_PKCS1_V1_5"),
         (Self::RsaesOaepSha1, "RSAES_OAEP_SHA_1"),
         (Self::RsaesOaepSha256, "RSAES_OAEP_SHA_256"),
         (Self::Sm2Pke, "SM2PKE"),
+        (Self::RsaesOaepSha256Aes256EcbPkcs7, "RSAES_OAEP_SHA_256_AES_256_ECB_PKCS7_PAD"),
+        (Self::Sm2PkeSm4Ecb, "SM2PKE_SM4_ECB"),
     ];
 }
 

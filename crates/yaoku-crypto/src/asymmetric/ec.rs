@@ -1,7 +1,7 @@
 //! ECDSA (FIPS 186-5) over P-256 and secp256k1, by AWS-LC.
 
 use ::sm2::pkcs8::{ObjectIdentifier, SubjectPublicKeyInfoRef};
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsBigEndian, AsDer};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1, ECDSA_P256K1_SHA256_ASN1_SIGNING,
     EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair, ParsedPublicKey,
@@ -34,9 +34,22 @@ pub(super) static P256K: Curve = Curve {
 const MAX_SIGNATURE_LEN: usize = 72;
 
 pub(super) fn generate(curve: &Curve) -> Result<Secret, Error> {
-    let library = |_| Error::Library("EC key generation fails");
-    let key = EcdsaKeyPair::generate(curve.signing).map_err(library)?;
-    let pkcs8 = key.to_pkcs8v1().map_err(library)?;
+    encode(&EcdsaKeyPair::generate(curve.signing).map_err(|_| Error::Library("EC key generation fails"))?)
+}
+
+/// A key in another encoding, in ours.
+pub(super) fn reencode(curve: &Curve, foreign: &Secret) -> Result<Secret, Error> {
+    pkcs8_algorithm(foreign)?;
+    let key = EcdsaKeyPair::from_pkcs8(curve.signing, foreign.expose()).map_err(|_| Error::Material)?;
+    // Anew, since the library remembers whether the public key was there.
+    let number = key.private_key().as_be_bytes().map_err(|_| Error::Material)?;
+    let (number, point) = (number.as_ref(), key.public_key().as_ref());
+    let key = EcdsaKeyPair::from_private_key_and_public_key(curve.signing, number, point);
+    encode(&key.map_err(|_| Error::Material)?)
+}
+
+fn encode(key: &EcdsaKeyPair) -> Result<Secret, Error> {
+    let pkcs8 = key.to_pkcs8v1().map_err(|_| Error::Library("the EC key can't be encoded"))?;
     Ok(Secret::new(pkcs8.as_ref().to_vec()))
 }
 

@@ -31,7 +31,7 @@ pub(super) static ML_DSA_87: Level = Level {
 };
 
 /// Bytes of the seed, at every level.
-const SEED_LEN: usize = 32;
+pub(super) const SEED_LEN: usize = 32;
 
 pub(super) fn generate(random: &dyn Random) -> Result<Secret, Error> {
     Secret::random(SEED_LEN, random)

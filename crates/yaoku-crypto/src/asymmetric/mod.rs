@@ -87,6 +87,14 @@ impl KeyAlgorithm {
         }
     }
 
+    /// Bytes of the seed that is the whole of such a private key, where a seed is what it is made of.
+    pub const fn seed_len(self) -> Option<usize> {
+        match self {
+            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => Some(ml_dsa::SEED_LEN),
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 | Self::EcP256 | Self::EcP256K | Self::EcSm2 => None,
+        }
+    }
+
     const fn family(self) -> Family {
         match self {
             Self::Rsa2048 => Family::Rsa(&rsa::RSA_2048),
@@ -151,6 +159,36 @@ pub fn generate(algorithm: KeyAlgorithm, random: &dyn Random) -> Result<Secret, 
         Family::Sm2 => sm2::generate(random),
         Family::MlDsa(_) => ml_dsa::generate(random),
     }
+}
+
+/// Reads a private key that was made elsewhere, and gives it back as material of the form that [`generate`] makes, with
+/// the key itself.
+///
+/// RSA and EC keys are PKCS#8 (RFC 5208) in DER, nothing behind it, whatever optional parts it has; SM2 keys may also be
+/// the 32 bytes of d; ML-DSA keys are the seed. Beyond what [`PrivateKey::new`] checks, the pair must verify what it signs
+/// (as NIST SP 800-56B, 6.4.1.1 has it), which factors that are not prime hardly ever do.
+///
+/// # Errors
+/// [`Error::Material`] for all that is no such key.
+pub fn import(algorithm: KeyAlgorithm, random: &dyn Random, foreign: &Secret) -> Result<(Secret, PrivateKey), Error> {
+    wiping_stack(|| {
+        let material = match algorithm.family() {
+            Family::Rsa(_) => rsa::reencode(foreign)?,
+            Family::Ec(curve) => ec::reencode(curve, foreign)?,
+            Family::Sm2 => sm2::reencode(foreign)?,
+            Family::MlDsa(_) => foreign.duplicate(),
+        };
+        let private = PrivateKey::prepare(algorithm, &material).map_err(|_| Error::Material)?;
+        if verifies_itself(&private, random) { Ok((material, private)) } else { Err(Error::Material) }
+    })
+}
+
+fn verifies_itself(private: &PrivateKey, random: &dyn Random) -> bool {
+    let Ok(public) = PublicKey::from_spki_der(private.algorithm, &private.public_key) else { return false };
+    private.algorithm.signing_algorithms().iter().all(|algorithm| {
+        let signature = private.sign(*algorithm, random, &[0x5a; 32]);
+        signature.is_ok_and(|signature| public.verify(*algorithm, &[0x5a; 32], &signature).is_ok_and(|valid| valid))
+    })
 }
 
 /// A private key, ready for use from any number of threads.
@@ -243,6 +281,14 @@ impl PrivateKey {
             Private::Rsa(key) => key.decrypt(algorithm, ciphertext),
             Private::Sm2(key) => key.decrypt(ciphertext),
             Private::Ec(_) | Private::MlDsa(_) => Err(Error::WrongAlgorithm),
+        })
+    }
+
+    /// Decrypts SM2's other encoding: C1 ‖ C3 ‖ C2, the point uncompressed.
+    pub(crate) fn decrypt_sm2_c1c3c2(&self, ciphertext: &[u8]) -> Result<Secret, Error> {
+        wiping_stack(|| match self.key.as_ref() {
+            Private::Sm2(key) => key.decrypt_c1c3c2(ciphertext),
+            Private::Rsa(_) | Private::Ec(_) | Private::MlDsa(_) => Err(Error::WrongAlgorithm),
         })
     }
 

@@ -28,9 +28,18 @@ pub(super) static RSA_4096: Size = Size { bits: 4096, generate: KeySize::Rsa4096
 
 /// The public exponent is 65537.
 pub(super) fn generate(size: &Size) -> Result<Secret, Error> {
-    let library = |_| Error::Library("RSA key generation fails");
-    let key = PrivateDecryptingKey::generate(size.generate).map_err(library)?;
-    let pkcs8 = key.as_der().map_err(library)?;
+    let key = PrivateDecryptingKey::generate(size.generate).map_err(|_| Error::Library("RSA key generation fails"))?;
+    encode(&key)
+}
+
+/// A key in another encoding, in ours.
+pub(super) fn reencode(foreign: &Secret) -> Result<Secret, Error> {
+    pkcs8_algorithm(foreign)?;
+    encode(&PrivateDecryptingKey::from_pkcs8(foreign.expose()).map_err(|_| Error::Material)?)
+}
+
+fn encode(key: &PrivateDecryptingKey) -> Result<Secret, Error> {
+    let pkcs8 = key.as_der().map_err(|_| Error::Library("the RSA key can't be encoded"))?;
     Ok(Secret::new(pkcs8.as_ref().to_vec()))
 }
 

@@ -8,7 +8,7 @@ use ::sm2::dsa::{Signature, SigningKey, VerifyingKey};
 use ::sm2::elliptic_curve::Generate;
 use ::sm2::pkcs8::der::Decode;
 use ::sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, SubjectPublicKeyInfoRef};
-use ::sm2::pke::{Cipher, DecryptingKey};
+use ::sm2::pke::{Cipher, DecryptingKey, Mode};
 use ::sm2::{NonZeroScalar, Scalar, SecretKey};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,11 @@ use crate::{Error, Random, Secret};
 /// Z_A is the caller's; the library wants an identifier all the same. This is the default one (GM/T 0009-2012, 10).
 const IDENTIFIER: &str = "1234567812345678";
 
+/// Bytes of d.
+const SCALAR_LEN: usize = 32;
+/// The first byte of a point that is not compressed (SEC 1, 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
 /// DER of two INTEGERs of 33 bytes.
 const MAX_SIGNATURE_LEN: usize = 72;
 
@@ -28,8 +33,28 @@ const MAX_CIPHERTEXT_LEN: usize = 4 + 2 * 35 + 34 + 4 + MAX_SM2_PLAINTEXT;
 pub(super) fn generate(random: &dyn Random) -> Result<Secret, Error> {
     let mut adapter = Adapter { random, failed: false };
     let key = SecretKey::try_generate_from_rng(&mut adapter).map_err(|_| Error::Random)?;
-    let pkcs8 = key.to_pkcs8_der().map_err(|_| Error::Library("SM2 key generation fails"))?;
+    encode(&key)
+}
+
+/// A key in another encoding, or the bytes of d, in ours.
+pub(super) fn reencode(foreign: &Secret) -> Result<Secret, Error> {
+    let key = if foreign.len() == SCALAR_LEN {
+        SecretKey::from_slice(foreign.expose()).map_err(|_| Error::Material)?
+    } else {
+        read(foreign)?
+    };
+    encode(&key)
+}
+
+fn encode(key: &SecretKey) -> Result<Secret, Error> {
+    let pkcs8 = key.to_pkcs8_der().map_err(|_| Error::Library("the SM2 key can't be encoded"))?;
     Ok(Secret::new(pkcs8.as_bytes().to_vec()))
+}
+
+fn read(pkcs8: &Secret) -> Result<SecretKey, Error> {
+    let named = pkcs8_algorithm(pkcs8)?.assert_oids(EC_PUBLIC_KEY, SM2_CURVE);
+    named.map_err(|_| Error::Material)?;
+    SecretKey::from_pkcs8_der(pkcs8.expose()).map_err(|_| Error::Material)
 }
 
 /// In boxes, so that no move of the key leaves a copy behind.
@@ -40,9 +65,7 @@ pub(super) struct PrivateKey {
 
 impl PrivateKey {
     pub(super) fn new(material: &Secret) -> Result<(Self, Vec<u8>), Error> {
-        let named = pkcs8_algorithm(material)?.assert_oids(EC_PUBLIC_KEY, SM2_CURVE);
-        named.map_err(|_| Error::Material)?;
-        let key = SecretKey::from_pkcs8_der(material.expose()).map_err(|_| Error::Material)?;
+        let key = read(material)?;
         let scalar = Zeroizing::new(key.to_nonzero_scalar());
         // Keys end at n - 2 (GB/T 32918.1-2016, 6.1): signing divides by 1 + d.
         if bool::from((**scalar + Scalar::ONE).is_zero()) {
@@ -69,12 +92,23 @@ impl PrivateKey {
         if ciphertext.len() > MAX_CIPHERTEXT_LEN {
             return Err(Error::Open);
         }
-        let cipher: Cipher<'_> = Cipher::from_der(ciphertext).map_err(|_| Error::Open)?;
+        self.open(&Cipher::from_der(ciphertext).map_err(|_| Error::Open)?)
+    }
+
+    /// As [`Self::decrypt`], of C1 ‖ C3 ‖ C2 with the point uncompressed.
+    pub(super) fn decrypt_c1c3c2(&self, ciphertext: &[u8]) -> Result<Secret, Error> {
+        if ciphertext.len() > MAX_CIPHERTEXT_LEN || ciphertext.first() != Some(&UNCOMPRESSED) {
+            return Err(Error::Open);
+        }
+        self.open(&Cipher::from_slice(ciphertext, Mode::C1C3C2).map_err(|_| Error::Open)?)
+    }
+
+    fn open(&self, cipher: &Cipher<'_>) -> Result<Secret, Error> {
         if !(1..=MAX_SM2_PLAINTEXT).contains(&cipher.c2().len()) {
             return Err(Error::Open);
         }
         let mut plaintext = Zeroizing::new(vec![0; cipher.c2().len()]);
-        self.decrypting.decrypt_cipher_with_buf(&cipher, &mut plaintext).map_err(|_| Error::Open)?;
+        self.decrypting.decrypt_cipher_with_buf(cipher, &mut plaintext).map_err(|_| Error::Open)?;
         Ok(Secret::new(mem::take(&mut *plaintext)))
     }
 }

@@ -4,19 +4,21 @@
 //! end. So it is bound to all of these, serves until its end as often as its owner likes, on every node, and nothing is stored.
 
 use serde::{Deserialize, Serialize};
-use yaoku_crypto::asymmetric::{self, KeyAlgorithm, PrivateKey};
+use yaoku_crypto::asymmetric::{self, PrivateKey};
 use yaoku_crypto::mac::{Hash, ct_eq, hmac};
-use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec};
+use yaoku_crypto::unwrapping::{Content, Unwrapped, UnwrappingAlgorithm, unwrap};
+use yaoku_crypto::wrapping::WrappingKeySpec;
 use yaoku_crypto::{Random, Secret};
 use yaoku_iam::ResourceKind::Key as KeyResource;
 use yaoku_seal::Changes;
 
 use crate::keyring::Key;
-use crate::kms::{ATTEMPTS, contended, key_update};
+use crate::kms::{ATTEMPTS, contended, key_update, versions};
 use crate::record::{Imported, KeyRecord, ScrubRecord, VersionRecord, scrub_name, version_name};
+use crate::spec::Primitive;
 use crate::{
-    Access, Call, Error, Field, KeyId, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin, StateRule,
-    Timestamp,
+    Access, Call, Error, Field, KeyId, KeySpec, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin,
+    StateRule, Timestamp,
 };
 
 /// Seconds that an import token serves.
@@ -26,69 +28,12 @@ const fn spec(name: &'static str, states: StateRule, access: Access) -> Operatio
     OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
 }
 
-/// How key material is wrapped for its import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImportAlgorithm {
-    /// RSAES-PKCS1-v1_5 (RFC 8017, 7.2).
-    RsaesPkcs1V15,
-    /// RSAES-OAEP with SHA-1 and MGF1 with SHA-1.
-    RsaesOaepSha1,
-    /// RSAES-OAEP with SHA-256 and MGF1 with SHA-256.
-    RsaesOaepSha256,
-    /// SM2 public-key encryption (GB/T 32918.4).
-    Sm2Pke,
-}
-
-impl ImportAlgorithm {
-    const fn is_for(self, spec: WrappingKeySpec) -> bool {
-        matches!(self, Self::Sm2Pke) == matches!(spec, WrappingKeySpec::EcSm2)
-    }
-
-    fn unwrap(self, private_key: &PrivateKey, wrapped: &[u8], length: usize) -> Result<Secret, yaoku_crypto::Error> {
-        match self {
-            Self::RsaesPkcs1V15 => private_key.decrypt_pkcs1_v15(wrapped, length),
-            Self::RsaesOaepSha1 => private_key.decrypt(WrappingAlgorithm::RsaesOaepSha1, wrapped),
-            Self::RsaesOaepSha256 => private_key.decrypt(WrappingAlgorithm::RsaesOaepSha256, wrapped),
-            Self::Sm2Pke => private_key.decrypt(WrappingAlgorithm::Sm2Pke, wrapped),
-        }
-    }
-}
-
 /// What an import token holds, but for the private key behind it.
 #[derive(Serialize, Deserialize)]
 struct TokenHead {
-    wrapping_key: KeyPairKind,
-    algorithm: ImportAlgorithm,
+    wrapping_key: WrappingKeySpec,
+    algorithm: UnwrappingAlgorithm,
     expires: Timestamp,
-}
-
-/// The kind of wrapping key, by a number of this module's own.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum KeyPairKind {
-    Rsa2048,
-    Rsa3072,
-    Rsa4096,
-    EcSm2,
-}
-
-impl KeyPairKind {
-    const fn of(spec: WrappingKeySpec) -> Self {
-        match spec {
-            WrappingKeySpec::Rsa2048 => Self::Rsa2048,
-            WrappingKeySpec::Rsa3072 => Self::Rsa3072,
-            WrappingKeySpec::Rsa4096 => Self::Rsa4096,
-            WrappingKeySpec::EcSm2 => Self::EcSm2,
-        }
-    }
-
-    const fn algorithm(self) -> KeyAlgorithm {
-        match self {
-            Self::Rsa2048 => KeyAlgorithm::Rsa2048,
-            Self::Rsa3072 => KeyAlgorithm::Rsa3072,
-            Self::Rsa4096 => KeyAlgorithm::Rsa4096,
-            Self::EcSm2 => KeyAlgorithm::EcSm2,
-        }
-    }
 }
 
 /// Makes a key pair to wrap key material with.
@@ -98,7 +43,7 @@ pub struct GetParametersForImport {
     /// The kind of wrapping key.
     pub wrapping_key: WrappingKeySpec,
     /// How the material will be wrapped.
-    pub algorithm: ImportAlgorithm,
+    pub algorithm: UnwrappingAlgorithm,
 }
 
 /// What is needed to import key material.
@@ -120,20 +65,23 @@ impl Operation for GetParametersForImport {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<ImportParameters, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         check_origin(&key.record)?;
-        if !self.algorithm.is_for(self.wrapping_key) {
+        if !self.algorithm.unwraps_with(self.wrapping_key) {
             return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for this kind of wrapping key"));
         }
+        if !self.algorithm.carries(content(key.record.spec)) {
+            return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for material of this key spec"));
+        }
         call.proceed()?;
-        let kind = KeyPairKind::of(self.wrapping_key);
+        let kind = self.wrapping_key.key_algorithm();
         let random = kms.vault.shared_random().clone();
         let made = kms.workers.long(move || {
-            let private_key = asymmetric::generate(kind.algorithm(), random.as_ref())?;
-            let public_key = PrivateKey::new(kind.algorithm(), &private_key)?.public_key_der().to_vec();
+            let private_key = asymmetric::generate(kind, random.as_ref())?;
+            let public_key = PrivateKey::new(kind, &private_key)?.public_key_der().to_vec();
             Ok::<_, yaoku_crypto::Error>((private_key, public_key))
         });
         let (private_key, public_key) = made.await??;
         let expires = kms.clock.now().plus_seconds(TOKEN_LIFE);
-        let head = TokenHead { wrapping_key: kind, algorithm: self.algorithm, expires };
+        let head = TokenHead { wrapping_key: self.wrapping_key, algorithm: self.algorithm, expires };
         let head = postcard::to_extend(&head, Vec::new()).map_err(|error| Error::Internal(error.into()))?;
         let content =
             Secret::new([&[u8::try_from(head.len()).unwrap_or(u8::MAX)], &head[..], private_key.expose()].concat());
@@ -164,37 +112,35 @@ impl Operation for ImportKeyMaterial {
         if self.expires.is_some_and(|expires| expires <= kms.clock.now()) {
             return Err(Error::invalid(Field::MaterialExpiry, "it must not be past"));
         }
-        let (algorithm, kind, private_key) = self.open_token(kms, &key).await?;
-        let length = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?.key_len();
-        let wrapped = self.wrapped;
+        let (head, private_key) = self.open_token(kms, &key).await?;
+        let (content, wrapped, random) = (content(key.record.spec), self.wrapped, kms.vault.shared_random().clone());
         let unwrapped = kms.workers.short(move || {
-            let private_key = PrivateKey::new(kind.algorithm(), &private_key)?;
-            algorithm.unwrap(&private_key, &wrapped, length)
+            let private_key = PrivateKey::new(head.wrapping_key.key_algorithm(), &private_key)?;
+            unwrap(head.algorithm, &private_key, random.as_ref(), content, &wrapped)
         });
-        let unwrapped = unwrapped.await?;
         // What follows is the same for material that does not unwrap, so that its caller learns nothing of why.
-        let (material, acceptable) = match unwrapped {
-            Ok(material) if material.len() == length => (material, true),
-            _ => (Secret::random(length, kms.vault.random())?, false),
+        let (Unwrapped { material, identity }, acceptable) = match unwrapped.await? {
+            Ok(unwrapped) => (unwrapped, true),
+            Err(_) => (no_material(kms.vault.random())?, false),
         };
         for _ in 0..ATTEMPTS {
             let mut key = kms.stored_key(key.account, key.id).await?;
             Self::SPEC.states.check(key.record.state)?;
-            let (imported, known) = imported(&key.record, &material, self.expires, kms.vault.random())?;
+            let (imported, known) = imported(&key.record, &identity, self.expires, kms.vault.random())?;
             if !(acceptable && known) {
                 return Err(Error::KeyMaterial);
             }
             call.proceed()?;
             let now = kms.clock.now();
-            let (version, created) = match key.record.primary {
-                Some(version) => (version, kms.version(&key, version).await?.created),
+            let (version, created) = match only_version(kms, &key).await? {
+                Some(version) => version,
                 None => (KeyVersionId::generate(kms.vault.random())?, now),
             };
             // Also where the material has expired and the scheduler has not come to it yet.
             if key.record.state_at(now) == KeyState::PendingImport {
                 key.record.state = KeyState::Enabled;
             }
-            key.record.primary = Some(version);
+            key.record.primary = key.record.spec.has_primary().then_some(version);
             key.record.versions = 1;
             key.record.imported = Some(imported);
             let mut changes = key_update(&key)?;
@@ -209,7 +155,7 @@ impl Operation for ImportKeyMaterial {
 }
 
 impl ImportKeyMaterial {
-    async fn open_token(&self, kms: &Kms, key: &Key) -> Result<(ImportAlgorithm, KeyPairKind, Secret), Error> {
+    async fn open_token(&self, kms: &Kms, key: &Key) -> Result<(TokenHead, Secret), Error> {
         let opened = kms.vault.open_token(key.account.domain(), &label(key.id), &self.token).await?;
         let content = opened.ok_or(Error::ImportToken)?;
         let (&length, rest) = content.expose().split_first().ok_or(Error::ImportToken)?;
@@ -218,7 +164,7 @@ impl ImportKeyMaterial {
         if head.expires <= kms.clock.now() {
             return Err(Error::ImportTokenExpired);
         }
-        Ok((head.algorithm, head.wrapping_key, Secret::new(private_key.to_vec())))
+        Ok((head, Secret::new(private_key.to_vec())))
     }
 }
 
@@ -251,8 +197,7 @@ impl Operation for DeleteKeyMaterial {
 
 /// Takes imported material out of the store, and marks that for scrubbing; false if another change came first.
 pub(crate) async fn take_away(kms: &Kms, mut key: Key) -> Result<bool, Error> {
-    let Some(version) = key.record.primary else { return Ok(true) };
-    let created = kms.version(&key, version).await?.created;
+    let Some((version, created)) = only_version(kms, &key).await? else { return Ok(true) };
     if let Some(imported) = &mut key.record.imported {
         imported.present = false;
         imported.expires = None;
@@ -267,10 +212,29 @@ pub(crate) async fn take_away(kms: &Kms, mut key: Key) -> Result<bool, Error> {
     kms.commit(changes).await
 }
 
+/// The version of a key with imported material, which there is since the first import, and when it was made.
+async fn only_version(kms: &Kms, key: &Key) -> Result<Option<(KeyVersionId, Timestamp)>, Error> {
+    Ok(versions(&kms.vault, key).await?.into_iter().next())
+}
+
+/// What is imported into keys of that spec. HMAC keys are as long as those that are made here.
+fn content(spec: KeySpec) -> Content {
+    match spec.primitive() {
+        Primitive::Aead(algorithm) => Content::Bytes(algorithm.key_len()),
+        Primitive::Mac(hash) => Content::Bytes(hash.output_len()),
+        Primitive::KeyPair(algorithm) => algorithm.seed_len().map_or(Content::PrivateKey(algorithm), Content::Bytes),
+    }
+}
+
+/// What takes the place of material that does not unwrap.
+fn no_material(random: &dyn Random) -> Result<Unwrapped, Error> {
+    Ok(Unwrapped { material: Secret::random(32, random)?, identity: Secret::random(32, random)? })
+}
+
 /// What to remember of material, and whether it is what was imported before, if anything was.
 fn imported(
     record: &KeyRecord,
-    material: &Secret,
+    identity: &Secret,
     expires: Option<Timestamp>,
     random: &dyn Random,
 ) -> Result<(Imported, bool), Error> {
@@ -280,7 +244,7 @@ fn imported(
         None => random.fill(&mut fingerprint_key)?,
     }
     let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(hmac(Hash::Sha256, &fingerprint_key, material.expose()).as_bytes());
+    fingerprint.copy_from_slice(hmac(Hash::Sha256, &fingerprint_key, identity.expose()).as_bytes());
     let known = record.imported.as_ref().is_none_or(|before| ct_eq(&before.fingerprint, &fingerprint));
     Ok((Imported { fingerprint_key, fingerprint, present: true, expires }, known))
 }

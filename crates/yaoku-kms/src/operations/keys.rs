@@ -62,9 +62,6 @@ impl Operation for CreateKey {
         if self.rotation.is_some() {
             check_rotation(self.spec, self.origin)?;
         }
-        if self.origin == Origin::External && self.spec.aead().is_none() {
-            return Err(Error::Unsuitable("key material can be imported for symmetric keys only"));
-        }
         let mut tags = Tags::default();
         tags.put(self.tags)?;
         let account = call.principal.account();
