@@ -9,7 +9,7 @@ use yaoku_audit::{Event, Identity, ReadWrite};
 use yaoku_iam::{AccessKey, Principal};
 use yaoku_kms::Access;
 
-use crate::actions::{Action, Exposure};
+use crate::actions::{Action, Api, Exposure};
 use crate::wire::time::format_time;
 use crate::wire::{Params, RequestId, WireError};
 
@@ -28,7 +28,8 @@ pub(crate) struct Call<'a> {
     pub(crate) host: &'a str,
     pub(crate) source: IpAddr,
     pub(crate) region: &'a str,
-    pub(crate) api_version: &'a str,
+    /// The API that was asked for, if it is one.
+    pub(crate) api: Option<&'static Api>,
     pub(crate) params: Option<&'a Params<'a>>,
     /// The action as it was asked for, known or not.
     pub(crate) asked: &'a str,
@@ -55,12 +56,12 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         event_type: "ApiCall",
         event_name: cut(call.asked, MAX_NAME),
         read_write: match call.action {
-            Some(action) if action.spec.access == Access::Write => ReadWrite::Write,
+            Some(action) if action.spec.access() == Access::Write => ReadWrite::Write,
             _ => ReadWrite::Read,
         },
         event_source: cut(call.host, MAX_NAME),
-        service_name: "Kms",
-        api_version: call.api_version,
+        service_name: call.api.map_or("", |api| api.service),
+        api_version: call.api.map_or("", |api| api.version),
         acs_region: call.region,
         request_id: &request_id,
         source_ip_address: &source,
@@ -94,12 +95,10 @@ fn identity<'a>(call: &Call<'a>) -> Identity<'a> {
 
 /// Kind and name of what the call is about.
 fn resource<'a>(call: &Call<'a>) -> (&'static str, &'a str) {
-    let given = |name| call.action.and(call.params).and_then(|params| params.get(name));
-    if let Some(alias) = given("AliasName") {
-        return ("Alias", alias);
-    }
-    let key = given("KeyId").or_else(|| given("DestinationKeyId")).or(call.answered);
-    key.map_or(("", ""), |key| ("Key", key))
+    let (Some(api), Some(_)) = (call.api, call.action) else { return ("", "") };
+    let given = |&(param, kind): &(_, &'static str)| Some((kind, call.params?.get(param)?));
+    let answered = || call.answered.map(|key| ("Key", key));
+    api.resources.iter().find_map(given).or_else(answered).unwrap_or_default()
 }
 
 /// The parameters of a call that may be shown.

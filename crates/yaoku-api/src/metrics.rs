@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn requests_count_under_their_action_and_outcome() {
         let metrics = Metrics::new();
-        let encrypt = actions::find("Encrypt").and_then(actions::index);
+        let encrypt = actions::all().position(|action| action.name == "Encrypt");
         metrics.request(encrypt, Ok(()), Duration::from_micros(30));
         metrics.request(encrypt, Ok(()), Duration::from_secs(60));
         metrics.request(encrypt, Err(Code::RejectedDisabled), Duration::from_micros(25));

@@ -14,16 +14,13 @@ use yaoku_crypto::{Random, SystemRandom};
 use yaoku_iam::{AccessKey, Environment, Iam};
 use yaoku_kms::{Access, Clock, Kms};
 
-use crate::actions::{self, Action, Arguments, Exchange, Reply, UNSUPPORTED};
+use crate::actions::{self, Action, Api, Arguments, Exchange, Reply};
 use crate::audit;
 use crate::http::{Handler, Incoming};
 use crate::metrics::Metrics;
 use crate::wire::nonce::NonceTable;
 use crate::wire::{Authentication, Code, Format, Params, REQUEST_ID, Received, RequestId, WireError};
 use crate::wire::{clock_window, credentials, params, response};
-
-/// The version of the API that is spoken here.
-pub const API_VERSION: &str = "2016-01-20";
 
 /// What the protocol needs to know beside the domain.
 pub struct ServiceConfig {
@@ -105,7 +102,7 @@ impl Service {
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
         let Some(trail) = &self.trail else { return result };
-        if called.asked == UNRECORDED {
+        if called.leaves_no_record() {
             return result;
         }
         // A call that was refused before it was asked what it is did nothing, and may be refused for this now.
@@ -121,7 +118,7 @@ impl Service {
             host: &host(&request.parts),
             source: request.peer.ip(),
             region: &self.region,
-            api_version: API_VERSION,
+            api: called.api,
             params,
             asked: &called.asked,
             action: called.action,
@@ -137,7 +134,9 @@ impl Service {
         match permit.record(record).await {
             Ok(()) => result,
             Err(_) => Err(match called.action {
-                Some(action) if action.spec.access == Access::Write && result.is_ok() => WireError::unrecorded_change(),
+                Some(action) if action.spec.access() == Access::Write && result.is_ok() => {
+                    WireError::unrecorded_change()
+                }
                 _ => WireError::unrecordable(),
             }),
         }
@@ -168,19 +167,18 @@ impl Service {
         // Of two that a request may name, those that its signature is made over.
         claim.action.clone_into(&mut called.asked);
         claim.access_key_id.clone_into(&mut called.claimed);
+        called.api = Api::of_version(claim.version);
         if let Some(trail) = &self.trail
-            && claim.action != UNRECORDED
+            && !called.leaves_no_record()
         {
             // Nothing is done whose record could not be written.
             called.permit = Some(trail.admit().map_err(|_| WireError::unrecordable())?);
         }
         let access_key = self.authenticate(&claim)?;
         called.access_key = Some(access_key.clone());
-        if claim.version != API_VERSION {
-            return Err(WireError::invalid_version());
-        }
-        let Some(action) = actions::find(claim.action) else {
-            return Err(match UNSUPPORTED.contains(&claim.action) {
+        let api = called.api.ok_or_else(WireError::invalid_version)?;
+        let Some(action) = api.action(claim.action) else {
+            return Err(match api.unsupported.contains(&claim.action) {
                 true => {
                     let message = format!("The action {} is not supported by this server.", claim.action);
                     WireError::new(Code::UnsupportedOperation, message)
@@ -199,14 +197,17 @@ impl Service {
         };
         let exchange = Exchange {
             kms: &self.kms,
+            iam: &self.iam,
             principal,
             environment: &environment,
             arguments,
             format,
             request_id,
             dry_run: false,
+            api,
+            action,
         };
-        exchange.run(action).await
+        exchange.run().await
     }
 
     /// Proves who sent a request, and that it is not sent again.
@@ -282,6 +283,7 @@ struct Called {
     asked: String,
     /// The AccessKey that was claimed, proven or not.
     claimed: String,
+    api: Option<&'static Api>,
     action: Option<&'static Action>,
     access_key: Option<Arc<AccessKey>>,
     /// The right to leave a record.
@@ -292,15 +294,18 @@ impl Called {
     /// What a request says of itself before anything is understood or proven.
     fn said(parts: &Parts, params: Option<&Params<'_>>) -> Self {
         let param = |name| params.and_then(|params| params.get(name));
-        let header = parts.headers.get("x-acs-action").and_then(|value| value.to_str().ok());
-        let asked = header.or(param("Action")).unwrap_or_default().to_owned();
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let asked = header("x-acs-action").or(param("Action")).unwrap_or_default().to_owned();
+        let api = header("x-acs-version").or(param("Version")).and_then(Api::of_version);
         let claimed = param("AccessKeyId").unwrap_or_default().to_owned();
-        Self { asked, claimed, action: None, access_key: None, permit: None }
+        Self { asked, claimed, api, action: None, access_key: None, permit: None }
+    }
+
+    /// Whether what was asked for is of those actions that leave no audit record.
+    fn leaves_no_record(&self) -> bool {
+        self.api.and_then(|api| api.unrecorded).is_some_and(|action| action == self.asked)
     }
 }
-
-/// The one action that leaves no record: clients ask it of every region, unasked.
-const UNRECORDED: &str = "DescribeRegions";
 
 /// The key that an answer in JSON names.
 fn answered_key(reply: &[u8]) -> Option<&str> {

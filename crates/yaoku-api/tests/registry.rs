@@ -6,10 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use yaoku_api::actions::{UNSUPPORTED, all, find};
+use yaoku_api::actions::{Api, all};
 
 fn sdk() -> Value {
     serde_json::from_str(include_str!("data/sdk_actions.json")).unwrap()
+}
+
+fn kms() -> &'static Api {
+    Api::of_version("2016-01-20").unwrap()
 }
 
 fn names(of: &Value) -> BTreeSet<&str> {
@@ -20,14 +24,15 @@ fn names(of: &Value) -> BTreeSet<&str> {
 fn every_action_of_the_sdks_is_done_or_named_as_unsupported() {
     let sdk = sdk();
     let known: BTreeSet<_> = names(&sdk["actions"]).union(&names(&sdk["actions_of_older_sdk_only"])).copied().collect();
-    let here: BTreeSet<_> = all().map(|action| action.name).chain(UNSUPPORTED.iter().copied()).collect();
+    let kms = kms();
+    let here: BTreeSet<_> = kms.actions().map(|action| action.name).chain(kms.unsupported.iter().copied()).collect();
     assert_eq!(here, known);
 }
 
 #[test]
 fn parameters_are_those_of_the_sdks_and_required_only_if_they_are() {
     let sdk = sdk();
-    for action in all() {
+    for action in kms().actions() {
         let params = sdk["actions"][action.name]["params"].as_object().unwrap();
         let ours: BTreeSet<_> = action.params.iter().map(|param| param.name).collect();
         let theirs: BTreeSet<_> = params.keys().map(String::as_str).collect();
@@ -46,11 +51,31 @@ fn parameters_are_those_of_the_sdks_and_required_only_if_they_are() {
 
 #[test]
 fn actions_are_found_by_their_exact_names() {
-    assert!(find("Encrypt").is_some());
-    assert!(find("encrypt").is_none() && find("").is_none() && find("CreateSecret").is_none());
+    let found = |name| kms().action(name).is_some();
+    assert!(found("Encrypt"));
+    assert!(!found("encrypt") && !found("") && !found("CreateSecret") && !found("GetCallerIdentity"));
     let counts = all().fold(BTreeMap::new(), |mut counts, action| {
         *counts.entry(action.name).or_insert(0) += 1;
         counts
     });
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+}
+
+/// `data/identity_actions.json` lists the names of all fields of `alibabacloud_sts20150401` 1.2.0 and
+/// `alibabacloud_ram20150501` 1.3.0.
+#[test]
+fn actions_on_identities_are_those_of_the_sdks_with_their_parameters() {
+    let sdk: Value = serde_json::from_str(include_str!("data/identity_actions.json")).unwrap();
+    for version in ["2015-04-01"] {
+        let (api, sdk) = (Api::of_version(version).unwrap(), &sdk[version]);
+        let here: BTreeSet<_> =
+            api.actions().map(|action| action.name).chain(api.unsupported.iter().copied()).collect();
+        assert_eq!(here, names(sdk), "{version}");
+        for action in api.actions() {
+            let theirs: BTreeSet<_> =
+                sdk[action.name]["params"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            let ours: BTreeSet<_> = action.params.iter().map(|param| param.name).collect();
+            assert_eq!(ours, theirs, "{}", action.name);
+        }
+    }
 }

@@ -7,7 +7,6 @@
 
 pub mod blob;
 mod catalogue;
-mod clock;
 mod context;
 mod error;
 mod id;
@@ -25,13 +24,13 @@ mod target;
 mod workers;
 
 pub use catalogue::{KeyFilter, KeyFilters};
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use context::EncryptionContext;
 pub use error::{Error, Field};
 pub use id::{AliasName, KeyId, KeyRef, KeyVersionId};
 pub use kms::{Kms, KmsConfig, Quotas};
-pub use operation::{Access, Answer, Call, Operation, OperationSpec, StateRule};
+pub use operation::{Answer, Call, Operation, OperationSpec, StateRule};
 pub use record::{KeyMetadata, KeyVersion};
 pub use rotation::{RotationInterval, RotationStatus};
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};
 pub use tag::{Tag, Tags};
+pub use yaoku_iam::{Access, Clock, ManualClock, SystemClock, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use yaoku_iam::{Environment, Permission, Principal, ResourceKind};
+use yaoku_iam::{Access, Environment, Permission, Principal, ResourceKind};
 
 use crate::{Error, KeyState, Kms};
 
@@ -55,15 +55,6 @@ impl OperationSpec {
     pub const fn permission(&self) -> Permission {
         Permission(self.name)
     }
-}
-
-/// Whether an operation changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Leaves keys, versions, aliases and tags as they are.
-    Read,
-    /// Changes them.
-    Write,
 }
 
 /// What an operation answers to a key in a state.

@@ -1,50 +1,117 @@
-//! The actions of the protocol: one entry each, in a module of the same name as the domain's family.
+//! The APIs that are served at the one endpoint, and their actions: one entry each, in a module of the same name as the
+//! domain's family.
 //!
 //! An entry holds what is the protocol's own: names and presence of parameters, and how they become a domain operation
 //! and its result a reply. Permission, resources and key states are the operation's, and are not said again here.
+//!
+//! To add an API, add a folder with an [`Api`] in its `mod.rs`, its families beside it and its domain's errors in its
+//! `failure.rs`; name it in [`APIS`], its kind of operations in [`Spec`], its error codes in the table of
+//! [`crate::wire::error`], its parameters in `exposure.rs`, and its domain, if it has one of its own, in [`Exchange`].
 
-mod aliases;
 mod arguments;
-mod asymmetric;
-mod crypto;
-mod data_keys;
 mod exposure;
-mod failure;
-mod import;
-mod keys;
-mod mac;
+mod kms;
 mod names;
-mod policies;
-mod service;
-mod tags;
-mod unsupported;
-mod versions;
+mod sts;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use serde::Serialize;
-use yaoku_iam::{Environment, Principal};
-use yaoku_kms::{Call, Kms, Operation, OperationSpec};
+use yaoku_iam::{Access, Environment, Iam, Principal};
+use yaoku_kms::Kms;
 use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
-pub use arguments::fuzzing;
 pub use exposure::Exposure;
-pub use unsupported::UNSUPPORTED;
+pub use kms::{fuzzing, state_name};
 
 use crate::wire::response;
 use crate::wire::{Format, RequestId, WireError};
 
+/// An API: what clients call a product and a version of it.
+pub struct Api {
+    /// The version by which requests name it.
+    pub version: &'static str,
+    /// Its name in audit records.
+    pub service: &'static str,
+    /// Those called most stand first: they are looked for in this order.
+    families: &'static [&'static [Action]],
+    /// Actions that its SDKs know and this version does not do, in order: they answer `UnsupportedOperation`.
+    pub unsupported: &'static [&'static str],
+    /// What the name of the root element of an answer in XML is.
+    pub(crate) xml_root: XmlRoot,
+    /// Parameters that name what a call is about, with the kind of thing; those that come first count.
+    pub(crate) resources: &'static [(&'static str, &'static str)],
+    /// The action that leaves no audit record, if it succeeds.
+    pub(crate) unrecorded: Option<&'static str>,
+}
+
+/// All of them.
+pub const APIS: &[&Api] = &[&kms::API, &sts::API];
+
+impl Api {
+    /// The API of that version.
+    pub fn of_version(version: &str) -> Option<&'static Self> {
+        APIS.iter().copied().find(|api| api.version == version)
+    }
+
+    /// Every action that is done here.
+    pub fn actions(&self) -> impl Iterator<Item = &'static Action> + use<> {
+        self.families.iter().copied().flatten()
+    }
+
+    /// The action of that name.
+    pub fn action(&self, name: &str) -> Option<&'static Action> {
+        self.actions().find(|action| action.name == name)
+    }
+}
+
+/// The name of the root element of an answer in XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum XmlRoot {
+    /// The same for all actions.
+    Fixed(&'static str),
+    /// The action's name and `Response`.
+    OfAction,
+}
+
 /// An action of the protocol.
 pub struct Action {
-    /// Its name on the wire.
+    /// Its name on the wire, which is no other API's.
     pub name: &'static str,
     /// The domain operation that it becomes.
-    pub spec: &'static OperationSpec,
+    pub spec: Spec,
     /// Its own parameters.
     pub params: &'static [Param],
     run: Run,
+}
+
+/// What is known of an operation of a domain.
+#[derive(Debug, Clone, Copy)]
+pub enum Spec {
+    /// Of keys.
+    Kms(&'static yaoku_kms::OperationSpec),
+    /// Of identities.
+    Identity(&'static yaoku_iam::OperationSpec),
+}
+
+impl Spec {
+    /// The operation's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kms(spec) => spec.name,
+            Self::Identity(spec) => spec.name,
+        }
+    }
+
+    /// Whether the operation changes anything.
+    pub const fn access(&self) -> Access {
+        match self {
+            Self::Kms(spec) => spec.access,
+            Self::Identity(spec) => spec.access,
+        }
+    }
 }
 
 /// A parameter of an action.
@@ -64,40 +131,15 @@ pub(crate) type Reply = Zeroizing<Vec<u8>>;
 /// Runs an action: parameters in, the body of the reply out.
 type Run = for<'a> fn(&'a Exchange<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, WireError>> + Send + 'a>>;
 
-/// Every action that is done here, by name.
+/// Every action of every API that is done here.
 pub fn all() -> impl Iterator<Item = &'static Action> {
-    FAMILIES.iter().copied().flatten()
-}
-
-/// The action of that name.
-pub fn find(name: &str) -> Option<&'static Action> {
-    all().find(|action| action.name == name)
+    APIS.iter().flat_map(|api| api.actions())
 }
 
 /// Position of an action in [`all`], for tables that have an entry for each.
 pub fn index(action: &Action) -> Option<usize> {
     all().position(|other| std::ptr::eq(other, action))
 }
-
-/// The protocol's name of a key state.
-pub fn state_name(state: yaoku_kms::KeyState) -> &'static str {
-    names::Named::name(state)
-}
-
-/// Those called most stand first: they are looked for in this order.
-const FAMILIES: &[&[Action]] = &[
-    crypto::ACTIONS,
-    data_keys::ACTIONS,
-    asymmetric::ACTIONS,
-    mac::ACTIONS,
-    keys::ACTIONS,
-    versions::ACTIONS,
-    aliases::ACTIONS,
-    tags::ACTIONS,
-    import::ACTIONS,
-    policies::ACTIONS,
-    service::ACTIONS,
-];
 
 const fn required(name: &'static str) -> Param {
     Param { name, required: true, exposure: exposure::of(name) }
@@ -110,38 +152,39 @@ const fn optional(name: &'static str) -> Param {
 /// One request whose caller is proven, on its way through an action.
 pub(crate) struct Exchange<'a> {
     pub(crate) kms: &'a Kms,
+    pub(crate) iam: &'a Iam,
     pub(crate) principal: &'a Principal,
     pub(crate) environment: &'a Environment<'a>,
     pub(crate) arguments: Arguments<'a>,
     pub(crate) format: Format,
     pub(crate) request_id: RequestId,
     pub(crate) dry_run: bool,
+    pub(crate) api: &'static Api,
+    pub(crate) action: &'static Action,
 }
 
-impl<'a> Exchange<'a> {
-    /// Checks presence of parameters, then runs `action`.
-    pub(crate) async fn run(mut self, action: &Action) -> Result<Reply, WireError> {
-        if action.params.iter().any(|param| param.name == DRY_RUN) {
+impl Exchange<'_> {
+    /// Checks presence of parameters, then runs the action.
+    pub(crate) async fn run(mut self) -> Result<Reply, WireError> {
+        let params = self.action.params;
+        if params.iter().any(|param| param.name == DRY_RUN) {
             self.dry_run = self.arguments.boolean(DRY_RUN)?.unwrap_or(false);
         }
-        let mut required = action.params.iter().filter(|param| param.required);
+        let mut required = params.iter().filter(|param| param.required);
         let result = match required.try_for_each(|param| self.arguments.require(param.name)) {
-            Ok(()) => (action.run)(&self).await,
+            Ok(()) => (self.action.run)(&self).await,
             Err(error) => Err(error),
         };
-        if self.dry_run { result.map_err(failure::of_dry_run) } else { result }
-    }
-
-    /// Does a domain operation, and says its errors in the protocol's words.
-    async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
-        let call = Call { principal: self.principal, environment: self.environment, dry_run: self.dry_run };
-        let result = operation.perform(self.kms, &call).await;
-        result.map_err(|error| failure::of(error, self.request_id, &self.arguments))
+        if self.dry_run { result.map_err(kms::of_dry_run) } else { result }
     }
 
     /// The reply of this content.
     fn reply<T: Serialize>(&self, content: &T) -> Result<Reply, WireError> {
-        response::success(self.format, self.request_id, content).map_err(|error| {
+        let root = match self.api.xml_root {
+            XmlRoot::Fixed(root) => root,
+            XmlRoot::OfAction => &format!("{}Response", self.action.name),
+        };
+        response::success(self.format, root, self.request_id, content).map_err(|error| {
             tracing::error!(request_id = %self.request_id, %error, "internal failure");
             WireError::internal()
         })
@@ -157,35 +200,45 @@ impl<'a> Exchange<'a> {
 
 const DRY_RUN: &str = "DryRun";
 
-/// Declares an action: its function becomes one that [`Action::run`] can hold.
-macro_rules! action {
+/// Declares an action that becomes an operation on identities: its function becomes one that [`Action`] can hold.
+macro_rules! identity_action {
     ($name:literal, $operation:ty, $function:ident, [$($param:expr),* $(,)?]) => {
         crate::actions::Action {
             name: $name,
-            spec: &<$operation as yaoku_kms::Operation>::SPEC,
+            spec: crate::actions::Spec::Identity(&<$operation as yaoku_iam::Operation>::SPEC),
             params: &[$($param),*],
             run: |exchange| Box::pin($function(exchange)),
         }
     };
 }
-use action;
+use identity_action;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use yaoku_kms::operations::REGISTRY;
 
     #[test]
-    fn every_operation_of_the_domain_is_an_action_and_every_action_one_operation() {
-        let operations: BTreeSet<_> = REGISTRY.iter().map(|spec| spec.name).collect();
-        let actions: BTreeSet<_> = all().map(|action| action.spec.name).collect();
+    fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
+        let keys = yaoku_kms::operations::REGISTRY.iter().map(|spec| spec.name);
+        let identities = yaoku_iam::operations::REGISTRY.iter().map(|spec| spec.name);
+        let operations: BTreeSet<_> = keys.chain(identities).collect();
+        let actions: BTreeSet<_> = all().map(|action| action.spec.name()).collect();
         assert_eq!(operations, actions);
         assert_eq!(all().count(), actions.len());
     }
 
     #[test]
+    fn metrics_can_tell_the_actions_of_all_apis_apart() {
+        let names: BTreeSet<_> = all().map(|action| action.name).collect();
+        assert_eq!(all().count(), names.len());
+    }
+
+    #[test]
     fn no_action_is_both_done_and_unsupported() {
-        assert!(UNSUPPORTED.iter().all(|name| find(name).is_none()));
+        for api in APIS {
+            assert!(api.unsupported.iter().all(|name| api.action(name).is_none()), "{}", api.service);
+            assert!(api.unsupported.is_sorted(), "{}", api.service);
+        }
     }
 }

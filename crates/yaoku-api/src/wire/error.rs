@@ -238,7 +238,8 @@ impl WireError {
     pub fn invalid_version() -> Self {
         Self::new(
             Code::InvalidVersion,
-            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20.",
+            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20 (KMS) or \
+             2015-04-01 (STS).",
         )
     }
 

@@ -10,7 +10,6 @@ use super::{Format, RequestId, WireError, wiping_buffer::WipingBuffer};
 /// A usual answer fits without moving: the largest of a cryptographic operation is some 8 KiB, most are below 1 KiB.
 const CAPACITY: usize = 1024;
 const XML_DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-const RESULT_ROOT: &str = "KMS";
 /// The current SDKs look an error's fields up in this element; the older ones take any root.
 const ERROR_ROOT: &str = "Error";
 
@@ -28,16 +27,17 @@ pub enum SerializeError {
 /// Writes a successful answer: the fields of `result`, a struct or map, beside `RequestId`.
 ///
 /// A list is a struct with one field that has the elements (`Keys.Key[]`); in XML the elements repeat inside the wrapping
-/// element, which stays, empty, where there are none. The bytes are wiped on drop, for they may hold a plaintext.
+/// element, which stays, empty, where there are none. In XML, `root` is the name of the element around all. The bytes are wiped on drop, for they may hold a plaintext.
 ///
 /// # Errors
 /// Only for a type that the format can't express.
 pub fn success<T: Serialize>(
     format: Format,
+    root: &str,
     request_id: RequestId,
     result: &T,
 ) -> Result<Zeroizing<Vec<u8>>, SerializeError> {
-    write(format, RESULT_ROOT, &Success { result, request_id })
+    write(format, root, &Success { result, request_id })
 }
 
 /// Writes an error. `host_id` is the host that the request named.
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn text<T: Serialize>(format: Format, result: &T) -> String {
-        String::from_utf8(success(format, id(), result).unwrap().to_vec()).unwrap()
+        String::from_utf8(success(format, "KMS", id(), result).unwrap().to_vec()).unwrap()
     }
 
     fn list(descriptions: &[&str]) -> List {

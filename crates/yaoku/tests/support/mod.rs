@@ -170,10 +170,19 @@ pub struct Client {
     pub address: String,
     pub access_key_id: String,
     pub secret: String,
+    /// The API: KMS unless another is asked for.
+    pub version: &'static str,
+    /// Of a temporary AccessKey.
+    pub security_token: Option<String>,
     pub agent: ureq::Agent,
     /// Seconds that the client's clock is ahead, for servers whose clock was moved.
     pub ahead: u64,
 }
+
+/// Versions by which the APIs are known.
+pub const KMS: &str = "2016-01-20";
+pub const RAM: &str = "2015-05-01";
+pub const STS: &str = "2015-04-01";
 
 static NONCES: AtomicU64 = AtomicU64::new(0);
 
@@ -185,9 +194,16 @@ impl Client {
             address: address.to_owned(),
             access_key_id: ACCESS_KEY_ID.to_owned(),
             secret: ACCESS_KEY_SECRET.to_owned(),
+            version: KMS,
+            security_token: None,
             agent: config.build().into(),
             ahead: 0,
         }
+    }
+
+    /// The same caller at another API.
+    pub fn at(&self, version: &'static str) -> Self {
+        Self { version, ..self.clone() }
     }
 
     /// Calls an action; panics if there is no answer.
@@ -205,11 +221,17 @@ impl Client {
         let date = utc(now.as_secs() + self.ahead);
         let nonce = format!("{}-{}-{}", std::process::id(), now.as_nanos(), NONCES.fetch_add(1, Ordering::Relaxed));
         let empty = hex(mac::hash(Hash::Sha256, b"").as_bytes());
-        let signed = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+        let (token, with_token) = match &self.security_token {
+            Some(token) => (format!("x-acs-security-token:{token}\n"), ";x-acs-security-token"),
+            None => (String::new(), ""),
+        };
+        let signed = format!(
+            "host;x-acs-action;x-acs-content-sha256;x-acs-date{with_token};x-acs-signature-nonce;x-acs-version"
+        );
         let headers = format!(
-            "host:{}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n\
-             x-acs-signature-nonce:{nonce}\nx-acs-version:2016-01-20\n",
-            self.address
+            "host:{}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n{token}\
+             x-acs-signature-nonce:{nonce}\nx-acs-version:{}\n",
+            self.address, self.version
         );
         let canonical = format!("POST\n/\n{query}\n{headers}\n{signed}\n{empty}");
         let hashed = hex(mac::hash(Hash::Sha256, canonical.as_bytes()).as_bytes());
@@ -217,16 +239,19 @@ impl Client {
         let signature = hex(mac::hmac(Hash::Sha256, self.secret.as_bytes(), to_sign.as_bytes()).as_bytes());
         let authorization =
             format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={signed},Signature={signature}", self.access_key_id);
-        let request = self
+        let mut request = self
             .agent
             .post(format!("http://{}/?{query}", self.address))
             .header("accept", "application/json")
             .header("x-acs-action", action)
-            .header("x-acs-version", "2016-01-20")
+            .header("x-acs-version", self.version)
             .header("x-acs-date", &date)
             .header("x-acs-signature-nonce", &nonce)
             .header("x-acs-content-sha256", &empty)
             .header("authorization", &authorization);
+        if let Some(token) = &self.security_token {
+            request = request.header("x-acs-security-token", token);
+        }
         let mut response = request.send_empty().map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         let mut body = String::new();

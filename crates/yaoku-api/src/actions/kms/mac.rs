@@ -6,8 +6,8 @@ use serde::Serialize;
 use yaoku_crypto::mac::Hash;
 use yaoku_kms::operations::mac::{GenerateMac, MAX_MESSAGE, MacRequest, VerifyMac};
 
-use super::names::Named;
 use super::{Action, Exchange, Reply, action, optional, required};
+use crate::actions::names::Named;
 use crate::wire::WireError;
 
 /// More than any code.

@@ -5,7 +5,7 @@ use std::error::Error as _;
 
 use yaoku_kms::{Error, Field, KeyState};
 
-use super::Arguments;
+use crate::actions::Arguments;
 use crate::wire::{Code, RequestId, WireError};
 
 /// The wire error of a domain error. The inside of an internal failure goes to the log, under the request id.
@@ -66,7 +66,7 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
 }
 
 /// What a dry run says instead.
-pub(super) fn of_dry_run(error: WireError) -> WireError {
+pub(in crate::actions) fn of_dry_run(error: WireError) -> WireError {
     match error.code {
         Code::DryRunOperationError | Code::InternalFailure | Code::ServiceUnavailableTemporary => error,
         Code::ForbiddenNoPermission => WireError::new(Code::AccessDeniedError, error.message),

@@ -1,7 +1,7 @@
 //! Actions that SDKs know and this version does not do: they answer `UnsupportedOperation`.
 
 /// Their names, in order.
-pub const UNSUPPORTED: &[&str] = &[
+pub(super) const UNSUPPORTED: &[&str] = &[
     "AdvanceEncrypt",
     "BatchGetSecretValue",
     "CertificatePrivateKeyDecrypt",

@@ -6,8 +6,9 @@ use yaoku_kms::operations::tags::{
 };
 use yaoku_kms::{KeyId, Tag, Tags};
 
-use super::arguments::{make_tag, unsupported};
+use super::arguments::make_tag;
 use super::{Action, Exchange, Reply, action, optional, required};
+use crate::actions::arguments::unsupported;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[

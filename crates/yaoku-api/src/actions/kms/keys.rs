@@ -8,8 +8,9 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::{AliasName, KeyFilter, KeyFilters, KeyId, KeyMetadata, KeySpec, Origin, ProtectionLevel, Timestamp};
 
-use super::names::{Named, UNSUPPORTED_PROTECTION_LEVELS};
-use super::{Action, Arguments, Exchange, Reply, action, optional, policies, required};
+use super::names::UNSUPPORTED_PROTECTION_LEVELS;
+use super::{Action, Exchange, Reply, action, optional, policies, required};
+use crate::actions::{Arguments, names::Named};
 use crate::wire::time::format_time;
 use crate::wire::{Code, WireError};
 

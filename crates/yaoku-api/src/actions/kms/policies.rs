@@ -3,7 +3,8 @@
 use serde::Serialize;
 use yaoku_kms::operations::policies::{GetKeyPolicy, KeyPolicy, SetKeyPolicy};
 
-use super::{Action, Arguments, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, optional, required};
+use crate::actions::Arguments;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[

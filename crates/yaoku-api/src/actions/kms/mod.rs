@@ -1,0 +1,76 @@
+//! The key management service, Version 2016-01-20.
+
+mod aliases;
+mod arguments;
+mod asymmetric;
+mod crypto;
+mod data_keys;
+mod failure;
+mod import;
+mod keys;
+mod mac;
+mod names;
+mod policies;
+mod service;
+mod tags;
+mod unsupported;
+mod versions;
+
+use yaoku_kms::{Call, Operation};
+
+pub use arguments::fuzzing;
+pub(in crate::actions) use failure::of_dry_run;
+
+use super::{Action, Api, Exchange, Reply, XmlRoot, optional, required};
+use crate::wire::WireError;
+
+/// The API.
+pub(super) const API: Api = Api {
+    version: "2016-01-20",
+    service: "Kms",
+    families: &[
+        crypto::ACTIONS,
+        data_keys::ACTIONS,
+        asymmetric::ACTIONS,
+        mac::ACTIONS,
+        keys::ACTIONS,
+        versions::ACTIONS,
+        aliases::ACTIONS,
+        tags::ACTIONS,
+        import::ACTIONS,
+        policies::ACTIONS,
+        service::ACTIONS,
+    ],
+    unsupported: unsupported::UNSUPPORTED,
+    xml_root: XmlRoot::Fixed("KMS"),
+    resources: &[("AliasName", "Alias"), ("KeyId", "Key"), ("DestinationKeyId", "Key")],
+    // Clients ask it of every region, unasked.
+    unrecorded: Some("DescribeRegions"),
+};
+
+/// The protocol's name of a key state.
+pub fn state_name(state: yaoku_kms::KeyState) -> &'static str {
+    super::names::Named::name(state)
+}
+
+impl Exchange<'_> {
+    /// Does an operation on keys, and says its errors in the protocol's words.
+    async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
+        let call = Call { principal: self.principal, environment: self.environment, dry_run: self.dry_run };
+        let result = operation.perform(self.kms, &call).await;
+        result.map_err(|error| failure::of(error, self.request_id, &self.arguments))
+    }
+}
+
+/// Declares an action: its function becomes one that [`Action`] can hold.
+macro_rules! action {
+    ($name:literal, $operation:ty, $function:ident, [$($param:expr),* $(,)?]) => {
+        crate::actions::Action {
+            name: $name,
+            spec: crate::actions::Spec::Kms(&<$operation as yaoku_kms::Operation>::SPEC),
+            params: &[$($param),*],
+            run: |exchange| Box::pin($function(exchange)),
+        }
+    };
+}
+use action;
