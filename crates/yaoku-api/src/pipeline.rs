@@ -28,6 +28,8 @@ pub struct ServiceConfig {
     pub region: String,
     /// Nonces remembered at the most; see [`NonceTable`].
     pub nonce_capacity: usize,
+    /// Hosts beside the one that a request names: a signature over one of these counts as well.
+    pub accepted_hosts: Vec<String>,
 }
 
 /// Answers requests of the protocol, and operators' probes.
@@ -36,6 +38,7 @@ pub struct Service {
     iam: Arc<Iam>,
     clock: Arc<dyn Clock>,
     region: String,
+    accepted_hosts: Vec<String>,
     nonces: NonceTable,
     metrics: Arc<Metrics>,
     /// None where the operator switched it off.
@@ -54,7 +57,8 @@ impl Service {
     ) -> Self {
         // Requests captured before this process began are not remembered: TLS is what keeps them from being captured.
         let nonces = NonceTable::new(config.nonce_capacity, 0);
-        Self { kms, iam, clock, region: config.region, nonces, metrics, trail }
+        let ServiceConfig { region, accepted_hosts, .. } = config;
+        Self { kms, iam, clock, region, accepted_hosts, nonces, metrics, trail }
     }
 
     /// Answers a request of the protocol.
@@ -219,7 +223,7 @@ impl Service {
             let why = "The security token does not belong to this AccessKey, which is not a temporary one.";
             return Err(WireError::new(Code::InvalidSecurityTokenMismatchWithAccessKey, why));
         }
-        if !claim.verify(&access_key.secret) {
+        if !claim.verify_for(&access_key.secret, &self.accepted_hosts) {
             return Err(claim.mismatch());
         }
         if !access_key.active {

@@ -105,10 +105,15 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         async move { kms.run_scheduler().await }
     });
     let metrics = Arc::new(Metrics::new());
-    let config = ServiceConfig { region: settings.region.clone(), nonce_capacity: settings.nonce_capacity };
+    let config = ServiceConfig {
+        region: settings.region.clone(),
+        nonce_capacity: settings.nonce_capacity,
+        accepted_hosts: settings.accepted_hosts,
+    };
     let weak_kms = Arc::downgrade(&kms);
     let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), trail, config));
     let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
+    let server = server.behind(settings.proxies);
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
         // Stops as well when the sender is dropped.

@@ -1,5 +1,6 @@
 //! One connection: handshake, requests, end.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -23,7 +24,7 @@ use super::activity::{Activity, Entry, Registry, Watched};
 use super::body::{self, Budget, Claim};
 use super::finished::Finished;
 use super::refusal::Refusal;
-use super::{Handler, Incoming, Limits, TlsReloader};
+use super::{Handler, Incoming, Limits, Proxies, TlsReloader, Unintelligible, proxy_header};
 use crate::metrics::ConnectionMetrics;
 use crate::wire::Format;
 
@@ -31,6 +32,7 @@ use crate::wire::Format;
 pub(super) struct Shared<H> {
     pub(super) handler: Arc<H>,
     pub(super) limits: Limits,
+    pub(super) proxies: Proxies,
     pub(super) registry: Arc<Registry>,
     pub(super) budget: Arc<Budget>,
     pub(super) metrics: ConnectionMetrics,
@@ -38,7 +40,7 @@ pub(super) struct Shared<H> {
 }
 
 impl<H: Handler> Shared<H> {
-    pub(super) fn new(handler: Arc<H>, limits: Limits, metrics: ConnectionMetrics) -> Self {
+    pub(super) fn new(handler: Arc<H>, limits: Limits, proxies: Proxies, metrics: ConnectionMetrics) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         let head = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
         // The sweeper times heads: hyper's own timer runs between requests as well.
@@ -59,7 +61,7 @@ impl<H: Handler> Shared<H> {
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(64);
         let budget = Budget::new(limits.all_requests_bytes);
-        Self { handler, limits, registry: Registry::new(), budget, metrics, protocol }
+        Self { handler, limits, proxies, registry: Registry::new(), budget, metrics, protocol }
     }
 }
 
@@ -67,14 +69,20 @@ impl<H: Handler> Shared<H> {
 pub(super) async fn serve<H: Handler>(
     shared: Arc<Shared<H>>,
     tls: Option<Arc<TlsReloader>>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    mut stream: TcpStream,
+    mut peer: SocketAddr,
     entry: Entry,
     stopping: watch::Receiver<bool>,
 ) {
     // Answers are small and written at once: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let activity = &entry.activity;
+    if shared.proxies.proxy_protocol {
+        match introduced(&shared, &mut stream, peer, activity).await {
+            Ok(client) => peer = client,
+            Err(error) => return tracing::debug!(%peer, %error, "connection refused"),
+        }
+    }
     let Some(tls) = tls else { return converse(shared, stream, peer, false, activity, stopping).await };
     let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.acceptor().accept(stream));
     let stream = tokio::select! {
@@ -85,6 +93,23 @@ pub(super) async fn serve<H: Handler>(
         Ok(Ok(stream)) => converse(shared, stream, peer, true, activity, stopping).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+/// Whose connection a trusted proxy says that this is.
+async fn introduced<H>(
+    shared: &Shared<H>,
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    activity: &Activity,
+) -> io::Result<SocketAddr> {
+    if !shared.proxies.trust(peer.ip()) {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it does not come from a trusted proxy"));
+    }
+    let header = tokio::time::timeout(shared.limits.handshake_timeout, proxy_header::read(stream, peer));
+    tokio::select! {
+        read = header => read.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+        () = activity.closed() => Err(ErrorKind::ConnectionAborted.into()),
     }
 }
 
@@ -129,14 +154,23 @@ async fn answer<H: Handler>(
     peer: SocketAddr,
     tls: bool,
 ) -> Result<Response<Full<Bytes>>, Closed> {
-    let (parts, mut body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let mut claim = shared.budget.claim();
     activity.head_complete();
     let whole = take_in(&shared.limits, &parts, &mut body, &mut claim).await;
     let _under_way = activity.begin().ok_or(Closed)?;
+    let whole = whole.and_then(|body| match shared.proxies.client(&parts.headers, peer.ip(), tls) {
+        Ok(client) => Ok((body, client)),
+        Err(Unintelligible) => Err(Refusal::Unattributed),
+    });
     let format = Format::accepted(&parts.headers);
     let (answered, host) = match whole {
-        Ok(body) => {
+        Ok((body, client)) => {
+            if let Some(host) = client.host {
+                parts.headers.insert(HOST, host);
+            }
+            let port = if client.address == peer.ip().to_canonical() { peer.port() } else { 0 };
+            let (peer, tls) = (SocketAddr::new(client.address, port), client.tls);
             let handler = shared.handler.clone();
             let call = async move {
                 // What the request takes of the common budget is given back when it is done with.

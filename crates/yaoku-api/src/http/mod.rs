@@ -10,7 +10,9 @@ mod activity;
 mod body;
 mod connection;
 mod finished;
+mod forwarded;
 mod limits;
+pub mod proxy_header;
 mod refusal;
 mod server;
 #[cfg(test)]
@@ -25,6 +27,7 @@ use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
 
+pub use forwarded::{Client, ForwardedHeaders, Proxies, Unintelligible};
 pub use limits::Limits;
 pub use server::Server;
 pub use tls::{TlsError, TlsReloader};
@@ -39,12 +42,13 @@ pub trait Handler: Send + Sync + 'static {
 /// A request that has arrived whole, within the [`Limits`].
 #[derive(Debug)]
 pub struct Incoming {
-    /// Method, URI, version and headers.
+    /// Method, URI, version and headers; `host` as the client sent it to the first trusted proxy, if that says so.
     pub parts: Parts,
     /// The body; empty if there is none.
     pub body: Bytes,
-    /// Where the connection comes from.
+    /// Where it comes from: the connection's peer or, behind trusted [`Proxies`], the client, whose port may not be known and
+    /// then is 0.
     pub peer: SocketAddr,
-    /// Whether it came over TLS.
+    /// Whether that one sent it over TLS.
     pub tls: bool,
 }

@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     Overloaded,
     /// The body broke off; nobody is there to read an answer.
     BrokenOff,
+    /// A trusted proxy says what can't be understood of who sent it.
+    Unattributed,
     /// The handler panicked.
     Panicked,
 }
@@ -33,6 +35,7 @@ impl Refusal {
             Self::TooSlow => "slow",
             Self::Overloaded => "overload",
             Self::BrokenOff => "broken",
+            Self::Unattributed => "proxy",
             Self::Panicked => "panic",
         }
     }
@@ -44,6 +47,7 @@ impl Refusal {
             Self::TooSlow => slow(),
             Self::Overloaded => WireError::unavailable(),
             Self::BrokenOff => WireError::parse("its body broke off"),
+            Self::Unattributed => WireError::parse("the proxy before this server does not say whose it is"),
             Self::Panicked => WireError::internal(),
         };
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Shared, serve};
-use super::{Handler, Limits, TlsReloader};
+use super::{Handler, Limits, Proxies, TlsReloader};
 use crate::metrics::ConnectionMetrics;
 
 /// A bound socket, served by [`Server::run`].
@@ -29,7 +29,16 @@ impl<H: Handler> Server<H> {
         handler: Arc<H>,
         metrics: ConnectionMetrics,
     ) -> Self {
-        Self { listener, tls, shared: Arc::new(Shared::new(handler, limits, metrics)) }
+        let shared = Shared::new(handler, limits, Proxies::default(), metrics);
+        Self { listener, tls, shared: Arc::new(shared) }
+    }
+
+    /// The same server behind proxies.
+    pub fn behind(self, proxies: Proxies) -> Self {
+        let Self { listener, tls, shared } = self;
+        let Shared { handler, limits, metrics, .. } = &*shared;
+        let shared = Shared::new(handler.clone(), *limits, proxies, metrics.clone());
+        Self { listener, tls, shared: Arc::new(shared) }
     }
 
     /// Serves until `shutdown` resolves. Then no connection is accepted, those without a request are closed, and requests

@@ -122,6 +122,17 @@ impl Authentication<'_> {
         }
     }
 
+    /// As [`Self::verify`]. A gateway may have asked for another host than its client did: a signature over one of `hosts`
+    /// counts as well.
+    pub fn verify_for(&self, secret: &Secret, hosts: &[String]) -> bool {
+        self.verify(secret)
+            || match &self.signature {
+                // It is not over the host.
+                Signature::V1(_) => false,
+                Signature::Acs3(signature) => hosts.iter().any(|host| signature.verify_for(secret, host)),
+            }
+    }
+
     /// The answer to a request whose signature is not verified: it shows what this server took to be signed, without values.
     pub fn mismatch(&self) -> WireError {
         let mut shown = match &self.signature {

@@ -123,8 +123,18 @@ impl<'a> SignatureAcs3<'a> {
 
     /// Whether `secret` made this signature; takes the same time wherever the tags differ.
     pub fn verify(&self, secret: &Secret) -> bool {
+        self.is_signed_by(secret, None)
+    }
+
+    /// Whether `secret` made this signature over the same request to another host.
+    pub fn verify_for(&self, secret: &Secret, host: &str) -> bool {
+        let over_host = self.authorization.signed_headers.split(';').any(|name| name == "host");
+        over_host && self.is_signed_by(secret, Some(host))
+    }
+
+    fn is_signed_by(&self, secret: &Secret, host: Option<&str>) -> bool {
         let Authorization { algorithm, hash, signature, .. } = self.authorization;
-        let canonical = mac::hash(hash, self.canonical_request(Values::Given).as_slice());
+        let canonical = mac::hash(hash, self.canonical_request(Values::Given, host).as_slice());
         let mut string = WipingBuffer::with_capacity(algorithm.len() + 1 + TAG_DIGITS);
         string.push(algorithm.as_bytes());
         string.push(b"\n");
@@ -138,10 +148,10 @@ impl<'a> SignatureAcs3<'a> {
 
     /// The canonical request without values, for a message.
     pub fn string_to_sign_names(&self) -> String {
-        String::from_utf8_lossy(self.canonical_request(Values::Elided).as_slice()).into_owned()
+        String::from_utf8_lossy(self.canonical_request(Values::Elided, None).as_slice()).into_owned()
     }
 
-    fn canonical_request(&self, values: Values) -> WipingBuffer {
+    fn canonical_request(&self, values: Values, host: Option<&str>) -> WipingBuffer {
         let Received { method, path, params, .. } = self.request;
         let query = || params.iter().filter(|param| param.place() == Place::Query);
         let text: usize = query().map(|param| param.name().len() + param.value().len() + 8).sum();
@@ -156,8 +166,11 @@ impl<'a> SignatureAcs3<'a> {
             out.push(name.as_bytes());
             out.push(b":");
             if values == Values::Given {
-                // `parse` has found each of them once.
-                out.push(signed_value(self.request, name).unwrap_or_default().trim_ascii());
+                match host {
+                    Some(host) if name == "host" => out.push(host.as_bytes()),
+                    // `parse` has found each of them once.
+                    _ => out.push(signed_value(self.request, name).unwrap_or_default().trim_ascii()),
+                }
             }
             out.push(b"\n");
         }

@@ -4,9 +4,10 @@
 //! Secrets are never options: they come from files or the environment, and are [`yaoku_crypto::Secret`] at once.
 
 mod options;
+mod proxies;
 mod secrets;
 mod settings;
 
-pub use options::{AuditSync, LogFormat, LogLevel, Options, StoreOptions};
+pub use options::{AuditSync, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
 pub(crate) use secrets::SECRET_VARIABLES;
 pub use settings::{SealSettings, Settings, StoreSettings};

@@ -114,6 +114,27 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_plain_http: Option<bool>,
 
+    /// Addresses of proxies whose word on the client's address, TLS and host is taken, such as 10.0.0.0/8; repeatable
+    #[arg(long, env = "YAOKU_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', help_heading = "Proxies")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxy: Option<Vec<String>>,
+
+    /// Headers that the proxies set; the others are not believed [default: x-forwarded]
+    #[arg(long, env = "YAOKU_PROXY_HEADERS", value_name = "HEADERS", help_heading = "Proxies")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_headers: Option<ProxyHeaders>,
+
+    /// Whether each connection of a proxy begins with a PROXY protocol header, version 1 or 2; no others are then taken
+    #[arg(long, env = "YAOKU_PROXY_PROTOCOL", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", help_heading = "Proxies")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<bool>,
+
+    /// Host name that clients may have signed though a gateway asks for another; repeatable
+    #[arg(long, env = "YAOKU_ACCEPT_HOST", value_name = "NAME", value_delimiter = ',', help_heading = "Proxies")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_host: Option<Vec<String>>,
+
     /// Connections at once; at the bound the one without a request for the longest time makes room [default: 4096]
     #[arg(long, env = "YAOKU_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,6 +253,17 @@ pub enum AuditSync {
     Durable,
     /// When it waits to be written.
     Batched,
+}
+
+/// How proxies tell of their clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeaders {
+    /// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host.
+    #[default]
+    XForwarded,
+    /// Forwarded (RFC 7239).
+    Forwarded,
 }
 
 /// How much is logged.

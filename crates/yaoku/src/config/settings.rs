@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use yaoku_api::http::Limits;
+use yaoku_api::http::{Limits, Proxies};
 use yaoku_crypto::Secret;
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
 
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
-use super::{AuditSync, LogFormat, LogLevel, Options};
+use super::{AuditSync, LogFormat, LogLevel, Options, proxies};
 use crate::Error;
 
 /// How a server is set up.
@@ -29,6 +29,10 @@ pub struct Settings {
     pub allow_plain_http: bool,
     /// Bounds of connections and requests.
     pub limits: Limits,
+    /// The proxies in front.
+    pub proxies: Proxies,
+    /// Hosts that clients may have signed beside the one that they are seen to ask for.
+    pub accepted_hosts: Vec<String>,
     /// Nonces remembered.
     pub nonce_capacity: usize,
     /// The domain.
@@ -80,6 +84,8 @@ impl Settings {
             tls,
             allow_plain_http: options.allow_plain_http.unwrap_or(false),
             limits: limits(options)?,
+            proxies: proxies::proxies(options)?,
+            accepted_hosts: proxies::accepted_hosts(options)?,
             nonce_capacity: count(
                 "nonce-capacity",
                 options.nonce_capacity,
@@ -284,7 +290,7 @@ fn beyond(name: &str, range: &std::ops::RangeInclusive<u64>) -> Error {
     refusal(format!("--{name} must be from {} to {}", range.start(), range.end()))
 }
 
-fn refusal(sentence: impl Into<String>) -> Error {
+pub(super) fn refusal(sentence: impl Into<String>) -> Error {
     Error::Options(sentence.into())
 }
 
