@@ -32,6 +32,10 @@ struct Options {
     #[arg(long, default_value = "target/release/yaoku")]
     server: PathBuf,
 
+    /// Directory for the servers' data, on the disk that is to be measured with the audit log
+    #[arg(long, default_value = "target")]
+    disk: PathBuf,
+
     /// Connections of the closed loop
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -80,7 +84,8 @@ fn failed(error: &Error) -> ExitCode {
 /// The standard set: everything in a closed loop, then latencies in an open loop at half of Encrypt's rate.
 async fn run(options: &Options) -> Result<(), Error> {
     let floor = Server::floor().await?;
-    let yaoku = Server::yaoku(&options.server).await?;
+    let yaoku = Server::yaoku(&options.server, &options.disk, false).await?;
+    let audited = Server::yaoku(&options.server, &options.disk, true).await?;
     let encrypt = yaoku.target(Scheme::Acs3, Action::Encrypt).await?;
     let mut subjects = vec![("floor", floor.asked_as(&encrypt)?), ("Encrypt, ACS3", encrypt)];
     for (name, scheme, action) in [
@@ -89,6 +94,9 @@ async fn run(options: &Options) -> Result<(), Error> {
         ("GenerateDataKey, ACS3", Scheme::Acs3, Action::GenerateDataKey),
     ] {
         subjects.push((name, yaoku.target(scheme, action).await?));
+    }
+    for (name, action) in [("Encrypt, audited", Action::Encrypt), ("Decrypt, audited", Action::Decrypt)] {
+        subjects.push((name, audited.target(Scheme::Acs3, action).await?));
     }
     let mut rows: Vec<Row> = subjects.iter().map(|(name, _)| Row::new(name)).collect();
     let length = Duration::from_secs(options.seconds);

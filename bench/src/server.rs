@@ -33,13 +33,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// yaoku with its defaults, but for the log, where a line a request is written by choice, and the audit log, which would
-    /// measure the disk.
-    pub(crate) async fn yaoku(binary: &Path) -> Result<Self, Error> {
-        let data = TempDir::new()?;
+    /// yaoku with its defaults, but for the log, where a line a request is written by choice, and for the audit log, if that is
+    /// to be left out. Its data is made below `disk`.
+    pub(crate) async fn yaoku(binary: &Path, disk: &Path, audit: bool) -> Result<Self, Error> {
+        let data = TempDir::new_in(disk)?;
         let mut command = Command::new(binary);
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "warn", "--root-access-key-id", ACCESS_KEY.0]);
-        command.arg("--audit=false");
+        command.arg(format!("--audit={audit}"));
         command.arg("--data-dir").arg(data.path().join("data")).env("YAOKU_ROOT_ACCESS_KEY_SECRET", ACCESS_KEY.1);
         Self::start(command, data).await.map_err(|error| format!("{}: {error}", binary.display()).into())
     }

@@ -2,14 +2,16 @@
 //!
 //! Records stand in files as the leaves of a Merkle tree ([`merkle`], RFC 6962). Each group of records that becomes durable
 //! together ends with a signed checkpoint ([`note`], C2SP tlog-checkpoint), so whatever was acknowledged is signed. [`Trail`]
-//! writes, [`verify`] checks a log or a copy of it with nothing but the public key, [`Segment`] reads.
-//! `docs/audit-format.md` draws the bytes.
+//! writes, [`verify`] checks a log or a copy of it with nothing but the public key, [`Reader`] and
+//! [`Backwards`] read. `docs/audit-format.md` draws the bytes.
 
 mod error;
 mod event;
 mod keeper;
 pub mod merkle;
 pub mod note;
+mod proof;
+mod reader;
 mod recovery;
 mod segment;
 mod trail;
@@ -19,6 +21,8 @@ mod writer;
 pub use error::Error;
 pub use event::{Event, Identity, ReadWrite, SessionContext};
 pub use keeper::{forget, load_signer, remember, remembered};
+pub use proof::{MAX_PROOF, check_proof, prove};
+pub use reader::{Backwards, Indexed, Reader};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};
 pub use trail::{Options, Permit, Sync, Trail, Unavailable};
 pub use verify::{Check, Found, verify};

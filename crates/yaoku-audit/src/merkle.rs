@@ -40,6 +40,12 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Appends a subtree of so many leaves, which is full and smaller than any before it.
+    pub(crate) fn push_subtree(&mut self, size: u64, hash: Hash) {
+        self.subtrees.push(hash);
+        self.size += size;
+    }
+
     /// Leaves so far.
     pub const fn size(&self) -> u64 {
         self.size
@@ -71,7 +77,7 @@ pub fn leaf_hash(data: &[u8]) -> Hash {
     finish(context)
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut context = Context::new(&SHA256);
     context.update(&[1]);
     context.update(left);

@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -75,6 +76,70 @@ fn every_call_but_describe_regions_leaves_a_record() {
     let refused = audit(&data, &["verify"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("at byte"), "{refused:?}");
+}
+
+#[test]
+fn a_checkpoint_kept_elsewhere_is_proven_by_a_few_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    client.create_key(&[]);
+    let [key, old, proof] = ["key", "old", "proof"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    fs::write(&key, said(&data, &["public-key"])).unwrap();
+    fs::write(&old, said(&data, &["checkpoint"])).unwrap();
+    for _ in 0..20 {
+        client.call("ListKeys", &[]).ok();
+    }
+    let text = said(&data, &["prove", "--checkpoint", &old]);
+    let newest = said(&data, &["checkpoint"]);
+    assert!(text.ends_with(&newest), "{text}");
+    let verify = |proof: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+        let command = command.args(["audit", "verify-proof", "--public-key", &key, "--checkpoint", &old, proof]);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    fs::write(&proof, &text).unwrap();
+    assert_eq!(String::from_utf8(verify(&proof).stdout).unwrap(), newest);
+    let lines: Vec<_> = text.lines().collect();
+    fs::write(&proof, [&lines[..1], &lines[2..]].concat().join("\n") + "\n").unwrap();
+    assert_eq!(verify(&proof).status.code(), Some(1), "a hash is missing");
+}
+
+#[test]
+fn records_are_found_followed_and_put_into_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[("Description", "a, \"b\"")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    command.args(["audit", "tail", "--follow", "-n", "1", "--data-dir"]).arg(&data);
+    let mut follower = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["eventName"], "CreateKey");
+    for action in ["DescribeKey", "DisableKey", "EnableKey"] {
+        client.call(action, &[("KeyId", &key)]).ok();
+        assert_eq!(next()["eventName"], action);
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    let names = |args: &[&str]| -> Vec<String> {
+        events(&data, args).iter().map(|event| event["eventName"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["tail", "-n", "2"]), ["DisableKey", "EnableKey"]);
+    assert_eq!(names(&["tail", "-n", "100"]).len(), 4);
+    assert_eq!(names(&["query", "--key", &key, "--action", "DisableKey"]), ["DisableKey"]);
+    let all = events(&data, &["export"]);
+    let second = all[1]["eventTime"].as_str().unwrap();
+    let since = all.iter().filter(|event| event["eventTime"].as_str().unwrap() >= second).count();
+    assert_eq!(names(&["query", "--from", second]).len(), since);
+    assert_eq!(names(&["query", "--to", second]).len(), 4 - since);
+    let table = said(&data, &["query", "--action", "EnableKey", "--format", "csv"]);
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!((rows.len(), rows[0].len(), rows[1].len()), (2, 16, 16), "{table}");
+    assert_eq!((rows[0][2], rows[1][2]), ("eventName", "EnableKey"));
 }
 
 #[test]
