@@ -12,6 +12,8 @@ import pytest
 from conftest import Older
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 from gmssl import func, sm2, sm3
 
 MESSAGE = "签名 & message".encode()
@@ -28,7 +30,10 @@ class Pair:
 
     def __init__(self, kms, spec, usage):
         self.kms, self.key = kms, kms.key(KeySpec=spec, KeyUsage=usage)
-        listed = kms.call("ListKeyVersions", KeyId=self.key, PageNumber=1, PageSize=10)["KeyVersions"]["KeyVersion"]
+        self.load()
+
+    def load(self):
+        listed = self.kms.call("ListKeyVersions", KeyId=self.key, PageNumber=1, PageSize=10)["KeyVersions"]["KeyVersion"]
         self.version = listed[0]["KeyVersionId"]
         self.pem = self.call("GetPublicKey")["PublicKey"].encode()
 
@@ -172,6 +177,111 @@ def test_import(kms, algorithm, wrap):
     kms.fails("InvalidKeyMaterial", 400, "ImportKeyMaterial", KeyId=key, **parameters(os.urandom(32)))
     kms.call("ImportKeyMaterial", KeyId=key, **parameters(material))
     assert kms.decrypt(blob) == MESSAGE
+
+
+OAEP_AES = "RSAES_OAEP_SHA_256_AES_256_ECB_PKCS7_PAD"
+
+
+def ecb(cipher, plain):
+    encryptor = Cipher(cipher, modes.ECB()).encryptor()
+    return encryptor.update(plain) + encryptor.finalize()
+
+
+def oaep_aes(given, pkcs8):
+    """Under an ephemeral AES key, and that under the wrapping key."""
+    public_key, ephemeral = serialization.load_der_public_key(base64.b64decode(given["PublicKey"])), os.urandom(32)
+    padder = PKCS7(128).padder()
+    return oaep(public_key, ephemeral) + ecb(algorithms.AES(ephemeral), padder.update(pkcs8) + padder.finalize())
+
+
+def sm2_sm4(given, number):
+    """Under an ephemeral SM4 key, and that under the wrapping key as C1 || C3 || C2, whose 04 gmssl leaves away."""
+    point = base64.b64decode(given["PublicKey"])[-64:].hex()
+    ephemeral = os.urandom(16)
+    client = sm2.CryptSM2(private_key="", public_key=point, mode=1)
+    return b"\4" + client.encrypt(ephemeral) + ecb(algorithms.SM4(ephemeral), number)
+
+
+def pkcs8(private):
+    encoding, form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
+    return private.private_bytes(encoding, form, serialization.NoEncryption())
+
+
+class Imported(Pair):
+    """A key pair of the client's own, imported."""
+
+    def __init__(self, kms, spec, usage, wrapping_key, algorithm, wrap, material):
+        self.wrap = wrap
+        self.kms, self.key = kms, kms.key(KeySpec=spec, KeyUsage=usage, Origin="EXTERNAL")
+        wrapping = dict(WrappingKeySpec=wrapping_key, WrappingAlgorithm=algorithm)
+        self.given = kms.call("GetParametersForImport", KeyId=self.key, **wrapping)
+        kms.call("ImportKeyMaterial", KeyId=self.key, **self.parameters(material))
+        assert kms.describe(self.key)["KeyState"] == "Enabled"
+        self.load()
+
+    def parameters(self, material):
+        wrapped = encode(self.wrap(self.given, material))
+        return dict(ImportToken=self.given["ImportToken"], EncryptedKeyMaterial=wrapped)
+
+
+def same_key_other_numbers(private):
+    """The factors exchanged, and d reduced by phi instead of lambda: another encoding of the same key."""
+    ours = private.private_numbers()
+    d = pow(ours.public_numbers.e, -1, (ours.p - 1) * (ours.q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p=ours.q,
+        q=ours.p,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, ours.q),
+        dmq1=rsa.rsa_crt_dmq1(d, ours.p),
+        iqmp=rsa.rsa_crt_iqmp(ours.q, ours.p),
+        public_numbers=ours.public_numbers,
+    )
+    return numbers.private_key()
+
+
+def test_import_of_an_rsa_key_pair(kms):
+    private = rsa.generate_private_key(65537, 2048)
+    pair = Imported(kms, "RSA_2048", "SIGN/VERIFY", "RSA_2048", OAEP_AES, oaep_aes, pkcs8(private))
+    assert pair.public_key() == private.public_key()
+    digest = hashlib.sha256(MESSAGE).digest()
+    private.public_key().verify(pair.sign("RSA_PSS_SHA_256", digest), digest, PSS, SHA256)
+
+    kms.call("DeleteKeyMaterial", KeyId=pair.key)
+    pair.kms.fails("Rejected.PendingImport", 409, "GetPublicKey", KeyId=pair.key, KeyVersionId=pair.version)
+    other = pair.parameters(pkcs8(rsa.generate_private_key(65537, 2048)))
+    kms.fails("InvalidKeyMaterial", 400, "ImportKeyMaterial", KeyId=pair.key, **other)
+    again = pkcs8(same_key_other_numbers(private))
+    assert again != pkcs8(private)
+    kms.call("ImportKeyMaterial", KeyId=pair.key, **pair.parameters(again))
+    private.public_key().verify(pair.sign("RSA_PSS_SHA_256", digest), digest, PSS, SHA256)
+
+
+@pytest.mark.parametrize("spec, curve", [("EC_P256", ec.SECP256R1()), ("EC_P256K", ec.SECP256K1())])
+def test_import_of_an_ec_key_pair(kms, spec, curve):
+    private = ec.generate_private_key(curve)
+    pair = Imported(kms, spec, "SIGN/VERIFY", "RSA_3072", OAEP_AES, oaep_aes, pkcs8(private))
+    assert pair.public_key() == private.public_key()
+    digest = hashlib.sha256(MESSAGE).digest()
+    private.public_key().verify(pair.sign("ECDSA_SHA_256", digest), digest, ec.ECDSA(SHA256))
+
+
+def test_import_of_an_sm2_key_pair(kms):
+    number = os.urandom(31).rjust(32, b"\1")
+    pair = Imported(kms, "EC_SM2", "ENCRYPT/DECRYPT", "EC_SM2", "SM2PKE_SM4_ECB", sm2_sm4, number)
+    # What the client computes of the private number is what the server says.
+    point = sm2.CryptSM2(private_key=number.hex(), public_key="")._kg(int.from_bytes(number, "big"), sm2.default_ecc_table["g"])
+    assert base64.b64decode(b"".join(pair.pem.splitlines()[1:-1]))[-64:].hex() == point
+    ciphertext = sm2_der(pair.sm2().encrypt(MESSAGE))
+    assert pair.decrypt("SM2PKE", ciphertext) == MESSAGE
+
+
+def test_import_algorithms_are_for_their_own_material(kms):
+    pair, aes = kms.key(KeySpec="EC_P256", Origin="EXTERNAL"), kms.key(Origin="EXTERNAL")
+    for key, algorithm in ((pair, "RSAES_OAEP_SHA_256"), (aes, OAEP_AES)):
+        wrapping = dict(WrappingKeySpec="RSA_2048", WrappingAlgorithm=algorithm)
+        failure = kms.fails("InvalidParameter", 400, "GetParametersForImport", KeyId=key, **wrapping)
+        assert "WrappingAlgorithm" in failure.message
 
 
 def test_wrong_pairings(kms):

@@ -180,15 +180,20 @@ fn make_pair(dir: &Path, spec: &str) {
     openssl(dir, &["pkcs8", "-topk8", "-nocrypt", "-in", "pem", "-outform", "DER", "-out", "pkcs8"]);
 }
 
-/// d of the key in `pem`, which OpenSSL prints in lines of hexadecimal bytes.
+/// d of the EC key in `pem`.
 fn private_number(dir: &Path) -> Vec<u8> {
+    printed_number(dir, "priv:", "pub:", 32)
+}
+
+/// A number of the key in `pem`, which OpenSSL prints in lines of hexadecimal bytes between two words.
+fn printed_number(dir: &Path, from: &str, to: &str, length: usize) -> Vec<u8> {
     let text = String::from_utf8(openssl(dir, &["pkey", "-in", "pem", "-noout", "-text"])).unwrap();
-    let (_, digits) = text.split_once("priv:").unwrap();
-    let digits: String = digits.split("pub:").next().unwrap().split(|c: char| !c.is_ascii_hexdigit()).collect();
+    let (_, digits) = text.split_once(from).unwrap();
+    let digits: String = digits.split(to).next().unwrap().split(|c: char| !c.is_ascii_hexdigit()).collect();
     let bytes: Vec<u8> =
         (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
-    let mut number = [vec![0; 32], bytes].concat();
-    number.split_off(number.len() - 32)
+    let mut number = [vec![0; length], bytes].concat();
+    number.split_off(number.len() - length)
 }
 
 /// What unwraps material: a wrapping key's kind, the algorithm, and what the server gave for them.
@@ -471,6 +476,47 @@ fn deleted_material_is_gone_from_memory_and_files() {
     wait_until("the store to be scrubbed", || sealed_rows(&data) != before);
 }
 
+/// Of private keys, nothing is left either: not the number, nor the prime factor, in the order of their bytes or of the words that
+/// libraries compute with.
+#[test]
+fn deleted_private_keys_are_gone_from_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client();
+    let dir = dir.path();
+    for (spec, signing, wrapping_spec, wrapping) in [
+        ("RSA_2048", "RSA_PKCS1_SHA_256", "RSA_2048", OAEP_AES),
+        ("EC_P256", "ECDSA_SHA_256", "RSA_2048", OAEP_AES),
+        ("EC_P256K", "ECDSA_SHA_256", "RSA_2048", OAEP_AES),
+        ("EC_SM2", "SM2DSA", "EC_SM2", SM2_SM4),
+    ] {
+        make_pair(dir, spec);
+        let secret = match spec {
+            "RSA_2048" => printed_number(dir, "prime1:", "prime2:", 128),
+            _ => private_number(dir),
+        };
+        if wrapping == SM2_SM4 {
+            fs::write(dir.join("pkcs8"), &secret).unwrap();
+        }
+        let key = external_pair(&client, spec, "SIGN/VERIFY");
+        let parameters = Wrapping::get(&client, &key, wrapping_spec, wrapping);
+        parameters.import(&client, &key, &parameters.wrap(dir, "pkcs8"), 0).ok();
+        let digest = STANDARD.encode([0x5a; 32]);
+        let version = client.version(&key);
+        let sign = [("KeyId", key.as_str()), ("KeyVersionId", &version), ("Algorithm", signing), ("Digest", &digest)];
+        client.call("AsymmetricSign", &sign).ok();
+        let words: Vec<u8> = secret.iter().rev().copied().collect();
+        let held = occurrences_in_memory(server.pid(), &secret) + occurrences_in_memory(server.pid(), &words);
+        // The SM2 library computes with another form of the number.
+        assert!(held > 0 || spec == "EC_SM2", "{spec}: the search does not find a key that is in use");
+        client.call("DeleteKeyMaterial", &[("KeyId", &key)]).ok();
+        for bytes in [&secret, &words] {
+            let found = occurrences_in_memory(server.pid(), bytes);
+            assert_eq!(found, 0, "{spec}: the private key is in the server's memory {found} times");
+        }
+    }
+}
+
 /// The store's file by its inode: a scrub replaces it.
 fn sealed_rows(data: &std::path::Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
@@ -488,7 +534,7 @@ fn occurrences_in_memory(pid: u32, bytes: &[u8]) -> usize {
         let (start, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
         let mut region = vec![0; (end - start) as usize];
         if memory.read_exact_at(&mut region, start).is_ok() {
-            found += region.windows(bytes.len()).filter(|window| window == &bytes).count();
+            found += memchr::memmem::find_iter(&region, bytes).count();
         }
     }
     found

@@ -14,7 +14,10 @@ import java.util.Map;
 /** The only version of a key pair, which has no primary one: the caller names it. */
 record Pair(Kms kms, String key, String version) {
     static Pair create(Kms kms, String spec, String usage) throws Exception {
-        var key = kms.key(Map.of("KeySpec", spec, "KeyUsage", usage));
+        return of(kms, kms.key(Map.of("KeySpec", spec, "KeyUsage", usage)));
+    }
+
+    static Pair of(Kms kms, String key) throws Exception {
         var listed = kms.call("ListKeyVersions", Map.of("KeyId", key, "PageNumber", 1, "PageSize", 10));
         var versions = texts(items(listed, "KeyVersions"), "KeyVersionId");
         assertEquals(1, versions.size());

@@ -63,11 +63,16 @@ final class Sm2 {
         return hash;
     }
 
-    /** The SEQUENCE { x, y, C3, C2 } of GM/T 0009. */
-    byte[] encrypt(byte[] plaintext) throws InvalidCipherTextException, IOException {
+    /** C1 || C3 || C2, the point uncompressed. */
+    byte[] encryptRaw(byte[] plaintext) throws InvalidCipherTextException {
         var engine = new SM2Engine(SM2Engine.Mode.C1C3C2);
         engine.init(true, new ParametersWithRandom(key, new SecureRandom()));
-        var raw = engine.processBlock(plaintext, 0, plaintext.length);
+        return engine.processBlock(plaintext, 0, plaintext.length);
+    }
+
+    /** The SEQUENCE { x, y, C3, C2 } of GM/T 0009. */
+    byte[] encrypt(byte[] plaintext) throws InvalidCipherTextException, IOException {
+        var raw = encryptRaw(plaintext);
         var x = 1; // After the 04 of an uncompressed point.
         var y = x + COORDINATE;
         var c3 = y + COORDINATE;
