@@ -252,4 +252,33 @@ mod tests {
         );
         assert!(denial.may_know);
     }
+
+    /// Every call asks this: what it costs, each Encrypt costs.
+    #[test]
+    fn an_answer_that_allows_allocates_nothing() {
+        let conditions = r#""StringEquals":{"kms:tag/team":"shop"},"IpAddress":{"acs:SourceIp":"10.0.0.0/24"},
+            "DateLessThan":{"acs:CurrentTime":"2026-12-01T00:00:00Z"},"StringLike":{"acs:UserAgent":"s*"}"#;
+        let lets_in = format!(
+            r#"{{"Version":"1","Statement":{{"Effect":"Allow","Principal":{{"RAM":"acs:ram::{OWN}:user/u"}},"Action":"kms:*","Resource":"*"}}}}"#
+        );
+        let account = AccountId::parse(OWN).unwrap();
+        let identity = [attached(&allow(conditions), PolicyKind::Identity)];
+        let key_policy = attached(&lets_in, PolicyKind::Key);
+        let resource = Resource {
+            service: "kms",
+            region: "cn-hangzhou",
+            account,
+            name: &"key/k",
+            tags: Some(&Team("shop")),
+            policy: Some(&key_policy),
+        };
+        let arn = format!("acs:ram::{OWN}:user/u");
+        let caller = Caller { account, arn: &arn };
+        let standing = Standing { caller, root: false, identity: &identity, session: None };
+        let question = Question { permission: Permission("Encrypt"), resource: &resource, environment: &HERE };
+        let mut decision = None;
+        let allocated = allocation_counter::measure(|| decision = Some(question.answer(&standing)));
+        assert_eq!((decision, allocated.count_total), (Some(Decision::Allowed), 0));
+        assert!(allocation_counter::measure(|| drop(arn.clone())).count_total > 0, "nothing is counted");
+    }
 }
