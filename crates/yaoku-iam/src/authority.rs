@@ -7,9 +7,6 @@ use parking_lot::RwLock;
 use yaoku_crypto::Secret;
 use yaoku_seal::{Changes, Domain, Kind, Outcome, RecordName, Vault};
 
-use crate::policy::Caller;
-use crate::question::Standing;
-use crate::text::with_text;
 use crate::{AccessKey, AccessKeyId, AccountId, Decision, Error, NewAccessKey, Principal, Question};
 
 /// The account of an installation, in the system's domain.
@@ -82,10 +79,7 @@ impl Iam {
         match principal {
             // What is asked most often here, before a text is made.
             Principal::Root { account } if *account == question.resource.account => Decision::Allowed,
-            Principal::Root { account } => with_text(format_args!("acs:ram::{account}:root"), |arn| {
-                let caller = Caller { account: *account, arn };
-                question.answer(&Standing { caller, root: true, identity: &[], session: None })
-            }),
+            Principal::Root { .. } => principal.stand(|standing| question.answer(standing)),
         }
     }
 }

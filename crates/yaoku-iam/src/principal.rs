@@ -1,6 +1,9 @@
 //! Who calls, what they ask for, and on what.
 
 use crate::AccountId;
+use crate::policy::Caller;
+use crate::question::Standing;
+use crate::text::with_text;
 
 /// An identity that can be allowed or denied something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,16 @@ impl Principal {
     pub const fn account(&self) -> AccountId {
         match self {
             Self::Root { account } => *account,
+        }
+    }
+
+    /// Shows the principal as policies see it.
+    pub(crate) fn stand<T>(&self, show: impl FnOnce(&Standing<'_>) -> T) -> T {
+        match self {
+            Self::Root { account } => with_text(format_args!("acs:ram::{account}:root"), |arn| {
+                let caller = Caller { account: *account, arn };
+                show(&Standing { caller, root: true, identity: &[], session: None })
+            }),
         }
     }
 }

@@ -11,6 +11,9 @@ pub enum Error {
     /// The key has no such version.
     #[error("the key version does not exist")]
     KeyVersionNotFound,
+    /// No such user, role or root.
+    #[error("there is no principal of that name")]
+    PrincipalNotFound,
     /// No such alias in the caller's account.
     #[error("the alias does not exist")]
     AliasNotFound,

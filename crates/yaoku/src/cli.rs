@@ -14,6 +14,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::audit::AuditCommand;
 use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
+use crate::ram::RamCommand;
 use crate::{Error, logging, maintenance, restore, serve, signals};
 
 #[derive(Parser)]
@@ -61,6 +62,9 @@ enum Command {
     /// Read and check the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
+    /// Users, roles and policies: what they may do
+    #[command(subcommand, arg_required_else_help = true)]
+    Ram(RamCommand),
     /// Print the version
     Version,
 }
@@ -124,6 +128,12 @@ impl Command {
                 say(&told)
             }
             Self::Audit(command) => command.run(),
+            Self::Ram(command) => {
+                let _log = plain_log();
+                let store = settings(command.store())?;
+                let told = runtime()?.block_on(command.run(store))?;
+                say(&told)
+            }
             Self::Version => say(concat!("yaoku ", env!("CARGO_PKG_VERSION"))),
         }
     }

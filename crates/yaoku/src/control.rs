@@ -1,14 +1,14 @@
-//! The control socket: how `yaoku backup` and `yaoku seal rotate` reach a running server.
+//! The control socket: how `yaoku backup` `yaoku seal rotate` and `yaoku ram explain` reach a running server.
 //!
 //! HTTP/1.1 over a Unix socket that only the server's own user can open: `POST /backup` answers with the backup as it is
-//! made, `POST /seal/rotate` with a sentence. A failure is a status other than 200 and a sentence; a backup that fails on
+//! made, `POST /seal/rotate` and `POST /ram/explain` with a sentence. A failure is a status other than 200 and a sentence; a backup that fails on
 //! the way breaks off without the last chunk, so that it can't be taken for a whole one.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,15 +18,21 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
+use yaoku_iam::AccountId;
+use yaoku_kms::{Kms, Supposed};
 use yaoku_seal::Vault;
 
 use crate::{Error, maintenance};
 
 const BACKUP: &str = "/backup";
 const ROTATE: &str = "/seal/rotate";
+const EXPLAIN: &str = "/ram/explain";
+/// Bytes of a command's body, and of an answer in words.
+const MAX_TEXT: usize = 64 << 10;
 /// Bytes of a backup that wait for the reader.
 const BUFFER: usize = 64 << 10;
 /// Connections at once.
@@ -35,6 +41,7 @@ const CONNECTIONS: usize = 8;
 /// The server's end.
 pub(crate) struct ControlSocket {
     path: PathBuf,
+    server: Arc<ThisServer>,
     serving: JoinHandle<()>,
 }
 
@@ -67,8 +74,14 @@ impl ControlSocket {
         })?;
         let only_us = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, only_us).map_err(Error::file(&path))?;
-        let server = Arc::new(ThisServer { data_dir: name_of(data_dir)?, vault });
-        Ok(Self { path, serving: tokio::spawn(serve(listener, server)) })
+        let server = Arc::new(ThisServer { data_dir: name_of(data_dir)?, vault, domain: OnceLock::new() });
+        let serving = tokio::spawn(serve(listener, server.clone()));
+        Ok(Self { path, server, serving })
+    }
+
+    /// Answers commands on keys and policies from now on, as one of that account.
+    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>) {
+        let _ = self.server.domain.set((account, Arc::downgrade(kms)));
     }
 
     /// Closes the socket; what is being answered breaks off.
@@ -83,6 +96,8 @@ impl ControlSocket {
 struct ThisServer {
     data_dir: HeaderValue,
     vault: Arc<Vault>,
+    /// Once the server has read its store.
+    domain: OnceLock<(AccountId, Weak<Kms>)>,
 }
 
 /// Which data directory a command is meant for: a socket may be shared by mistake.
@@ -154,8 +169,34 @@ async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<A
                 sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
         },
+        (&Method::POST, EXPLAIN) => explain(request.into_body(), &server).await,
         _ => sentence(StatusCode::NOT_FOUND, "it does not know this command; it may be of another version".into()),
     })
+}
+
+/// A call that is only supposed, as it comes over the socket.
+#[derive(Serialize, Deserialize)]
+struct ExplainBody {
+    who: String,
+    action: String,
+    resource: String,
+    context: Vec<(String, String)>,
+}
+
+async fn explain(body: Incoming, server: &ThisServer) -> Answer {
+    let asked = match text(body).await.map(|body| serde_json::from_str::<ExplainBody>(&body)) {
+        Ok(Ok(asked)) => asked,
+        Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let Some((account, Some(kms))) = server.domain.get().map(|(account, kms)| (*account, kms.upgrade())) else {
+        return sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into());
+    };
+    let ExplainBody { who, action, resource, context } = asked;
+    match kms.explain(account, &Supposed { who, action, resource, context }).await {
+        Ok(explained) => sentence(StatusCode::OK, explained),
+        Err(error) => sentence(StatusCode::NOT_FOUND, error.to_string()),
+    }
 }
 
 fn sentence(status: StatusCode, text: String) -> Answer {
@@ -226,7 +267,7 @@ impl RunningServer {
 
     /// Has a backup made and written.
     pub(crate) async fn backup(self, out: &mut (impl AsyncWrite + Unpin)) -> Result<(), Error> {
-        let mut body = self.post(BACKUP).await?;
+        let mut body = self.post(BACKUP, Bytes::new()).await?;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| Error::Control(error.to_string()))?;
             if let Ok(data) = frame.into_data() {
@@ -238,16 +279,24 @@ impl RunningServer {
 
     /// Has the root key rotated; the server's sentence on it.
     pub(crate) async fn rotate(self) -> Result<String, Error> {
-        text(self.post(ROTATE).await?).await
+        text(self.post(ROTATE, Bytes::new()).await?).await
     }
 
-    async fn post(self, path: &str) -> Result<Incoming, Error> {
+    /// Has a call explained; the server's sentence on it.
+    pub(crate) async fn explain(self, supposed: Supposed) -> Result<String, Error> {
+        let Supposed { who, action, resource, context } = supposed;
+        let body = serde_json::to_vec(&ExplainBody { who, action, resource, context });
+        let body = body.map_err(|error| Error::Control(error.to_string()))?;
+        text(self.post(EXPLAIN, body.into()).await?).await
+    }
+
+    async fn post(self, path: &str, body: Bytes) -> Result<Incoming, Error> {
         let broken = |error: hyper::Error| Error::Control(error.to_string());
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(self.stream)).await.map_err(broken)?;
         tokio::spawn(connection);
         let request = Request::post(path).header("host", "localhost").header(DATA_DIR, self.data_dir);
-        let request = request.body(Full::<Bytes>::default());
+        let request = request.body(Full::new(body));
         let request = request.map_err(|error| Error::Control(error.to_string()))?;
         let response = pin!(sender.send_request(request)).await.map_err(broken)?;
         let ok = response.status() == StatusCode::OK;
@@ -256,9 +305,9 @@ impl RunningServer {
     }
 }
 
-/// The server's sentence; it is a short one.
+/// A body of words; it is a short one.
 async fn text(body: Incoming) -> Result<String, Error> {
-    let whole = http_body_util::Limited::new(body, 64 << 10).collect().await;
+    let whole = http_body_util::Limited::new(body, MAX_TEXT).collect().await;
     let bytes = whole.map_err(|error| Error::Control(error.to_string()))?.to_bytes();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,8 +1,8 @@
 //! The `yaoku` program: command line, configuration, wiring, signals, and the control socket.
 //!
 //! [`cli`] reads the command line, [`config`] makes settings of it, [`serve`] puts the crates together and serves; it can
-//! be used from a test as well. [`control`] is how `yaoku backup` and `yaoku seal rotate` reach a running server, and
-//! [`restore`] puts a backup in the place of a store.
+//! be used from a test as well. [`control`] is how `yaoku backup`, `yaoku seal rotate` and `yaoku ram explain` reach a
+//! running server, and [`restore`] puts a backup in the place of a store.
 
 mod audit;
 pub mod cli;
@@ -13,6 +13,7 @@ mod error;
 mod greeting;
 mod logging;
 pub mod maintenance;
+mod ram;
 pub mod restore;
 pub mod serve;
 mod signals;

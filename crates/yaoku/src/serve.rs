@@ -92,6 +92,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let Opened { iam, account, first_start, drawn } = Iam::open(&vault, settings.bootstrap).await?;
     let iam = Arc::new(iam);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms).await?;
+    control.attend_to(account, &kms);
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
         None => {

@@ -57,7 +57,7 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
             tracing::warn!(%request_id, error = source.as_ref() as &dyn std::error::Error, "not available");
             return WireError::unavailable();
         }
-        Error::Record(_) | Error::Internal(_) => {
+        Error::PrincipalNotFound | Error::Record(_) | Error::Internal(_) => {
             tracing::error!(%request_id, %error, source = error.source(), "internal failure");
             return WireError::internal();
         }

@@ -1,0 +1,78 @@
+//! What would be decided, and why: for operators who write policies, and for those who ask why they may not.
+
+use crate::policy::{Attached, ConditionKey, Context, Policies, Request, Value};
+use crate::{AccountId, Iam, Principal, Tagged};
+
+/// A question that is asked on somebody's behalf, without doing anything.
+pub struct Hypothesis<'a> {
+    /// Such as `kms:Encrypt`.
+    pub action: &'a str,
+    /// Its ARN, or `*`.
+    pub resource: &'a str,
+    /// The account that owns it.
+    pub owner: AccountId,
+    /// Its tags, if it can have any.
+    pub tags: Option<&'a dyn Tagged>,
+    /// The policy that is attached to it.
+    pub policy: Option<&'a Attached>,
+    /// When, in milliseconds since 1970.
+    pub time: u64,
+    /// What the call is to have under these keys, instead of what is known. Of address, TLS and program nothing is.
+    pub given: &'a [(ConditionKey, String)],
+}
+
+impl Iam {
+    /// The principal of that name: `root` of the account, or the ARN of one of any account.
+    pub fn named(&self, name: &str, account: AccountId) -> Option<Principal> {
+        if name == "root" {
+            return Some(Principal::Root { account });
+        }
+        let account = name.strip_prefix("acs:ram::")?.strip_suffix(":root")?;
+        AccountId::parse(account).ok().map(|account| Principal::Root { account })
+    }
+
+    /// What would be decided, and why, in a sentence for operators.
+    pub fn explain(&self, principal: &Principal, asked: &Hypothesis<'_>) -> String {
+        principal.stand(|standing| {
+            let policies = Policies {
+                root: standing.root,
+                identity: standing.identity,
+                session: standing.session,
+                resource: asked.policy,
+                foreign: standing.caller.account != asked.owner,
+            };
+            let context = Supposed { asked, principal: standing.caller.arn };
+            let (action, resource) = (asked.action, asked.resource);
+            let request = Request { action, resource, caller: standing.caller, context: &context };
+            policies.decide(&request).to_string()
+        })
+    }
+}
+
+/// What conditions find of a call that is only supposed.
+struct Supposed<'a> {
+    asked: &'a Hypothesis<'a>,
+    principal: &'a str,
+}
+
+impl Context for Supposed<'_> {
+    fn visit(&self, key: &ConditionKey, see: &mut dyn FnMut(Value<'_>)) {
+        let given = self.asked.given.iter().filter(|(given, _)| given == key);
+        if given.clone().next().is_some() {
+            return given.for_each(|(_, value)| see(Value::Text(value)));
+        }
+        match key {
+            ConditionKey::CurrentTime => see(Value::Time(self.asked.time)),
+            ConditionKey::MfaPresent => see(Value::Flag(false)),
+            ConditionKey::PrincipalArn => see(Value::Text(self.principal)),
+            ConditionKey::ResourceTag(name) => {
+                let value = self.asked.tags.and_then(|tags| tags.tag(name));
+                value.into_iter().for_each(|value| see(Value::Text(value)));
+            }
+            ConditionKey::SourceIp
+            | ConditionKey::SecureTransport
+            | ConditionKey::UserAgent
+            | ConditionKey::Other(_) => {}
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What would be decided of a call, and why: for operators.
+
+use yaoku_iam::policy::ConditionKey;
+use yaoku_iam::{AccountId, Hypothesis, Tagged};
+
+use crate::{Error, KeyId, Kms};
+
+/// A call that is only supposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supposed {
+    /// Who is to call: `root`, or the ARN of a principal.
+    pub who: String,
+    /// What it is to do, such as `kms:Decrypt`.
+    pub action: String,
+    /// With what: an ARN, or `*`.
+    pub resource: String,
+    /// What the call is to have under condition keys.
+    pub context: Vec<(String, String)>,
+}
+
+impl Kms {
+    /// Decides a call of a principal of `account` or another, with the policy and tags of the key that its resource names,
+    /// and says why.
+    ///
+    /// # Errors
+    /// [`Error::PrincipalNotFound`], and [`Error::KeyNotFound`] for a key that is not there.
+    pub async fn explain(&self, account: AccountId, supposed: &Supposed) -> Result<String, Error> {
+        let principal = self.iam.named(&supposed.who, account).ok_or(Error::PrincipalNotFound)?;
+        let (owner, key) = match named(&supposed.resource) {
+            Some((owner, Some(id))) => (owner, Some(self.key(owner, id).await?)),
+            Some((owner, None)) => (owner, None),
+            None => (principal.account(), None),
+        };
+        let given: Vec<_> =
+            supposed.context.iter().map(|(key, value)| (ConditionKey::parse(key), value.clone())).collect();
+        let asked = Hypothesis {
+            action: &supposed.action,
+            resource: &supposed.resource,
+            owner,
+            tags: key.as_deref().map(|key| key as &dyn Tagged),
+            policy: key.as_ref().and_then(|key| key.policy.as_ref()),
+            time: self.clock.now().0,
+            given: &given,
+        };
+        Ok(self.iam.explain(&principal, &asked))
+    }
+}
+
+/// The account that an ARN names, and the key, if it is one's.
+fn named(arn: &str) -> Option<(AccountId, Option<KeyId>)> {
+    let mut parts = arn.strip_prefix("acs:")?.splitn(4, ':');
+    let (service, _region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let key = rest.strip_prefix("key/").filter(|_| service == "kms").and_then(KeyId::parse);
+    AccountId::parse(account).ok().map(|account| (account, key))
+}

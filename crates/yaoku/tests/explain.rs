@@ -1,0 +1,67 @@
+//! `yaoku ram explain`: what would be decided of a call, and by which statement.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{ACCOUNT, Server};
+
+const OTHER: &str = "acs:ram::1000000000000002:root";
+
+const POLICY: &str = r#"{"Version":"1","Statement":[
+    {"Sid":"Inside","Effect":"Allow","Principal":{"RAM":"acs:ram::1000000000000002:*"},"Action":"kms:*","Resource":"*",
+     "Condition":{"IpAddress":{"acs:SourceIp":"10.0.0.0/8"},"StringEquals":{"kms:tag/team":"shop"}}},
+    {"Sid":"NeverSign","Effect":"Deny","Principal":"*","Action":"kms:AsymmetricSign","Resource":"*"}]}"#;
+
+/// What the command says, or why it fails.
+fn explain(data: &Path, who: &str, action: &str, resource: &str, context: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    command.args(["ram", "explain", "--as", who, "--action", action, "--resource", resource, "--data-dir"]).arg(data);
+    context.iter().for_each(|given| {
+        command.args(["--context", given]);
+    });
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().trim_end().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[test]
+fn a_decision_is_explained_by_its_statement() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let tags = r#"[{"TagKey":"team","TagValue":"shop"}]"#;
+    let key = server.client().create_key(&[("Policy", POLICY), ("Tags", tags)]);
+    let arn = format!("acs:kms:cn-hangzhou:{ACCOUNT}:key/{key}");
+    let from = |address: &str| format!("acs:SourceIp={address}");
+    let explain = |who, action, context: &[&str]| explain(&data, who, action, &arn, context).unwrap();
+
+    assert_eq!(explain("root", "kms:Encrypt", &[]), "allowed: the root of an account may do everything in it");
+    // The root of the other account counts as allowed by its own.
+    let inside = explain(OTHER, "kms:Encrypt", &[&from("10.1.2.3")]);
+    assert!(inside.starts_with("allowed"), "{inside}");
+    let silent = "denied: the policy of the other account's key does not allow it";
+    assert_eq!(explain(OTHER, "kms:Encrypt", &[&from("192.0.2.1")]), silent);
+    assert_eq!(explain(OTHER, "kms:Encrypt", &[]), silent, "what is not given, the call does not have");
+    assert_eq!(explain(OTHER, "kms:Encrypt", &[&from("10.1.2.3"), "kms:tag/team=bank"]), silent);
+    assert_eq!(
+        explain(OTHER, "kms:AsymmetricSign", &[&from("10.1.2.3")]),
+        format!("denied: statement 2 (\"NeverSign\") of the policy of key {key}")
+    );
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let none = format!("acs:kms:cn-hangzhou:{ACCOUNT}:key/00000000-0000-4000-8000-000000000000");
+    assert!(explain(&data, "root", "kms:Encrypt", &none, &[]).unwrap_err().contains("the key does not exist"));
+    assert!(explain(&data, "nobody", "kms:Encrypt", "*", &[]).unwrap_err().contains("no principal"));
+    assert!(explain(&data, "root", "kms:Encrypt", "*", &["acs:SourceIp"]).unwrap_err().contains("equals sign"));
+    assert_eq!(server.terminate(), Some(0));
+    assert!(explain(&data, "root", "kms:Encrypt", "*", &[]).unwrap_err().contains("no server answers"));
+}
