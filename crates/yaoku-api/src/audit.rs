@@ -1,20 +1,21 @@
 //! The audit record of a call: what is known of it, without secrets, in bounded size.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::USER_AGENT;
 use http::request::Parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use yaoku_audit::{Event, Identity, ReadWrite};
+use yaoku_audit::{Event, Identity, ReadWrite, Resources};
 use yaoku_iam::{AccessKey, Principal};
 use yaoku_kms::Access;
 
-use crate::actions::{Action, Api, Exposure};
+use crate::actions::{Action, Api, Exposure, Notes};
 use crate::wire::time::format_time;
 use crate::wire::{Params, RequestId, WireError};
 
 /// Bytes of a parameter that a record shows, and of a sentence.
-const MAX_VALUE: usize = 512;
+pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that a stranger chose.
 const MAX_NAME: usize = 128;
 /// Parameters that a record shows.
@@ -37,8 +38,8 @@ pub(crate) struct Call<'a> {
     pub(crate) access_key: Option<&'a AccessKey>,
     /// Of an AccessKey that was claimed, proven or not.
     pub(crate) claimed: &'a str,
-    /// Key or alias that the answer names.
-    pub(crate) answered: Option<&'a str>,
+    /// What the action left for its record.
+    pub(crate) notes: &'a Notes,
     pub(crate) error: Option<&'a WireError>,
 }
 
@@ -48,7 +49,10 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let time = format_time(call.millis);
     let source = call.source.to_string();
     let agent = call.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (resource_type, resource_name) = resource(call);
+    let resources = resources(call);
+    let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
+    // A change that failed changed nothing.
+    let elements = call.notes.elements.lock();
     let event = Event {
         event_id: &request_id,
         event_version: "1",
@@ -68,7 +72,9 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         user_agent: cut(agent, MAX_VALUE),
         user_identity: identity(call),
         request_parameters: Shown { action: call.action, params: call.params },
-        resource_name: cut(resource_name, MAX_VALUE),
+        response_elements: elements.as_ref().filter(|_| call.error.is_none()),
+        referenced_resources: Resources(&resources),
+        resource_name,
         resource_type,
         error_code: call.error.map_or("", |error| error.code.as_str()),
         error_message: call.error.map_or("", |error| cut(&error.message, MAX_VALUE)),
@@ -93,12 +99,15 @@ fn identity<'a>(call: &Call<'a>) -> Identity<'a> {
     }
 }
 
-/// Kind and name of what the call is about.
-fn resource<'a>(call: &Call<'a>) -> (&'static str, &'a str) {
-    let (Some(api), Some(_)) = (call.api, call.action) else { return ("", "") };
-    let given = |&(param, kind): &(_, &'static str)| Some((kind, call.params?.get(param)?));
-    let answered = || call.answered.map(|key| ("Key", key));
-    api.resources.iter().find_map(given).or_else(answered).unwrap_or_default()
+/// Kinds and names of what the call is about. Keys are those that it came to, however they were named, or else as they were.
+fn resources<'a>(call: &Call<'a>) -> Vec<(&'static str, Cow<'a, str>)> {
+    let (Some(api), Some(_), Some(params)) = (call.api, call.action, call.params) else { return Vec::new() };
+    let touched = call.notes.touched.keys();
+    let named = api.resources.iter().filter(|(_, kind)| touched.is_empty() || *kind != "Key");
+    let named = named.filter_map(|(param, kind)| Some((*kind, Cow::Borrowed(cut(params.get(param)?, MAX_VALUE)))));
+    let mut resources: Vec<_> = named.collect();
+    resources.extend(touched.iter().map(|key| ("Key", Cow::Owned(key.to_string()))));
+    resources
 }
 
 /// The parameters of a call that may be shown.
@@ -125,7 +134,7 @@ impl Serialize for Shown<'_> {
 }
 
 /// The beginning of a text, of at most `most` bytes.
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }

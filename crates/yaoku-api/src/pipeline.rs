@@ -1,6 +1,6 @@
 //! The way of a request: parse, authenticate, find the action, run it, reply. Forward only; nothing is looked up twice.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,13 +10,12 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::{Permit, Trail};
-use yaoku_crypto::{Random, SystemRandom};
 use yaoku_iam::{AccessKey, Environment, Iam};
 use yaoku_kms::{Access, Clock, Kms};
 
-use crate::actions::{self, Action, Api, Arguments, Exchange, Reply};
+use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
 use crate::audit;
-use crate::http::{Handler, Incoming};
+use crate::http::{Handler, Incoming, Refused, caught};
 use crate::metrics::Metrics;
 use crate::wire::nonce::NonceTable;
 use crate::wire::{Authentication, Code, Format, Params, REQUEST_ID, Received, RequestId, WireError};
@@ -65,7 +64,7 @@ impl Service {
     async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let Incoming { parts, peer, .. } = request;
-        let request_id = new_request_id();
+        let request_id = RequestId::random();
         let form = if params::body_is_form(&parts.headers) { &request.body[..] } else { &[] };
         let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form);
         let format = match &params {
@@ -78,7 +77,7 @@ impl Service {
             (Ok(params), Ok(format)) => self.run(request, params, *format, request_id, &mut called).await,
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
-        let result = self.recorded(request, params.as_ref().ok(), request_id, &mut called, result).await;
+        let result = self.recorded(parts, peer.ip(), params.as_ref().ok(), request_id, &mut called, result).await;
         let response = match &result {
             Ok(_) => StatusCode::OK,
             Err(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -99,7 +98,8 @@ impl Service {
     /// Lets a result go once its record is written.
     async fn recorded(
         &self,
-        request: &Incoming,
+        parts: &Parts,
+        source: IpAddr,
         params: Option<&Params<'_>>,
         request_id: RequestId,
         called: &mut Called,
@@ -114,13 +114,12 @@ impl Service {
             Some(permit) => permit,
             None => trail.admit().map_err(|_| WireError::unrecordable())?,
         };
-        let answered = result.as_ref().ok().and_then(|reply| answered_key(reply));
         let record = audit::record(&audit::Call {
             request_id,
             millis: self.clock.now().0,
-            parts: &request.parts,
-            host: &host(&request.parts),
-            source: request.peer.ip(),
+            parts,
+            host: &host(parts),
+            source,
             region: &self.region,
             api: called.api,
             params,
@@ -128,7 +127,7 @@ impl Service {
             action: called.action,
             access_key: called.access_key.as_deref(),
             claimed: &called.claimed,
-            answered,
+            notes: &called.notes,
             error: result.as_ref().err(),
         });
         let record = record.map_err(|error| {
@@ -202,16 +201,19 @@ impl Service {
         let exchange = Exchange {
             kms: &self.kms,
             iam: &self.iam,
+            trail: self.trail.as_deref(),
             principal,
             environment: &environment,
             arguments,
             format,
             request_id,
+            notes: &called.notes,
             dry_run: false,
             api,
             action,
         };
-        exchange.run().await
+        // What a change has done until it panics is recorded as well.
+        caught(exchange.run()).await.unwrap_or_else(|| Err(WireError::internal()))
     }
 
     /// Proves who sent a request, and that it is not sent again.
@@ -279,6 +281,17 @@ impl Handler for Service {
             _ => self.answer(&request).await,
         }
     }
+
+    async fn refused(&self, request: Refused<'_>) -> Result<(), WireError> {
+        let Refused { parts, source, request_id, error } = request;
+        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), &[]).ok();
+        let mut called = Called::said(parts, params.as_ref());
+        let refused = Err(error.clone());
+        match self.recorded(parts, source, params.as_ref(), request_id, &mut called, refused).await {
+            Err(other) if other.code != error.code => Err(other),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is known of a call for its log line.
@@ -292,6 +305,7 @@ struct Called {
     access_key: Option<Arc<AccessKey>>,
     /// The right to leave a record.
     permit: Option<Permit>,
+    notes: Notes,
 }
 
 impl Called {
@@ -302,32 +316,13 @@ impl Called {
         let asked = header("x-acs-action").or(param("Action")).unwrap_or_default().to_owned();
         let api = header("x-acs-version").or(param("Version")).and_then(Api::of_version);
         let claimed = param("AccessKeyId").unwrap_or_default().to_owned();
-        Self { asked, claimed, api, action: None, access_key: None, permit: None }
+        Self { asked, claimed, api, action: None, access_key: None, permit: None, notes: Notes::default() }
     }
 
     /// Whether what was asked for is of those actions that leave no audit record.
     fn leaves_no_record(&self) -> bool {
         self.api.and_then(|api| api.unrecorded).is_some_and(|action| action == self.asked)
     }
-}
-
-/// The key that an answer in JSON names.
-fn answered_key(reply: &[u8]) -> Option<&str> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Named<'a> {
-        #[serde(borrow)]
-        key_id: Option<&'a str>,
-        #[serde(borrow)]
-        key_metadata: Option<Metadata<'a>>,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Metadata<'a> {
-        key_id: &'a str,
-    }
-    let named: Named<'_> = serde_json::from_slice(reply).ok()?;
-    named.key_id.or(named.key_metadata.map(|metadata| metadata.key_id))
 }
 
 /// One line a call: nothing of its parameters, which may be secret.
@@ -344,15 +339,6 @@ fn host(parts: &Parts) -> String {
     let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     header.or(authority).unwrap_or_default().to_owned()
-}
-
-/// A request id without the system's generator would not be one; ids of zeros are told apart in the log by their time.
-fn new_request_id() -> RequestId {
-    let mut bytes = [0; 16];
-    if SystemRandom.fill(&mut bytes).is_err() {
-        tracing::error!("the system's random number generator fails; request ids are not unique");
-    }
-    RequestId::from_random(bytes)
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -1,6 +1,8 @@
 //! One call, in the structure of ActionTrail's events.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
 
 use crate::Error;
 
@@ -46,6 +48,30 @@ pub struct SessionContext<'a> {
     pub mfa_authenticated: bool,
 }
 
+/// Things that a call was about: kind and name, those that it was mainly about first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resources<'a>(pub &'a [(&'static str, Cow<'a, str>)]);
+
+impl Resources<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Resources<'_> {
+    /// A list of names for each kind.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (kind, name) in self.0 {
+            match kinds.iter_mut().find(|(known, _)| known == kind) {
+                Some((_, names)) => names.push(name),
+                None => kinds.push((kind, vec![name])),
+            }
+        }
+        serializer.collect_map(kinds)
+    }
+}
+
 /// A call. Everything in it is safe to show: the caller leaves secrets out, and bounds each text.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +107,12 @@ pub struct Event<'a, P: Serialize> {
     pub user_identity: Identity<'a>,
     /// Parameters that may be shown.
     pub request_parameters: P,
+    /// What may be shown of the answer to a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_elements: Option<&'a serde_json::Value>,
+    /// All that it was about, by kind.
+    #[serde(skip_serializing_if = "Resources::is_empty")]
+    pub referenced_resources: Resources<'a>,
     /// What it was done to; empty if that is not known.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub resource_name: &'a str,

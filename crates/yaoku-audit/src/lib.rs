@@ -8,6 +8,7 @@
 mod error;
 mod event;
 mod keeper;
+mod lookup;
 pub mod merkle;
 pub mod note;
 mod proof;
@@ -19,8 +20,9 @@ mod verify;
 mod writer;
 
 pub use error::Error;
-pub use event::{Event, Identity, ReadWrite, SessionContext};
+pub use event::{Event, Identity, ReadWrite, Resources, SessionContext};
 pub use keeper::{forget, load_signer, remember, remembered};
+pub use lookup::{Condition, Direction, Lookup, Page, segment_at};
 pub use proof::{MAX_PROOF, check_proof, prove};
 pub use reader::{Backwards, Indexed, Reader};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};

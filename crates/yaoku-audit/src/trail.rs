@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::Error;
 use crate::merkle::Head;
 use crate::note::{Signer, Verifier};
 use crate::segment::MAX_RECORD;
 use crate::writer::Writer;
+use crate::{Error, Lookup, Page};
 
 /// Calls that may be under way or wait for their records.
 const CALLS: usize = 65_536;
@@ -27,6 +27,8 @@ const BATCH: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(500);
 /// How long the end of the log waits for calls that are still under way.
 const LAST_CALLS: Duration = Duration::from_secs(5);
+/// Searches at a time: each may read a whole segment.
+const SEARCHES: usize = 2;
 
 /// When a record counts as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,7 @@ pub struct Trail {
     verifier: Verifier,
     dir: PathBuf,
     thread: Mutex<Option<JoinHandle<()>>>,
+    searches: Semaphore,
 }
 
 /// The right to leave one record. Given back when dropped.
@@ -119,7 +122,8 @@ impl Trail {
             move || run(writer, &ended.0)
         });
         let thread = thread.map_err(Error::file(dir))?;
-        Ok(Self { shared, verifier, dir: dir.to_owned(), thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { shared, verifier, dir: dir.to_owned(), thread, searches: Semaphore::new(SEARCHES) })
     }
 
     /// Asks for the right to leave a record, before anything is done that must be recorded.
@@ -139,6 +143,18 @@ impl Trail {
     /// Whether calls are admitted at present.
     pub fn is_open(&self) -> bool {
         self.shared.state.lock().takes_more()
+    }
+
+    /// Looks for events, few searches at a time.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub async fn lookup(&self, lookup: Lookup) -> Result<Page, Error> {
+        // The semaphore is never closed.
+        let _turn = self.searches.acquire().await;
+        let dir = self.dir.clone();
+        let found = tokio::task::spawn_blocking(move || lookup.run(&dir)).await;
+        found.unwrap_or_else(|error| Err(Error::Inconsistent(format!("the search ended badly: {error}"))))
     }
 
     /// Why the log can't be written, if it can't.

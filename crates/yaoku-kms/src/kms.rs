@@ -196,6 +196,7 @@ impl Kms {
             return Err(Error::KeyNotFound);
         }
         let key = self.key(account, id).await?;
+        call.touched.note(id);
         self.allow_key(call, permission, &key)?;
         spec.states.check(key.record.state_at(self.clock.now()))?;
         Ok(key)

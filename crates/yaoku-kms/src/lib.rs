@@ -30,7 +30,7 @@ pub use error::{Error, Field};
 pub use explain::Supposed;
 pub use id::{AliasName, KeyId, KeyRef, KeyVersionId};
 pub use kms::{Kms, KmsConfig, Quotas};
-pub use operation::{Answer, Call, Operation, OperationSpec, StateRule};
+pub use operation::{Answer, Call, Operation, OperationSpec, StateRule, Touched};
 pub use record::{KeyMetadata, KeyVersion};
 pub use rotation::{RotationInterval, RotationStatus};
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};

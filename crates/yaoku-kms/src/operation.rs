@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
+use parking_lot::Mutex;
 use yaoku_iam::{Access, Environment, Permission, Principal, ResourceKind};
 
-use crate::{Error, KeyState, Kms};
+use crate::{Error, KeyId, KeyState, Kms};
 
 /// One thing that a caller can ask of the domain.
 pub trait Operation: Sized + Send {
@@ -26,12 +27,35 @@ pub struct Call<'a> {
     pub environment: &'a Environment<'a>,
     /// Whether only to find out if the operation would succeed.
     pub dry_run: bool,
+    /// What it came to, whether it was done or refused.
+    pub touched: &'a Touched,
 }
 
 impl Call<'_> {
     /// Stands in every operation between its last check and its effect.
     pub(crate) const fn proceed(&self) -> Result<(), Error> {
         if self.dry_run { Err(Error::DryRun) } else { Ok(()) }
+    }
+}
+
+/// The keys that a call came to, for whoever keeps a record of it: what the caller named by an alias or a ciphertext as well.
+#[derive(Debug, Default)]
+pub struct Touched(Mutex<Vec<KeyId>>);
+
+impl Touched {
+    /// More than any operation names.
+    const MOST: usize = 64;
+
+    /// The keys, in the order in which they were come to, each once.
+    pub fn keys(&self) -> Vec<KeyId> {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn note(&self, key: KeyId) {
+        let mut keys = self.0.lock();
+        if keys.len() < Self::MOST && !keys.contains(&key) {
+            keys.push(key);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use yaoku_kms::operations::policies::{GetKeyPolicy, KeyPolicy, SetKeyPolicy};
 use yaoku_kms::operations::versions::CreateKeyVersion;
 use yaoku_kms::{
     Call, EncryptionContext, Error, KeyId, KeyRef, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
-    ProtectionLevel, Timestamp,
+    ProtectionLevel, Timestamp, Touched,
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
@@ -48,7 +48,8 @@ impl World {
         let principal = Principal::Root { account: AccountId::parse(account).unwrap() };
         let environment =
             Environment { time: 1_795_485_600_000, source: self.source, secure_transport: true, user_agent: None };
-        let call = Call { principal: &principal, environment: &environment, dry_run: false };
+        let call =
+            Call { principal: &principal, environment: &environment, dry_run: false, touched: &Touched::default() };
         operation.perform(&self.kms, &call).await
     }
 

@@ -23,7 +23,7 @@ use yaoku_kms::operations::keys::{
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
     AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms, KmsConfig,
-    ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
+    ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp, Touched,
 };
 use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
@@ -76,7 +76,10 @@ impl World {
 
     async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         operation
-            .perform(&self.nodes[0], &Call { principal: &self.principal, environment: &HERE, dry_run: false })
+            .perform(
+                &self.nodes[0],
+                &Call { principal: &self.principal, environment: &HERE, dry_run: false, touched: &Touched::default() },
+            )
             .await
     }
 

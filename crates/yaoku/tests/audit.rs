@@ -5,7 +5,8 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -76,6 +77,103 @@ fn every_call_but_describe_regions_leaves_a_record() {
     let refused = audit(&data, &["verify"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("at byte"), "{refused:?}");
+}
+
+#[test]
+fn records_name_the_keys_that_a_call_came_to_however_it_named_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let other = client.create_key(&[]);
+    let alias = ("AliasName", "alias/audited");
+    client.call("CreateAlias", &[("KeyId", &key), alias]).ok();
+    let blob = client.encrypt("alias/audited", "aGk=");
+    let blob = ("CiphertextBlob", &*blob);
+    // No SDK of today asks for XML, but the older ones do.
+    let xml = client.try_call("Decrypt", &[blob, ("Format", "XML")]).unwrap_err();
+    assert!(xml.contains("<KMS>"), "{xml}");
+    client.call("ReEncrypt", &[blob, ("DestinationKeyId", &other)]).ok();
+    client.call("DisableKey", &[("KeyId", &key)]).ok();
+    client.call("Decrypt", &[blob]).fails(409, "Rejected.Disabled");
+    client.call("DeleteAlias", &[alias]).ok();
+    let events = events(&data, &["export"]);
+    let of = |action: &str| events.iter().find(|event| event["eventName"] == action).unwrap();
+    for action in ["Encrypt", "Decrypt", "DisableKey"] {
+        assert_eq!(of(action)["resourceName"], *key, "{action}");
+        assert_eq!(of(action)["referencedResources"], serde_json::json!({"Key": [key]}), "{action}");
+    }
+    assert_eq!(of("ReEncrypt")["referencedResources"], serde_json::json!({"Key": [other, key]}));
+    for action in ["CreateAlias", "DeleteAlias"] {
+        let both = serde_json::json!({"Alias": ["alias/audited"], "Key": [key]});
+        assert_eq!(of(action)["referencedResources"], both, "{action}");
+        assert_eq!((&of(action)["resourceType"], &of(action)["resourceName"]), (&"Alias".into(), &alias.1.into()));
+    }
+    let refused = events.iter().rfind(|event| event["eventName"] == "Decrypt").unwrap();
+    assert_eq!((&refused["errorCode"], &refused["resourceName"]), (&"Rejected.Disabled".into(), &(*key).into()));
+    let made = of("CreateKey");
+    assert_eq!(made["responseElements"]["KeyMetadata"]["KeyId"], *key, "{made}");
+    assert!(of("Encrypt").get("responseElements").is_none());
+}
+
+#[test]
+fn events_are_looked_up_through_the_api() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let key = client.create_key(&[]);
+    for _ in 0..7 {
+        client.call("DescribeKey", &[("KeyId", &key)]).ok();
+    }
+    Client { access_key_id: "stranger".into(), ..client.clone() }.call("ListKeys", &[]);
+    let trail = client.at("2020-07-06");
+    let lookup = |params: &[(&str, &str)]| {
+        let answer = trail.call("LookupEvents", params).ok();
+        let names = answer.body["Events"].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|event| event["eventName"].as_str().unwrap().to_owned()).collect();
+        (names, answer.body["NextToken"].as_str().map(str::to_owned))
+    };
+    let forward = ("Direction", "FORWARD");
+    let (names, next) = lookup(&[forward, ("MaxResults", "3")]);
+    assert_eq!(names, ["CreateKey", "DescribeKey", "DescribeKey"]);
+    let (names, next) = lookup(&[forward, ("MaxResults", "50"), ("NextToken", &next.unwrap())]);
+    // The stranger's call is nobody's.
+    assert_eq!(names, [vec!["DescribeKey"; 5], vec!["LookupEvents"]].concat());
+    assert_eq!(next, None);
+    assert_eq!(lookup(&[("MaxResults", "1")]).0, ["LookupEvents"], "the newest first");
+    let by = |key: &str, value: &str| lookup(&[("LookupAttribute.1.Key", key), ("LookupAttribute.1.Value", value)]).0;
+    assert_eq!(by("EventName", "CreateKey"), ["CreateKey"]);
+    assert_eq!(by("EventRW", "Write"), ["CreateKey"]);
+    assert_eq!(by("ResourceName", &key).len(), 8);
+    assert_eq!(by("ServiceName", "Actiontrail").len(), 6);
+    assert_eq!(lookup(&[("EndTime", "2001-01-01T00:00:00Z")]).0, [""; 0]);
+    for wrong in [("MaxResults", "51"), ("StartTime", "yesterday"), ("NextToken", "x"), ("Direction", "UP")] {
+        trail.call("LookupEvents", &[wrong]).fails(400, "InvalidParameter");
+    }
+    trail.call("CreateTrail", &[]).fails(400, "UnsupportedOperation");
+}
+
+#[test]
+fn requests_that_are_refused_before_they_are_read_leave_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let mut stream = TcpStream::connect(&client.address).unwrap();
+    let head = "POST /?Action=Encrypt&Version=2016-01-20&AccessKeyId=somebody HTTP/1.1\r\nhost: kms.example\r\n\
+                content-length: 99999999\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let events = events(&data, &["export"]);
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert!(answer.contains(event["requestId"].as_str().unwrap()));
+    assert_eq!((&event["eventName"], &event["eventSource"]), (&"Encrypt".into(), &"kms.example".into()));
+    assert_eq!(event["userIdentity"], serde_json::json!({"type": "unknown", "accessKeyId": "somebody"}));
+    assert!(event["errorMessage"].as_str().unwrap().contains("body is larger"), "{event}");
 }
 
 #[test]

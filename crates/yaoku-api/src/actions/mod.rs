@@ -8,7 +8,9 @@
 //! `failure.rs`; name it in [`APIS`], its kind of operations in [`Spec`], its error codes in the table of
 //! [`crate::wire::error`], its parameters in `exposure.rs`, and its domain, if it has one of its own, in [`Exchange`].
 
+mod actiontrail;
 mod arguments;
+mod elements;
 mod exposure;
 mod kms;
 mod names;
@@ -17,9 +19,11 @@ mod sts;
 use std::future::Future;
 use std::pin::Pin;
 
+use parking_lot::Mutex;
 use serde::Serialize;
+use yaoku_audit::Trail;
 use yaoku_iam::{Access, Environment, Iam, Principal};
-use yaoku_kms::Kms;
+use yaoku_kms::{Kms, Touched};
 use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
@@ -48,7 +52,7 @@ pub struct Api {
 }
 
 /// All of them.
-pub const APIS: &[&Api] = &[&kms::API, &sts::API];
+pub const APIS: &[&Api] = &[&kms::API, &sts::API, &actiontrail::API];
 
 impl Api {
     /// The API of that version.
@@ -94,6 +98,8 @@ pub enum Spec {
     Kms(&'static yaoku_kms::OperationSpec),
     /// Of identities.
     Identity(&'static yaoku_iam::OperationSpec),
+    /// Of the audit log, which is read here: it knows of no callers.
+    Trail(&'static yaoku_iam::OperationSpec),
 }
 
 impl Spec {
@@ -101,7 +107,7 @@ impl Spec {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Kms(spec) => spec.name,
-            Self::Identity(spec) => spec.name,
+            Self::Identity(spec) | Self::Trail(spec) => spec.name,
         }
     }
 
@@ -109,7 +115,7 @@ impl Spec {
     pub const fn access(&self) -> Access {
         match self {
             Self::Kms(spec) => spec.access,
-            Self::Identity(spec) => spec.access,
+            Self::Identity(spec) | Self::Trail(spec) => spec.access,
         }
     }
 }
@@ -153,14 +159,27 @@ const fn optional(name: &'static str) -> Param {
 pub(crate) struct Exchange<'a> {
     pub(crate) kms: &'a Kms,
     pub(crate) iam: &'a Iam,
+    /// None where the operator switched it off.
+    pub(crate) trail: Option<&'a Trail>,
     pub(crate) principal: &'a Principal,
     pub(crate) environment: &'a Environment<'a>,
     pub(crate) arguments: Arguments<'a>,
     pub(crate) format: Format,
     pub(crate) request_id: RequestId,
+    /// What the action leaves for its audit record.
+    pub(crate) notes: &'a Notes,
     pub(crate) dry_run: bool,
     pub(crate) api: &'static Api,
     pub(crate) action: &'static Action,
+}
+
+/// What an action leaves for its audit record, beside its parameters and its outcome.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// The keys that it came to.
+    pub(crate) touched: Touched,
+    /// What may be shown of the answer to a change.
+    pub(crate) elements: Mutex<Option<serde_json::Value>>,
 }
 
 impl Exchange<'_> {
@@ -184,10 +203,14 @@ impl Exchange<'_> {
             XmlRoot::Fixed(root) => root,
             XmlRoot::OfAction => &format!("{}Response", self.action.name),
         };
-        response::success(self.format, root, self.request_id, content).map_err(|error| {
+        let failed = |error| {
             tracing::error!(request_id = %self.request_id, %error, "internal failure");
             WireError::internal()
-        })
+        };
+        if self.action.spec.access() == Access::Write {
+            *self.notes.elements.lock() = elements::shown(&response::json(content).map_err(failed)?);
+        }
+        response::success(self.format, root, self.request_id, content).map_err(failed)
     }
 
     /// The reply that says no more than that it was done.
@@ -222,7 +245,8 @@ mod tests {
     fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
         let keys = yaoku_kms::operations::REGISTRY.iter().map(|spec| spec.name);
         let identities = yaoku_iam::operations::REGISTRY.iter().map(|spec| spec.name);
-        let operations: BTreeSet<_> = keys.chain(identities).collect();
+        let trail = ["LookupEvents"].into_iter();
+        let operations: BTreeSet<_> = keys.chain(identities).chain(trail).collect();
         let actions: BTreeSet<_> = all().map(|action| action.spec.name()).collect();
         assert_eq!(operations, actions);
         assert_eq!(all().count(), actions.len());

@@ -23,10 +23,10 @@ use tokio::sync::watch;
 use super::activity::{Activity, Entry, Registry, Watched};
 use super::body::{self, Budget, Claim};
 use super::finished::Finished;
-use super::refusal::Refusal;
-use super::{Handler, Incoming, Limits, Proxies, TlsReloader, Unintelligible, proxy_header};
+use super::refusal::{self, Refusal};
+use super::{Handler, Incoming, Limits, Proxies, Refused, TlsReloader, Unintelligible, proxy_header};
 use crate::metrics::ConnectionMetrics;
-use crate::wire::Format;
+use crate::wire::{Format, RequestId};
 
 /// What all connections share.
 pub(super) struct Shared<H> {
@@ -164,7 +164,7 @@ async fn answer<H: Handler>(
         Err(Unintelligible) => Err(Refusal::Unattributed),
     });
     let format = Format::accepted(&parts.headers);
-    let (answered, host) = match whole {
+    let (refusal, parts) = match whole {
         Ok((body, client)) => {
             if let Some(host) = client.host {
                 parts.headers.insert(HOST, host);
@@ -177,15 +177,28 @@ async fn answer<H: Handler>(
                 let _claim = claim;
                 caught(handler.call(Incoming { parts, body, peer, tls })).await
             };
-            (Finished::new(call).await, None)
+            match Finished::new(call).await {
+                Some(answer) => return Ok(answer),
+                None => (Refusal::Panicked, None),
+            }
         }
-        Err(refusal) => (Err(refusal), parts.headers.get(HOST).cloned()),
+        Err(refusal) => (refusal, Some(parts)),
     };
-    Ok(answered.unwrap_or_else(|refusal| {
-        shared.metrics.refused(refusal.reason());
-        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
-        refusal.response(format, host, peer)
-    }))
+    shared.metrics.refused(refusal.reason());
+    let (request_id, mut error) = (RequestId::random(), refusal.error());
+    tracing::info!(%request_id, %peer, reason = refusal.reason(), "request refused");
+    if let Some(parts) = &parts
+        && refusal != Refusal::BrokenOff
+    {
+        let client = shared.proxies.client(&parts.headers, peer.ip(), tls);
+        let source = client.map_or(peer.ip(), |client| client.address);
+        let refused = Refused { parts, source, request_id, error: &error };
+        if let Err(other) = shared.handler.refused(refused).await {
+            error = other;
+        }
+    }
+    let host = parts.as_ref().and_then(|parts| parts.headers.get(HOST)?.to_str().ok());
+    Ok(refusal::response(format, &error, request_id, host.unwrap_or_default()))
 }
 
 /// The body of a request, if the request is within its bounds.
@@ -211,16 +224,16 @@ fn head_bytes(parts: &Parts) -> usize {
     headers + query + parts.uri.path().len()
 }
 
-/// Runs a handler; a panic in it is a refusal.
-async fn caught(call: impl Future<Output = Response<Full<Bytes>>>) -> Result<Response<Full<Bytes>>, Refusal> {
+/// Runs a future; none if it panics.
+pub(crate) async fn caught<T>(call: impl Future<Output = T>) -> Option<T> {
     let mut call = pin!(call);
     std::future::poll_fn(|cx| {
         let poll = |call: Pin<&mut _>, cx: &mut _| Future::poll(call, cx);
         match catch_unwind(AssertUnwindSafe(|| poll(call.as_mut(), cx))) {
-            Ok(poll) => poll.map(Ok),
+            Ok(poll) => poll.map(Some),
             Err(_) => {
                 tracing::error!("the handler of a request panicked");
-                Poll::Ready(Err(Refusal::Panicked))
+                Poll::Ready(None)
             }
         }
     })

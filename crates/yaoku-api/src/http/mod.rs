@@ -20,13 +20,16 @@ mod tests;
 mod tls;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
 
+use crate::wire::{RequestId, WireError};
+
+pub(crate) use connection::caught;
 pub use forwarded::{Client, ForwardedHeaders, Proxies, Unintelligible};
 pub use limits::Limits;
 pub use server::Server;
@@ -37,6 +40,25 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers a request. A panic ends this request alone, with an `InternalFailure`. A client that goes away does not end
     /// it: what was begun is done.
     fn call(&self, request: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+
+    /// Is told of a request that is refused before it has arrived whole; may have it refused with another error.
+    fn refused(&self, request: Refused<'_>) -> impl Future<Output = Result<(), WireError>> + Send {
+        let _ = request;
+        std::future::ready(Ok(()))
+    }
+}
+
+/// A request that is refused before it has arrived whole.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// Method, URI, version and headers.
+    pub parts: &'a Parts,
+    /// Where it comes from, as far as that can be told.
+    pub source: IpAddr,
+    /// Names the request in the answer and in the log.
+    pub request_id: RequestId,
+    /// Why.
+    pub error: &'a WireError,
 }
 
 /// A request that has arrived whole, within the [`Limits`].

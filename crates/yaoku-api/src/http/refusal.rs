@@ -1,12 +1,9 @@
 //! What is answered to a request that no handler sees.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use yaoku_crypto::{Random, SystemRandom};
 
 use crate::wire::{Code, Format, REQUEST_ID, RequestId, WireError, response};
 
@@ -40,28 +37,27 @@ impl Refusal {
         }
     }
 
-    /// The answer in the protocol's shape. What another attempt may cure is never a 4xx, which SDKs do not try again.
-    pub(super) fn response(self, format: Format, host: &str, peer: SocketAddr) -> Response<Full<Bytes>> {
-        let error = match self {
+    /// The error in the protocol's words. What another attempt may cure is never a 4xx, which SDKs do not try again.
+    pub(super) fn error(self) -> WireError {
+        match self {
             Self::TooLarge => WireError::parse("its body is larger than this server takes"),
             Self::TooSlow => slow(),
             Self::Overloaded => WireError::unavailable(),
             Self::BrokenOff => WireError::parse("its body broke off"),
             Self::Unattributed => WireError::parse("the proxy before this server does not say whose it is"),
             Self::Panicked => WireError::internal(),
-        };
-        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut bytes = [0; 16];
-        // Without randomness the id is zeros: nothing depends on its being unique.
-        let _ = SystemRandom.fill(&mut bytes);
-        let request_id = RequestId::from_random(bytes);
-        tracing::info!(%request_id, %peer, reason = self.reason(), "request refused");
-        let mut response = Response::new(Full::new(response::error(format, &error, request_id, host).into()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-        response.headers_mut().insert(REQUEST_ID, request_id.header());
-        response
+        }
     }
+}
+
+/// An error in the protocol's shape.
+pub(super) fn response(format: Format, error: &WireError, request_id: RequestId, host: &str) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Full::new(response::error(format, error, request_id, host).into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    response.headers_mut().insert(REQUEST_ID, request_id.header());
+    response
 }
 
 fn slow() -> WireError {

@@ -5,6 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid};
+use yaoku_crypto::{Random, SystemRandom};
 
 /// Header of an answer in which some SDKs look for the request id first.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
@@ -14,6 +15,15 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 pub struct RequestId(Uuid);
 
 impl RequestId {
+    /// A new one. Without the system's generator ids are zeros, and are told apart in the log by their time.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        if SystemRandom.fill(&mut bytes).is_err() {
+            tracing::error!("the system's random number generator fails; request ids are not unique");
+        }
+        Self::from_random(bytes)
+    }
+
     /// A request id of 16 random bytes, six bits of which give way to the UUID's version and variant.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(Builder::from_random_bytes(bytes).into_uuid())

@@ -53,6 +53,14 @@ pub fn error(format: Format, error: &WireError, request_id: RequestId, host_id: 
     write(format, ERROR_ROOT, &body).map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
 }
 
+/// Writes a result alone, in JSON. The bytes are wiped on drop.
+///
+/// # Errors
+/// Only for a type that the format can't express.
+pub fn json<T: Serialize>(result: &T) -> Result<Zeroizing<Vec<u8>>, SerializeError> {
+    write(Format::Json, "", result)
+}
+
 #[derive(Serialize)]
 struct Success<'a, T> {
     #[serde(flatten)]

@@ -112,6 +112,7 @@ impl Operation for DeleteAlias {
                 Error::KeyNotFound => Error::AliasNotFound,
                 other => other,
             })?;
+            call.touched.note(key.id);
             kms.allow_key(call, Self::SPEC.permission(), &key)?;
             call.proceed()?;
             let name = alias_name(account, &self.alias);

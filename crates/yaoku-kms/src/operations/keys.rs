@@ -100,6 +100,7 @@ impl Operation for CreateKey {
             record.versions = 1;
         }
         changes.puts.push((name, record.encode()?));
+        call.touched.note(id);
         if !kms.commit(changes).await? {
             return Err(Error::Internal("a new key id was in use already".into()));
         }

@@ -105,7 +105,8 @@ pub(super) fn tail(dir: &Path, lines: usize, follow: bool) -> Result<(), Error> 
 /// Prints the records that fit, oldest first.
 pub(super) fn query(dir: &Path, filter: &Filter, format: Format) -> Result<(), Error> {
     filter.check()?;
-    let first = first_segment(dir, filter.from.as_deref())?;
+    // Without a time, the first segment there is.
+    let first = yaoku_audit::segment_at(dir, filter.from.as_deref().unwrap_or_default())?.ok_or_else(|| no_log(dir))?;
     let mut reader = Reader::open(dir, first)?;
     let mut show = Show::begin(format)?;
     while let Some(group) = reader.group()? {
@@ -122,23 +123,6 @@ pub(super) fn query(dir: &Path, filter: &Filter, format: Format) -> Result<(), E
         }
     }
     Ok(())
-}
-
-/// The segment to begin with: the last one before the first that begins at `from` or later. A log's order is that of its
-/// writing; where the clock was set back, records may stand before it that fit.
-fn first_segment(dir: &Path, from: Option<&str>) -> Result<u64, Error> {
-    let files = yaoku_audit::segments(dir)?;
-    let mut first = files.first().ok_or_else(|| no_log(dir))?.0;
-    let Some(from) = from else { return Ok(first) };
-    for (start, _) in files {
-        let Some(group) = Reader::open(dir, start)?.group()? else { break };
-        let event: Option<Value> = group.first().and_then(|(_, record)| serde_json::from_slice(record).ok());
-        if event.is_some_and(|event| text(&event, "/eventTime") >= from) {
-            break;
-        }
-        first = start;
-    }
-    Ok(first)
 }
 
 /// Writes records in a format.

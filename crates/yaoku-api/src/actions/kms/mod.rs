@@ -56,7 +56,12 @@ pub fn state_name(state: yaoku_kms::KeyState) -> &'static str {
 impl Exchange<'_> {
     /// Does an operation on keys, and says its errors in the protocol's words.
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
-        let call = Call { principal: self.principal, environment: self.environment, dry_run: self.dry_run };
+        let call = Call {
+            principal: self.principal,
+            environment: self.environment,
+            dry_run: self.dry_run,
+            touched: &self.notes.touched,
+        };
         let result = operation.perform(self.kms, &call).await;
         result.map_err(|error| failure::of(error, self.request_id, &self.arguments))
     }
