@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use yaoku_audit::{Event, Identity, ReadWrite, Resources};
-use yaoku_iam::{AccessKey, Principal};
+use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionContext};
+use yaoku_iam::{AccessKey, Described, PrincipalKind};
 use yaoku_kms::Access;
 
 use crate::actions::{Action, Api, Exposure, Notes};
@@ -51,6 +51,8 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let agent = call.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let resources = resources(call);
     let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
+    let who = call.access_key.map(|key| key.principal.describe());
+    let began = who.as_ref().and_then(|who| who.session_began).map(format_time).unwrap_or_default();
     // A change that failed changed nothing.
     let elements = call.notes.elements.lock();
     let event = Event {
@@ -70,7 +72,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         request_id: &request_id,
         source_ip_address: &source,
         user_agent: cut(agent, MAX_VALUE),
-        user_identity: identity(call),
+        user_identity: identity(call, who.as_ref(), &began),
         request_parameters: Shown { action: call.action, params: call.params },
         response_elements: elements.as_ref().filter(|_| call.error.is_none()),
         referenced_resources: Resources(&resources),
@@ -83,19 +85,23 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
 }
 
 /// Who called. Only what was proven makes an account.
-fn identity<'a>(call: &Call<'a>) -> Identity<'a> {
-    let Some(key) = call.access_key else {
+fn identity<'a>(call: &Call<'a>, who: Option<&'a Described>, began: &'a str) -> Identity<'a> {
+    let (Some(key), Some(who)) = (call.access_key, who) else {
         return Identity { r#type: "unknown", access_key_id: cut(call.claimed, MAX_NAME), ..Identity::default() };
     };
-    match &key.principal {
-        Principal::Root { account } => Identity {
-            r#type: "root-account",
-            principal_id: account.as_str(),
-            account_id: account.as_str(),
-            access_key_id: key.id.as_str(),
-            user_name: "root",
-            session_context: None,
-        },
+    let session = SessionContext { creation_date: began, mfa_authenticated: false };
+    let (r#type, session_context) = match who.kind {
+        PrincipalKind::Root => ("root-account", None),
+        PrincipalKind::User(_) => ("ram-user", None),
+        PrincipalKind::Session(_) => ("assumed-role", Some(session)),
+    };
+    Identity {
+        r#type,
+        principal_id: &who.id,
+        account_id: who.account.as_str(),
+        access_key_id: key.id.as_str(),
+        user_name: &who.name,
+        session_context,
     }
 }
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::{Permit, Trail};
-use yaoku_iam::{AccessKey, Environment, Iam};
+use yaoku_iam::{AccessKey, Environment, Iam, SessionError};
 use yaoku_kms::{Access, Clock, Kms};
 
 use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
@@ -177,7 +177,7 @@ impl Service {
             // Nothing is done whose record could not be written.
             called.permit = Some(trail.admit().map_err(|_| WireError::unrecordable())?);
         }
-        let access_key = self.authenticate(&claim)?;
+        let access_key = self.authenticate(&claim).await?;
         called.access_key = Some(access_key.clone());
         let api = called.api.ok_or_else(WireError::invalid_version)?;
         let Some(action) = api.action(claim.action) else {
@@ -217,22 +217,22 @@ impl Service {
     }
 
     /// Proves who sent a request, and that it is not sent again.
-    fn authenticate(&self, claim: &Authentication<'_>) -> Result<Arc<AccessKey>, WireError> {
+    async fn authenticate(&self, claim: &Authentication<'_>) -> Result<Arc<AccessKey>, WireError> {
         let now = i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX);
         clock_window::check(claim.timestamp, now)?;
-        let access_key = self.iam.access_key(claim.access_key_id).ok_or_else(WireError::access_key_not_found)?;
-        if claim.security_token.is_some() {
-            let why = "The security token does not belong to this AccessKey, which is not a temporary one.";
-            return Err(WireError::new(Code::InvalidSecurityTokenMismatchWithAccessKey, why));
-        }
+        let access_key = match claim.security_token {
+            None => self.iam.access_key(claim.access_key_id).ok_or_else(WireError::access_key_not_found)?,
+            Some(token) => self.iam.session(claim.access_key_id, token).await.map_err(token_refused)?,
+        };
         if !claim.verify_for(&access_key.secret, &self.accepted_hosts) {
             return Err(claim.mismatch());
         }
-        if !access_key.active {
+        if !access_key.is_active() {
             return Err(WireError::access_key_disabled());
         }
         // Only now: a stranger must not fill the table.
         self.nonces.accept(claim)?;
+        access_key.used(self.clock.now());
         Ok(access_key)
     }
 
@@ -243,6 +243,12 @@ impl Service {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not ready: the audit log can't be written, so calls are refused; the log says why\n",
+            );
+        }
+        if !self.iam.is_current() {
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not ready: changes of identities are not being followed at present\n",
             );
         }
         match self.kms.health().await {
@@ -323,6 +329,24 @@ impl Called {
     fn leaves_no_record(&self) -> bool {
         self.api.and_then(|api| api.unrecorded).is_some_and(|action| action == self.asked)
     }
+}
+
+/// The wire error of a security token that proves nothing.
+fn token_refused(error: SessionError) -> WireError {
+    let (code, message) = match error {
+        SessionError::Malformed => {
+            (Code::InvalidSecurityTokenMalformed, "The specified SecurityToken was not made by this server.")
+        }
+        SessionError::OtherAccessKey => (
+            Code::InvalidSecurityTokenMismatchWithAccessKey,
+            "The specified SecurityToken does not belong to this AccessKey.",
+        ),
+        SessionError::Expired => {
+            (Code::InvalidSecurityTokenExpired, "The specified SecurityToken has expired; assume the role again.")
+        }
+        SessionError::Unavailable => return WireError::unavailable(),
+    };
+    WireError::new(code, message)
 }
 
 /// One line a call: nothing of its parameters, which may be secret.

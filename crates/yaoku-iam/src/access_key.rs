@@ -1,11 +1,13 @@
 //! AccessKeys: the credential that proves a principal.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use yaoku_crypto::{Random, Secret};
 
-use crate::{AccountId, Error, Principal};
+use crate::principal::Identity;
+use crate::{AccountId, Error, Principal, Timestamp, UserId};
 
 /// The public half of an AccessKey.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,8 +44,63 @@ pub struct AccessKey {
     pub secret: Secret,
     /// Whose credential it is.
     pub principal: Principal,
-    /// A disabled AccessKey proves nothing.
-    pub active: bool,
+    pub(crate) created: Option<Timestamp>,
+}
+
+/// Whose an AccessKey is, within its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Owner {
+    /// The account's root.
+    Root,
+    /// A user.
+    User(UserId),
+}
+
+/// What changes of a credential while it is held: shared by all that hold it, so that a change is in force for them at once.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    inactive: AtomicBool,
+    /// Milliseconds since 1970; 0 if never, as far as is known.
+    last_used: AtomicU64,
+}
+
+impl Status {
+    pub(crate) fn is_active(&self) -> bool {
+        !self.inactive.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_active(&self, active: bool) {
+        self.inactive.store(!active, Ordering::Release);
+    }
+
+    pub(crate) fn last_used(&self) -> Option<Timestamp> {
+        Some(self.last_used.load(Ordering::Relaxed)).filter(|used| *used > 0).map(Timestamp)
+    }
+
+    pub(crate) fn used(&self, at: Timestamp) {
+        self.last_used.fetch_max(at.0, Ordering::Relaxed);
+    }
+}
+
+impl AccessKey {
+    /// Whether the AccessKey proves anything: neither it nor its account is disabled or deleted.
+    pub fn is_active(&self) -> bool {
+        self.principal.is_live()
+    }
+
+    /// Whose it is; nobody's, if it is a session's.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        match &self.principal.identity {
+            Identity::Root => Some(Owner::Root),
+            Identity::User { id, .. } => Some(Owner::User(*id)),
+            Identity::Session(_) => None,
+        }
+    }
+
+    /// Notes that the AccessKey has just proven its holder.
+    pub fn used(&self, at: Timestamp) {
+        self.principal.status.used(at);
+    }
 }
 
 /// An AccessKey just made: the one moment when its secret may be shown.
@@ -57,8 +114,13 @@ pub struct NewAccessKey {
 impl NewAccessKey {
     /// Draws an AccessKey: an id of 24 and a secret of 40 letters and digits (about 238 bits).
     pub(crate) fn generate(random: &dyn Random) -> Result<Self, Error> {
+        Self::generate_with("YKAK", random)
+    }
+
+    /// As [`Self::generate`], with another beginning of the id.
+    pub(crate) fn generate_with(prefix: &str, random: &dyn Random) -> Result<Self, Error> {
         let id = letters(random, 20)?;
-        let id = AccessKeyId::parse(&format!("YKAK{}", String::from_utf8_lossy(id.expose())))?;
+        let id = AccessKeyId::parse(&format!("{prefix}{}", String::from_utf8_lossy(id.expose())))?;
         Ok(Self { id, secret: letters(random, 40)? })
     }
 
@@ -76,38 +138,55 @@ impl NewAccessKey {
 }
 
 /// What the store holds of an AccessKey, sealed.
+pub(crate) struct AccessKeyRecord {
+    pub(crate) account: AccountId,
+    pub(crate) owner: Owner,
+    pub(crate) secret: Secret,
+    pub(crate) active: bool,
+    /// Not known of those of the first layout.
+    pub(crate) created: Option<Timestamp>,
+}
+
+/// The first layout, which knew the roots of accounts only.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Stored<'a> {
+struct First<'a> {
     account: &'a str,
     secret: &'a [u8],
     active: bool,
 }
 
-/// First byte of an AccessKey record; a newer layout gets another number.
-const LAYOUT: u8 = 1;
+#[derive(Serialize, Deserialize)]
+struct Second<'a> {
+    #[serde(borrow)]
+    first: First<'a>,
+    owner: Owner,
+    created: Option<Timestamp>,
+}
 
-impl AccessKey {
+impl AccessKeyRecord {
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        let account = self.principal.account();
-        let stored = Stored { account: account.as_str(), secret: self.secret.expose(), active: self.active };
+        let first = First { account: self.account.as_str(), secret: self.secret.expose(), active: self.active };
+        let stored = Second { first, owner: self.owner, created: self.created };
         // Room for everything at once, so that no reallocation leaves a copy of the secret behind.
-        let mut bytes = vec![0; 64 + self.secret.len()];
-        bytes[0] = LAYOUT;
+        let mut bytes = vec![0; 96 + self.secret.len()];
+        bytes[0] = 2;
         let used = postcard::to_slice(&stored, &mut bytes[1..]).map_err(|_| Error::Record("an AccessKey"))?.len();
         bytes.truncate(1 + used);
         Ok(Secret::new(bytes))
     }
 
-    pub(crate) fn decode(id: AccessKeyId, bytes: &Secret) -> Result<Self, Error> {
-        let unreadable = Error::Record("an AccessKey");
-        let Some((&LAYOUT, body)) = bytes.expose().split_first() else { return Err(unreadable) };
-        let stored: Stored<'_> = postcard::from_bytes(body).map_err(|_| unreadable)?;
-        Ok(Self {
-            id,
-            secret: Secret::new(stored.secret.to_vec()),
-            principal: Principal::Root { account: AccountId::parse(stored.account)? },
-            active: stored.active,
-        })
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        let unreadable = |_| Error::Record("an AccessKey");
+        let Second { first, owner, created } = match bytes.expose().split_first() {
+            Some((1, body)) => {
+                let first = postcard::from_bytes(body).map_err(unreadable)?;
+                Second { first, owner: Owner::Root, created: None }
+            }
+            Some((2, body)) => postcard::from_bytes(body).map_err(unreadable)?,
+            _ => return Err(Error::Record("an AccessKey")),
+        };
+        let (account, secret) = (AccountId::parse(first.account)?, Secret::new(first.secret.to_vec()));
+        Ok(Self { account, owner, secret, active: first.active, created })
     }
 }
 
@@ -129,23 +208,35 @@ mod tests {
     use super::*;
     use yaoku_crypto::SystemRandom;
 
+    fn account() -> AccountId {
+        AccountId::parse("1234567890123456").unwrap()
+    }
+
     #[test]
     fn a_record_gives_back_what_it_was_made_of() {
         let new = NewAccessKey::generate(&SystemRandom).unwrap();
         assert_eq!((new.id.as_str().len(), new.secret.len()), (24, 40));
-        let account = AccountId::parse("1234567890123456").unwrap();
-        let key =
-            AccessKey { id: new.id.clone(), secret: new.secret, principal: Principal::Root { account }, active: true };
-        let read = AccessKey::decode(new.id, &key.encode().unwrap()).unwrap();
-        assert!(read.secret.ct_eq(key.secret.expose()));
-        assert_eq!((read.principal, read.active), (key.principal, true));
+        let owner = Owner::User(UserId::generate(&SystemRandom).unwrap());
+        let (secret, created) = (new.secret.duplicate(), Some(Timestamp(7)));
+        let record = AccessKeyRecord { account: account(), owner, secret, active: true, created };
+        let read = AccessKeyRecord::decode(&record.encode().unwrap()).unwrap();
+        assert!(read.secret.ct_eq(new.secret.expose()));
+        assert_eq!((read.account, read.owner, read.active, read.created), (account(), owner, true, created));
+    }
+
+    #[test]
+    fn records_of_the_first_layout_are_those_of_roots() {
+        let first = First { account: "1234567890123456", secret: b"the-secret", active: true };
+        let bytes = [&[1][..], &postcard::to_allocvec(&first).unwrap()].concat();
+        let read = AccessKeyRecord::decode(&Secret::new(bytes)).unwrap();
+        assert!(read.secret.ct_eq(b"the-secret") && read.active);
+        assert_eq!((read.account, read.owner, read.created), (account(), Owner::Root, None));
     }
 
     #[test]
     fn damaged_and_newer_records_are_refused() {
-        let id = AccessKeyId::parse("a").unwrap();
-        for bytes in [vec![], vec![1], vec![2, 0, 0, 0], vec![1, 255, 255, 255, 255]] {
-            assert!(AccessKey::decode(id.clone(), &Secret::new(bytes)).is_err());
+        for bytes in [vec![], vec![1], vec![2, 0, 0, 0], vec![3, 0, 0, 0], vec![1, 255, 255, 255, 255]] {
+            assert!(AccessKeyRecord::decode(&Secret::new(bytes)).is_err());
         }
     }
 

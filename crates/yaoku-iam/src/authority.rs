@@ -1,22 +1,25 @@
-//! The authority: it knows every AccessKey, and decides.
+//! The authority: it knows every account and AccessKey, and decides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use yaoku_crypto::Secret;
-use yaoku_seal::{Changes, Domain, Kind, Outcome, RecordName, Vault};
+use yaoku_seal::{Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, View, read_all};
 
-use crate::{AccessKey, AccessKeyId, AccountId, Decision, Error, NewAccessKey, Principal, Question};
+use crate::access_key::{AccessKeyRecord, Owner, Status};
+use crate::principal::Identity;
+use crate::record::{
+    ACCESS_KEY, ACCOUNT, AccountRecord, GROUP, HEAD, INSTALLATION, LAST_USED, POLICY, ROLE, Stored, USER,
+    access_key_name, account_name, system,
+};
+use crate::tenant::Tenant;
+use crate::{
+    AccessKey, AccessKeyId, AccountId, Clock, Decision, Denial, Error, NewAccessKey, Principal, Question, Timestamp,
+};
 
-/// The account of an installation, in the system's domain.
-const ACCOUNT: Kind = Kind(8);
-/// An AccessKey, in the system's domain since the account is known only after it was found.
-const ACCESS_KEY: Kind = Kind(9);
 /// How often a commit is tried against others that write the same records.
 const ATTEMPTS: usize = 8;
-/// Records read at a time.
-const PAGE: usize = 1000;
 
 /// What an operator fixes before the first start.
 #[derive(Default)]
@@ -30,7 +33,7 @@ pub struct Bootstrap {
 /// The result of opening: the authority, and what the operator must be told once.
 pub struct Opened {
     /// The authority.
-    pub iam: Iam,
+    pub iam: Arc<Iam>,
     /// The account of this installation.
     pub account: AccountId,
     /// Whether the account was made just now.
@@ -41,52 +44,249 @@ pub struct Opened {
 
 /// Knows who holds which AccessKey, and decides what a principal may do.
 pub struct Iam {
-    access_keys: RwLock<HashMap<Box<str>, Arc<AccessKey>>>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) follower: Follower,
+    held: RwLock<Held>,
+    /// Last uses as they were last written, by the ids of AccessKeys.
+    pub(crate) written_uses: Mutex<HashMap<AccessKeyId, Timestamp>>,
+}
+
+/// What is in memory of the store's identities.
+#[derive(Default)]
+pub struct Held {
+    tenants: BTreeMap<AccountId, Arc<Tenant>>,
+    access_keys: HashMap<Box<str>, Arc<AccessKey>>,
 }
 
 impl Iam {
-    /// Reads the identities of an installation, and makes account and root AccessKey at its first start.
+    /// Reads the identities of an installation, makes account and root AccessKey at its first start, and follows what
+    /// changes. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// When the vault can't be read or written, and when `bootstrap` names another account than the installation's.
-    pub async fn open(vault: &Vault, mut bootstrap: Bootstrap) -> Result<Opened, Error> {
-        let (account, first_start) = settle_account(vault, bootstrap.account).await?;
+    pub async fn open(vault: Arc<Vault>, clock: Arc<dyn Clock>, mut bootstrap: Bootstrap) -> Result<Opened, Error> {
+        let (account, first_start) = settle_account(&vault, bootstrap.account).await?;
         vault.create_domain(account.domain()).await?;
-        let mut access_keys = load_access_keys(vault).await?;
+        keep_account(&vault, account, clock.now()).await?;
         let mut drawn = None;
-        let chosen = bootstrap.root.take();
-        if let Some(new) = chosen {
-            let key = store_access_key(vault, account, new).await?;
-            access_keys.insert(key.id.as_str().into(), Arc::new(key));
-        } else if access_keys.is_empty() {
+        let (root, known) = match bootstrap.root.take() {
+            Some(chosen) => (Some(chosen), true),
+            None => (None, any_access_key(&vault).await?),
+        };
+        if let Some(new) = root {
+            store_access_key(&vault, account, new, clock.now()).await?;
+        } else if !known {
             let new = NewAccessKey::generate(vault.random())?;
-            let shown = NewAccessKey { id: new.id.clone(), secret: new.secret.duplicate() };
-            let key = store_access_key(vault, account, new).await?;
-            access_keys.insert(key.id.as_str().into(), Arc::new(key));
-            drawn = Some(shown);
+            drawn = Some(NewAccessKey { id: new.id.clone(), secret: new.secret.duplicate() });
+            store_access_key(&vault, account, new, clock.now()).await?;
         }
-        let iam = Self { access_keys: RwLock::new(access_keys) };
+        let (held, revision) = Self::read(&vault).await?;
+        let iam = Arc::new(Self {
+            vault: vault.clone(),
+            clock,
+            follower: Follower::new(revision),
+            held: RwLock::new(held),
+            written_uses: Mutex::default(),
+        });
+        Follower::start(&iam, vault);
         Ok(Opened { iam, account, first_start, drawn })
     }
 
     /// The AccessKey of that id, active or not.
     pub fn access_key(&self, id: &str) -> Option<Arc<AccessKey>> {
-        self.access_keys.read().get(id).cloned()
+        self.held.read().access_keys.get(id).cloned()
     }
 
     /// Decides whether `principal` may do what is asked.
     pub fn authorise(&self, principal: &Principal, question: &Question<'_>) -> Decision {
-        match principal {
-            // What is asked most often here, before a text is made.
-            Principal::Root { account } if *account == question.resource.account => Decision::Allowed,
-            Principal::Root { .. } => principal.stand(|standing| question.answer(standing)),
+        let own = principal.account() == question.resource.account;
+        if !principal.is_live() {
+            let why = format!("{}: its AccessKey or account was disabled meanwhile", principal.describe().arn);
+            return Decision::Denied(Denial { why: why.into(), may_know: own });
+        }
+        if own && principal.is_root() {
+            // What is asked most often, before a text is made.
+            return Decision::Allowed;
+        }
+        principal.stand(|standing| question.answer(standing))
+    }
+
+    /// Decides whether a principal's own policies let it assume a role, whosever that is; whether the role trusts it is
+    /// another question.
+    pub(crate) fn may_assume(&self, principal: &Principal, question: &Question<'_>) -> Decision {
+        match principal.is_live() {
+            true => principal.stand(|standing| question.answer_of_own(standing)),
+            false => self.authorise(principal, question),
+        }
+    }
+
+    /// Whether changes of identities come into force here.
+    pub fn is_followed(&self) -> bool {
+        self.follower.is_alive()
+    }
+
+    /// Whether what is known here is up to date.
+    pub fn is_current(&self) -> bool {
+        self.follower.is_current()
+    }
+
+    pub(crate) fn tenant(&self, account: AccountId) -> Option<Arc<Tenant>> {
+        self.held.read().tenants.get(&account).cloned()
+    }
+
+    /// Every AccessKey that was used, with when that was last.
+    pub(crate) fn last_uses(&self) -> Vec<(AccessKeyId, Timestamp)> {
+        let held = self.held.read();
+        held.access_keys.values().filter_map(|key| Some((key.id.clone(), key.principal.status.last_used()?))).collect()
+    }
+}
+
+impl Mirror for Iam {
+    type State = Held;
+    type Error = Error;
+
+    fn follower(&self) -> &Follower {
+        &self.follower
+    }
+
+    fn concerns(kind: Kind) -> bool {
+        matches!(kind, ACCOUNT | ACCESS_KEY | HEAD | USER | GROUP | ROLE | POLICY | LAST_USED)
+    }
+
+    async fn read(vault: &Vault) -> Result<(Held, Revision), Error> {
+        let view = vault.view().await?;
+        let mut held = Held::default();
+        // Each kind after those that it builds on.
+        for kind in [ACCOUNT, HEAD, POLICY, GROUP, USER, ROLE, ACCESS_KEY, LAST_USED] {
+            for (name, bytes, revision) in records(&view, kind).await? {
+                held.apply(revision, vec![(name, bytes)], Vec::new())?;
+            }
+        }
+        Ok((held, view.revision()))
+    }
+
+    fn replace(&self, state: Held) {
+        let before = std::mem::replace(&mut *self.held.write(), state);
+        // Whoever still holds something of before must not go on with it: they come again, and find what is now.
+        for key in before.access_keys.values() {
+            key.principal.status.set_active(false);
+        }
+    }
+
+    fn apply(&self, change: VaultChange) -> Result<(), Error> {
+        self.held.write().apply(change.revision, change.puts, change.deletes)
+    }
+}
+
+async fn records(view: &View, kind: Kind) -> Result<Vec<(RecordName, Secret, Revision)>, Error> {
+    let read = |name: &RecordName, record: &yaoku_seal::Record| {
+        Ok::<_, Error>((name.clone(), record.bytes.duplicate(), record.revision))
+    };
+    read_all(view, kind, read).await
+}
+
+/// Puts and deletes of the records of one account.
+type OfAccount = (Vec<(RecordName, Secret)>, Vec<RecordName>);
+
+impl Held {
+    fn apply(
+        &mut self,
+        revision: Revision,
+        puts: Vec<(RecordName, Secret)>,
+        deletes: Vec<RecordName>,
+    ) -> Result<(), Error> {
+        let mut by_account: BTreeMap<AccountId, OfAccount> = BTreeMap::new();
+        let mut of_system = Vec::new();
+        for (name, bytes) in puts {
+            match AccountId::of_domain(name.domain) {
+                Some(account) => by_account.entry(account).or_default().0.push((name, bytes)),
+                None if name.kind == ACCOUNT => self.put_account(&name, &bytes)?,
+                None => of_system.push((name, bytes)),
+            }
+        }
+        for name in deletes {
+            match AccountId::of_domain(name.domain) {
+                Some(account) => by_account.entry(account).or_default().1.push(name),
+                None if name.kind == ACCESS_KEY => self.remove_access_key(&name),
+                None => {}
+            }
+        }
+        for (account, (puts, deletes)) in by_account {
+            self.tenant(account).directory.write().apply(revision, &puts, &deletes)?;
+        }
+        for (name, bytes) in of_system {
+            match name.kind {
+                ACCESS_KEY => self.put_access_key(&name, &bytes)?,
+                LAST_USED => {
+                    if let Some(key) = text_id(&name).ok().and_then(|id| self.access_keys.get(id)) {
+                        key.principal.status.used(Timestamp::decode(&bytes)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tenant(&mut self, account: AccountId) -> Arc<Tenant> {
+        self.tenants.entry(account).or_insert_with(|| Arc::new(Tenant::new(account))).clone()
+    }
+
+    fn put_account(&mut self, name: &RecordName, bytes: &Secret) -> Result<(), Error> {
+        if name.id == INSTALLATION {
+            return Ok(());
+        }
+        let tenant = self.tenant(AccountId::parse(text_id(name)?)?);
+        let record = AccountRecord::decode(bytes)?;
+        tenant.set_enabled(record.enabled);
+        tenant.directory.write().about = Some(record);
+        Ok(())
+    }
+
+    fn put_access_key(&mut self, name: &RecordName, bytes: &Secret) -> Result<(), Error> {
+        let id = AccessKeyId::parse(text_id(name)?)?;
+        let AccessKeyRecord { account, owner, secret, active, created } = AccessKeyRecord::decode(bytes)?;
+        if let Some(held) = self.access_keys.get(id.as_str()) {
+            if held.principal.account() == account && held.owner() == Some(owner) && held.secret.ct_eq(secret.expose())
+            {
+                held.principal.status.set_active(active);
+                return Ok(());
+            }
+            self.remove_access_key(name);
+        }
+        let tenant = self.tenant(account);
+        let identity = match owner {
+            Owner::Root => Identity::Root,
+            Owner::User(user) => {
+                let subject = tenant.directory.read().user_subject(user);
+                Identity::User { id: user, subject: subject.ok_or(Error::Record("an AccessKey's user"))? }
+            }
+        };
+        let status = Arc::new(Status::default());
+        status.set_active(active);
+        let principal = Principal { tenant: tenant.clone(), status, identity };
+        let key = Arc::new(AccessKey { id: id.clone(), secret, principal, created });
+        tenant.directory.write().access_keys.insert(id.clone(), key.clone());
+        self.access_keys.insert(id.as_str().into(), key);
+        Ok(())
+    }
+
+    fn remove_access_key(&mut self, name: &RecordName) {
+        if let Some(key) = text_id(name).ok().and_then(|id| self.access_keys.remove(id)) {
+            key.principal.status.set_active(false);
+            key.principal.tenant.directory.write().access_keys.remove(&key.id);
         }
     }
 }
 
+fn text_id(name: &RecordName) -> Result<&str, Error> {
+    std::str::from_utf8(&name.id).map_err(|_| Error::AccessKeyId)
+}
+
 /// Finds the installation's account, or makes it. Several nodes may start at once: one of them wins.
 async fn settle_account(vault: &Vault, configured: Option<AccountId>) -> Result<(AccountId, bool), Error> {
-    let name = system_record(ACCOUNT, b"root");
+    let name = system(ACCOUNT, INSTALLATION);
     for _ in 0..ATTEMPTS {
         if let Some(record) = vault.get(&name).await? {
             let text = std::str::from_utf8(record.bytes.expose()).map_err(|_| Error::Record("the account"))?;
@@ -112,36 +312,33 @@ async fn settle_account(vault: &Vault, configured: Option<AccountId>) -> Result<
     Err(Error::Contended)
 }
 
-async fn load_access_keys(vault: &Vault) -> Result<HashMap<Box<str>, Arc<AccessKey>>, Error> {
-    let view = vault.view().await?;
-    let mut keys = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = view.scan(ACCESS_KEY, Some(Domain::SYSTEM), None, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(keys) };
-        after = Some(last.clone());
-        for (name, record) in page {
-            let id = std::str::from_utf8(&name.id).map_err(|_| Error::AccessKeyId)?;
-            let key = AccessKey::decode(AccessKeyId::parse(id)?, &record.bytes)?;
-            keys.insert(id.into(), Arc::new(key));
-        }
-    }
-}
-
-async fn store_access_key(vault: &Vault, account: AccountId, new: NewAccessKey) -> Result<AccessKey, Error> {
-    let key = AccessKey { id: new.id, secret: new.secret, principal: Principal::Root { account }, active: true };
-    let name = system_record(ACCESS_KEY, key.id.as_str().as_bytes());
-    let unchanged = match vault.get(&name).await? {
-        Some(record) => AccessKey::decode(key.id.clone(), &record.bytes)?.secret.ct_eq(key.secret.expose()),
-        None => false,
-    };
-    if !unchanged {
-        let changes = Changes { expected: Vec::new(), puts: vec![(name, key.encode()?)], deletes: Vec::new() };
+/// Sees to it that the installation's account has a record as others have: earlier versions knew no others.
+async fn keep_account(vault: &Vault, account: AccountId, now: Timestamp) -> Result<(), Error> {
+    let name = account_name(account);
+    if vault.get(&name).await?.is_none() {
+        let record = AccountRecord { label: "first".into(), created: now, enabled: true };
+        let changes =
+            Changes { expected: vec![(name.clone(), None)], puts: vec![(name, record.encode()?)], deletes: Vec::new() };
+        // Whoever was faster wrote the same.
         vault.commit(changes).await?;
     }
-    Ok(key)
+    Ok(())
 }
 
-fn system_record(kind: Kind, id: &[u8]) -> RecordName {
-    RecordName { kind, domain: Domain::SYSTEM, id: id.to_vec(), version: Vec::new() }
+async fn any_access_key(vault: &Vault) -> Result<bool, Error> {
+    Ok(!vault.view().await?.scan(ACCESS_KEY, None, None, None, 1).await?.is_empty())
+}
+
+async fn store_access_key(vault: &Vault, account: AccountId, new: NewAccessKey, now: Timestamp) -> Result<(), Error> {
+    let name = access_key_name(&new.id);
+    if let Some(record) = vault.get(&name).await?
+        && AccessKeyRecord::decode(&record.bytes)?.secret.ct_eq(new.secret.expose())
+    {
+        return Ok(());
+    }
+    let owner = Owner::Root;
+    let record = AccessKeyRecord { account, owner, secret: new.secret, active: true, created: Some(now) };
+    let changes = Changes { expected: Vec::new(), puts: vec![(name, record.encode()?)], deletes: Vec::new() };
+    vault.commit(changes).await?;
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! The one error type of this crate.
 
+use crate::policy::PolicyError;
+use crate::{AccountId, Denial};
+
 /// What can go wrong in identity and access.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,9 +31,149 @@ pub enum Error {
         /// Account asked for.
         configured: AccountId,
     },
+    /// The caller may not do this.
+    #[error("the caller has no permission for this operation")]
+    Denied(Denial),
+    /// A name is too short or too long.
+    #[error("{0:?} has a length that such names don't have")]
+    NameLength(Field),
+    /// A name has characters that such names don't have.
+    #[error("{0:?} has characters that such names don't have")]
+    NameChars(Field),
+    /// An argument is outside what the operation takes.
+    #[error("{field:?}: {why}")]
+    Invalid {
+        /// Which argument.
+        field: Field,
+        /// A clause on what it should be.
+        why: &'static str,
+    },
+    /// A document is no policy.
+    #[error("{field:?}: {problem}")]
+    Document {
+        /// Which argument.
+        field: Field,
+        /// What is wrong with it.
+        problem: PolicyError,
+    },
+    /// There is no such thing in the caller's account.
+    #[error("{0:?} does not exist")]
+    NotFound(Entity),
+    /// There is one of that name already.
+    #[error("{0:?} exists already")]
+    Exists(Entity),
+    /// It can't be deleted while it has, or is attached to, something.
+    #[error("it can't be deleted because of {0:?}")]
+    InUse(Conflict),
+    /// A quota is used up.
+    #[error("no more than {most} {what:?}")]
+    LimitExceeded {
+        /// Of what.
+        what: Entity,
+        /// How many there can be.
+        most: usize,
+    },
+    /// The root of an account can't do this.
+    #[error("{0}")]
+    NotForRoot(&'static str),
+    /// No such account in this installation.
+    #[error("there is no account {0} in this installation")]
+    NoAccount(AccountId),
+    /// The change is stored, but did not come into force in time.
+    #[error(transparent)]
+    NotInForce(#[from] yaoku_seal::NotInForce),
     /// Somebody else wrote the same identity at the same moment, several times over.
     #[error("the identities are being changed by another process; try again")]
     Contended,
 }
 
-use crate::AccountId;
+impl Error {
+    /// Whether trying again may help.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::NotInForce(_) | Self::Contended | Self::Vault(yaoku_seal::Error::Store(_)))
+    }
+}
+
+/// The argument that an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the parameter of that name")]
+pub enum Field {
+    UserName,
+    NewUserName,
+    DisplayName,
+    NewDisplayName,
+    Comments,
+    NewComments,
+    Email,
+    NewEmail,
+    MobilePhone,
+    NewMobilePhone,
+    GroupName,
+    NewGroupName,
+    RoleName,
+    Description,
+    NewDescription,
+    PolicyName,
+    PolicyDocument,
+    AssumeRolePolicyDocument,
+    NewAssumeRolePolicyDocument,
+    MaxSessionDuration,
+    NewMaxSessionDuration,
+    VersionId,
+    RoleArn,
+    RoleSessionName,
+    DurationSeconds,
+    Policy,
+}
+
+/// Something of an account that is there or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Entity {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A role.
+    Role,
+    /// A policy.
+    Policy,
+    /// A version of a policy.
+    PolicyVersion,
+    /// An AccessKey of a user.
+    AccessKey,
+    /// A user's being in a group.
+    Membership,
+    /// A policy's being attached to a user.
+    UserPolicy,
+    /// A policy's being attached to a group.
+    GroupPolicy,
+    /// A policy's being attached to a role.
+    RolePolicy,
+}
+
+/// Why something can't be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Conflict {
+    /// The user is in a group.
+    UserGroup,
+    /// The user has an AccessKey.
+    UserAccessKey,
+    /// The user has a policy attached.
+    UserPolicy,
+    /// The group has a user.
+    GroupUser,
+    /// The group has a policy attached.
+    GroupPolicy,
+    /// The role has a policy attached.
+    RolePolicy,
+    /// The policy is attached to a user.
+    PolicyUser,
+    /// The policy is attached to a group.
+    PolicyGroup,
+    /// The policy is attached to a role.
+    PolicyRole,
+    /// The policy has versions beside the default one.
+    PolicyVersion,
+    /// The version is the default one.
+    DefaultVersion,
+}

@@ -1,7 +1,10 @@
 //! What would be decided, and why: for operators who write policies, and for those who ask why they may not.
 
+use std::sync::Arc;
+
 use crate::policy::{Attached, ConditionKey, Context, Policies, Request, Value};
-use crate::{AccountId, Iam, Principal, Tagged};
+use crate::principal::{Identity, Session};
+use crate::{AccountId, Field, Iam, Name, Principal, Tagged};
 
 /// A question that is asked on somebody's behalf, without doing anything.
 pub struct Hypothesis<'a> {
@@ -22,13 +25,35 @@ pub struct Hypothesis<'a> {
 }
 
 impl Iam {
-    /// The principal of that name: `root` of the account, or the ARN of one of any account.
+    /// The principal of that name: `root`, `user/<name>` or `role/<name>` of the account, or the ARN of one of any account. A role
+    /// stands for its sessions that have no policy of their own.
     pub fn named(&self, name: &str, account: AccountId) -> Option<Principal> {
+        let (account, name) = match name.strip_prefix("acs:ram::") {
+            Some(rest) => {
+                let (account, name) = rest.split_once(':')?;
+                (AccountId::parse(account).ok()?, name)
+            }
+            None => (account, name),
+        };
         if name == "root" {
-            return Some(Principal::Root { account });
+            return Some(Principal::root(account));
         }
-        let account = name.strip_prefix("acs:ram::")?.strip_suffix(":root")?;
-        AccountId::parse(account).ok().map(|account| Principal::Root { account })
+        let tenant = self.tenant(account)?;
+        let directory = tenant.directory.read();
+        let identity = match name.split_once('/')? {
+            ("user", name) => {
+                let (id, _) = directory.users.find(&Name::parse(Field::UserName, name).ok()?)?;
+                Identity::User { id, subject: directory.user_subject(id)? }
+            }
+            ("role", name) => {
+                let (role_id, _) = directory.roles.find(&Name::parse(Field::RoleName, name).ok()?)?;
+                let role = directory.role_subject(role_id)?;
+                Identity::Session(Arc::new(Session { role_id, role, name: "explain".into(), policy: None, began: 0 }))
+            }
+            _ => return None,
+        };
+        drop(directory);
+        Some(Principal { tenant, status: Arc::default(), identity })
     }
 
     /// What would be decided, and why, in a sentence for operators.

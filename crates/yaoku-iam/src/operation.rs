@@ -1,8 +1,11 @@
-//! What every operation on identities has in common: who calls, and what is asked.
+//! What every operation on identities has in common: who calls, what is asked, and which permission it needs.
 
+use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
-use crate::{Environment, Error, Iam, Principal};
+use crate::tenant::Tenant;
+use crate::{Decision, Environment, Error, Iam, Name, Permission, Principal, Question, Resource};
 
 /// One thing that a caller can ask about identities.
 pub trait Operation: Sized + Send {
@@ -27,10 +30,14 @@ pub struct Call<'a> {
 /// What is known of an operation before it is called.
 #[derive(Debug, Clone, Copy)]
 pub struct OperationSpec {
-    /// Its name.
+    /// Its name, which is also the permission that it needs.
     pub name: &'static str,
     /// Whether it changes anything.
     pub access: Access,
+    /// The service that its permission belongs to, as policies name it.
+    pub service: &'static str,
+    /// What the permission is asked on; nothing for what anybody may do.
+    pub on: &'static [Scope],
 }
 
 /// Whether an operation changes anything.
@@ -40,4 +47,68 @@ pub enum Access {
     Read,
     /// Changes something.
     Write,
+}
+
+/// A kind of identity that permissions are asked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// `user/<name>`.
+    User,
+    /// `group/<name>`.
+    Group,
+    /// `role/<name>`.
+    Role,
+    /// `policy/<name>`.
+    Policy,
+}
+
+impl OperationSpec {
+    /// Of an operation of RAM that changes nothing.
+    pub(crate) const fn ram_read(name: &'static str, on: &'static [Scope]) -> Self {
+        Self { name, access: Access::Read, service: "ram", on }
+    }
+
+    /// Of an operation of RAM that changes something.
+    pub(crate) const fn ram_write(name: &'static str, on: &'static [Scope]) -> Self {
+        Self { name, access: Access::Write, service: "ram", on }
+    }
+}
+
+/// An identity that a permission is asked on; without a name, all of its kind.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a>(pub(crate) Scope, pub(crate) Option<&'a Name>);
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Scope::User => "user/",
+            Scope::Group => "group/",
+            Scope::Role => "role/",
+            Scope::Policy => "policy/",
+        })?;
+        f.write_str(self.1.map_or("*", Name::as_str))
+    }
+}
+
+impl Iam {
+    /// Checks that the caller may do `spec` on each of `targets` in its own account, which is the answer.
+    pub(crate) fn allow(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        targets: &[Target<'_>],
+    ) -> Result<Arc<Tenant>, Error> {
+        debug_assert!(targets.iter().map(|target| target.0).eq(spec.on.iter().copied()), "{}", spec.name);
+        let account = call.principal.account();
+        for target in targets {
+            // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
+            let resource = Resource { service: "ram", region: "", account, name: target, tags: None, policy: None };
+            let permission = Permission(spec.name);
+            let question = Question { permission, resource: &resource, environment: call.environment };
+            if let Decision::Denied(denial) = self.authorise(call.principal, &question) {
+                return Err(Error::Denied(denial));
+            }
+        }
+        self.tenant(account).ok_or(Error::NoAccount(account))
+    }
 }

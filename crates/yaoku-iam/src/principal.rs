@@ -1,37 +1,189 @@
-//! Who calls, what they ask for, and on what.
+//! Who calls, and what they ask for.
 
-use crate::AccountId;
-use crate::policy::Caller;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::access_key::Status;
+use crate::policy::{Attached, Caller};
 use crate::question::Standing;
+use crate::tenant::Tenant;
 use crate::text::with_text;
+use crate::{AccountId, RoleId, UserId};
 
-/// An identity that can be allowed or denied something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// The owner of an account: may do everything in it.
-    Root {
-        /// The account.
-        account: AccountId,
-    },
+/// An identity that can be allowed or denied something, as a credential has proven it.
+///
+/// It sees changes: once its AccessKey is disabled or its account, it may do nothing any more, and its policies are always
+/// those that are attached at present.
+#[derive(Clone)]
+pub struct Principal {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) identity: Identity,
+}
+
+#[derive(Clone)]
+pub(crate) enum Identity {
+    Root,
+    User { id: UserId, subject: Arc<Subject> },
+    Session(Arc<Session>),
+}
+
+/// A user or role as policies see it, as of the last change.
+pub(crate) struct Subject(ArcSwap<Known>);
+
+/// What is known of a user or role.
+pub(crate) struct Known {
+    pub(crate) name: Box<str>,
+    pub(crate) arn: Box<str>,
+    /// Nothing, when it is deleted.
+    pub(crate) policies: Box<[Arc<Attached>]>,
+}
+
+/// A role that somebody has assumed.
+pub(crate) struct Session {
+    pub(crate) role_id: RoleId,
+    pub(crate) role: Arc<Subject>,
+    pub(crate) name: Box<str>,
+    /// What the session was narrowed to.
+    pub(crate) policy: Option<Attached>,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) began: u64,
+}
+
+impl Subject {
+    pub(crate) fn new(known: Known) -> Self {
+        Self(ArcSwap::from_pointee(known))
+    }
+
+    pub(crate) fn load(&self) -> Guard<Arc<Known>> {
+        self.0.load()
+    }
+
+    pub(crate) fn replace(&self, known: Known) {
+        self.0.store(Arc::new(known));
+    }
+
+    /// Takes everything from whoever still holds it.
+    pub(crate) fn end(&self) {
+        let before = self.load();
+        self.replace(Known { name: before.name.clone(), arn: before.arn.clone(), policies: Box::default() });
+    }
 }
 
 impl Principal {
+    /// The root of an account that nobody can disable: for tests of what stands above.
+    pub fn root(account: AccountId) -> Self {
+        Self { tenant: Arc::new(Tenant::new(account)), status: Arc::default(), identity: Identity::Root }
+    }
+
     /// The account that the principal belongs to.
-    pub const fn account(&self) -> AccountId {
-        match self {
-            Self::Root { account } => *account,
+    pub fn account(&self) -> AccountId {
+        self.tenant.id
+    }
+
+    /// Whether what proved the principal still does.
+    pub(crate) fn is_live(&self) -> bool {
+        self.status.is_active() && self.tenant.is_enabled()
+    }
+
+    /// Whether it is the root of its account.
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self.identity, Identity::Root)
+    }
+
+    /// Shows the principal as policies see it at this moment. Neither allocates nor waits.
+    pub(crate) fn stand<T>(&self, show: impl FnOnce(&Standing<'_>) -> T) -> T {
+        let account = self.account();
+        match &self.identity {
+            Identity::Root => with_text(format_args!("acs:ram::{account}:root"), |arn| {
+                show(&Standing { caller: Caller { account, arn }, root: true, identity: &[], session: None })
+            }),
+            Identity::User { subject, .. } => {
+                let known = subject.load();
+                let caller = Caller { account, arn: &known.arn };
+                show(&Standing { caller, root: false, identity: &known.policies, session: None })
+            }
+            Identity::Session(session) => {
+                let known = session.role.load();
+                let caller = Caller { account, arn: &known.arn };
+                let session = session.policy.as_ref();
+                show(&Standing { caller, root: false, identity: &known.policies, session })
+            }
         }
     }
 
-    /// Shows the principal as policies see it.
-    pub(crate) fn stand<T>(&self, show: impl FnOnce(&Standing<'_>) -> T) -> T {
-        match self {
-            Self::Root { account } => with_text(format_args!("acs:ram::{account}:root"), |arn| {
-                let caller = Caller { account: *account, arn };
-                show(&Standing { caller, root: true, identity: &[], session: None })
-            }),
+    /// Who it is, for people and records.
+    pub fn describe(&self) -> Described {
+        let account = self.account();
+        match &self.identity {
+            Identity::Root => Described {
+                account,
+                kind: PrincipalKind::Root,
+                id: account.to_string(),
+                arn: format!("acs:ram::{account}:root"),
+                name: "root".into(),
+                session_began: None,
+            },
+            Identity::User { id, subject } => {
+                let known = subject.load();
+                Described {
+                    account,
+                    kind: PrincipalKind::User(*id),
+                    id: id.to_string(),
+                    arn: known.arn.to_string(),
+                    name: known.name.to_string(),
+                    session_began: None,
+                }
+            }
+            Identity::Session(session) => {
+                let (role, name) = (&session.role.load().name, &session.name);
+                Described {
+                    account,
+                    kind: PrincipalKind::Session(session.role_id),
+                    id: format!("{}:{name}", session.role_id),
+                    arn: format!("acs:ram::{account}:assumed-role/{role}/{name}"),
+                    name: format!("{role}:{name}"),
+                    session_began: Some(session.began),
+                }
+            }
         }
     }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Principal({})", self.describe().arn)
+    }
+}
+
+/// Who a principal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The account.
+    pub account: AccountId,
+    /// Its kind.
+    pub kind: PrincipalKind,
+    /// Of the root, its account's; of a session, the role's and the session's name.
+    pub id: String,
+    /// The name by which policies know it; of a session, its own.
+    pub arn: String,
+    /// `root`, the user's name, or those of role and session.
+    pub name: String,
+    /// When a session began, in milliseconds since 1970.
+    pub session_began: Option<u64>,
+}
+
+/// A kind of principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// The root of an account.
+    Root,
+    /// A user.
+    User(UserId),
+    /// A session of a role.
+    Session(RoleId),
 }
 
 /// The name of something that can be allowed: an operation of the domain, such as `Encrypt`.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::policy::{Attached, Caller, ConditionKey, Context, Policies, Reason, Request, Value, Verdict};
+use crate::policy::{Attached, Caller, ConditionKey, Context, Policies, Policy, Reason, Request, Said, Value, Verdict};
 use crate::text::with_text;
 use crate::{AccountId, Permission};
 
@@ -103,6 +103,40 @@ impl Question<'_> {
         })
     }
 
+    /// Asks the caller's own policies alone, for an action of STS, whosever the resource is.
+    pub(crate) fn answer_of_own(&self, standing: &Standing<'_>) -> Decision {
+        let Self { permission: Permission(permission), resource, environment } = *self;
+        let Resource { service, region, account, name, tags, .. } = *resource;
+        let context = Circumstances { environment, tags, principal: standing.caller.arn };
+        let Standing { root, identity, session, .. } = *standing;
+        let policies = Policies { root, identity, session, resource: None, foreign: false };
+        with_text(format_args!("sts:{permission}"), |action| {
+            with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
+                let request = Request { action, resource, caller: standing.caller, context: &context };
+                match policies.decide(&request) {
+                    Verdict::Allowed(_) => Decision::Allowed,
+                    Verdict::Denied(reason) => {
+                        let why = format!("{} may not {action} on {resource}: {reason}", standing.caller.arn);
+                        Decision::Denied(Denial { why: why.into(), may_know: false })
+                    }
+                }
+            })
+        })
+    }
+
+    /// Whether a trust policy lets the caller in.
+    pub(crate) fn is_trusted(&self, standing: &Standing<'_>, trust: &Policy) -> bool {
+        let Self { permission: Permission(permission), resource, environment } = *self;
+        let Resource { service, region, account, name, tags, .. } = *resource;
+        let context = Circumstances { environment, tags, principal: standing.caller.arn };
+        with_text(format_args!("sts:{permission}"), |action| {
+            with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
+                let request = Request { action, resource, caller: standing.caller, context: &context };
+                matches!(trust.say(&request), Said::Allow(_))
+            })
+        })
+    }
+
     /// Shows what was decided, and why.
     pub(crate) fn decide<T>(&self, standing: &Standing<'_>, show: impl FnOnce(Verdict<'_>) -> T) -> T {
         let Self { permission: Permission(permission), resource, environment } = *self;
@@ -154,7 +188,7 @@ impl Context for Circumstances<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Policy, PolicyKind};
+    use crate::policy::PolicyKind;
 
     const OWN: &str = "1000000000000001";
     const OTHER: &str = "1000000000000002";

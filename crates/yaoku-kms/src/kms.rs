@@ -5,15 +5,13 @@
 //! the operation answer. So what was acknowledged is in force, for every later call in this process, and a process that
 //! shares its store with others sees their changes by the same path.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
-use yaoku_seal::{Changes, Domain, Outcome, RecordName, Revision, Vault, VaultChange, View};
+use yaoku_seal::{
+    Changes, Domain, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, read_all,
+};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
 use crate::keyring::{Key, Keyring};
@@ -24,12 +22,10 @@ use crate::target::Target;
 use crate::workers::Workers;
 use crate::{Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
 
-/// Records read from the store at a time.
+/// Versions read from the store at a time.
 const PAGE: usize = 1000;
 /// How often a change is tried against others of the same key.
 pub(crate) const ATTEMPTS: usize = 32;
-/// How long a commit may take to come back from the store's feed.
-const APPLY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How much of everything an account may have.
 #[derive(Debug, Clone, Copy)]
@@ -89,16 +85,11 @@ pub struct Kms {
     pub(crate) keyring: Keyring,
     pub(crate) workers: Workers,
     pub(crate) state: RwLock<State>,
-    applied: watch::Sender<Revision>,
-    follower: OnceLock<AbortHandle>,
-    /// Whether the follower is up to date but for what is on its way: false while it reads the whole store again.
-    following: AtomicBool,
-    /// Dropped with the domain, which ends the follower.
-    _alive: watch::Sender<()>,
+    follower: Follower,
 }
 
-/// What the follower keeps.
-pub(crate) struct State {
+/// What is kept in memory of all accounts.
+pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) scrub: Option<Timestamp>,
 }
@@ -124,8 +115,6 @@ impl Kms {
         config: KmsConfig,
     ) -> Result<Arc<Self>, Error> {
         let (state, revision) = load(&vault).await?;
-        let alive = watch::Sender::new(());
-        let ended = alive.subscribe();
         let kms = Arc::new(Self {
             vault,
             iam,
@@ -134,13 +123,9 @@ impl Kms {
             config,
             workers: Workers::new(),
             state: RwLock::new(state),
-            applied: watch::Sender::new(revision),
-            follower: OnceLock::new(),
-            following: AtomicBool::new(true),
-            _alive: alive,
+            follower: Follower::new(revision),
         });
-        let follower = tokio::spawn(follow(Arc::downgrade(&kms), kms.vault.clone(), revision, ended));
-        kms.follower.get_or_init(|| follower.abort_handle());
+        Follower::start(&kms, kms.vault.clone());
         kms.postpone_deletions_after_restore().await?;
         Ok(kms)
     }
@@ -155,7 +140,7 @@ impl Kms {
     /// # Errors
     /// [`Error::Unavailable`] with the cause.
     pub async fn health(&self) -> Result<(), Error> {
-        if !self.is_followed() || !self.following.load(Ordering::Acquire) {
+        if !self.follower.is_current() {
             return Err(Error::Unavailable("the store's changes are not being followed at present".into()));
         }
         Ok(self.vault.health().await?)
@@ -163,7 +148,7 @@ impl Kms {
 
     /// Whether the follower lives. Without it no change comes into force.
     pub fn is_followed(&self) -> bool {
-        self.follower.get().is_some_and(|follower| !follower.is_finished())
+        self.follower.is_alive()
     }
 
     /// Finds the key that `reference` names, and checks that the caller may do `spec` on it in its state.
@@ -343,12 +328,29 @@ impl Kms {
 
     /// Waits until the follower has applied that revision.
     pub(crate) async fn in_force(&self, revision: Revision) -> Result<(), Error> {
-        let mut applied = self.applied.subscribe();
-        let in_force = applied.wait_for(|applied| *applied >= revision);
-        match tokio::time::timeout(APPLY_DEADLINE, in_force).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Error::Unavailable("the change is stored, but not in force yet".into())),
-        }
+        self.follower.in_force(revision).await.map_err(|error| Error::Unavailable(error.into()))
+    }
+}
+
+impl Mirror for Kms {
+    type State = State;
+    type Error = Error;
+
+    fn follower(&self) -> &Follower {
+        &self.follower
+    }
+
+    fn concerns(kind: Kind) -> bool {
+        matches!(kind, KEY | KEY_VERSION | ALIAS | SCRUB)
+    }
+
+    async fn read(vault: &Vault) -> Result<(State, Revision), Error> {
+        load(vault).await
+    }
+
+    fn replace(&self, state: State) {
+        *self.state.write() = state;
+        self.keyring.clear();
     }
 
     fn apply(&self, change: VaultChange) -> Result<(), Error> {
@@ -422,68 +424,16 @@ pub(crate) fn contended() -> Error {
     Error::Unavailable("the key is being changed by too many callers at once".into())
 }
 
-/// Applies every commit of the store, in order, for as long as the domain lives.
-///
-/// A feed that ends or lags is taken up again from a new reading of the whole store, so that what is in memory is never
-/// older than what was acknowledged.
-async fn follow(kms: Weak<Kms>, vault: Arc<Vault>, mut revision: Revision, mut ended: watch::Receiver<()>) {
-    'feed: loop {
-        let mut feed = match vault.watch(revision).await {
-            Ok(feed) => Some(feed),
-            Err(error) => {
-                tracing::warn!(%error, "the feed of the store can't be followed; reading the whole store again");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                None
-            }
-        };
-        while let Some(feed) = &mut feed {
-            let change = tokio::select! {
-                change = feed.next() => change,
-                _ = ended.changed() => return,
-            };
-            let Some(kms) = kms.upgrade() else { return };
-            let next = change.as_ref().map(|change| change.revision).unwrap_or(revision);
-            match change.map_err(Error::from).and_then(|change| kms.apply(change)) {
-                Ok(()) => {
-                    revision = next;
-                    kms.applied.send_replace(revision);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the feed of the store broke off; reading the whole store again");
-                    break;
-                }
-            }
-        }
-        loop {
-            let Some(kms) = kms.upgrade() else { return };
-            kms.following.store(false, Ordering::Release);
-            match load(&vault).await {
-                Ok((state, read)) => {
-                    *kms.state.write() = state;
-                    kms.keyring.clear();
-                    revision = read;
-                    kms.applied.send_replace(revision);
-                    kms.following.store(true, Ordering::Release);
-                    continue 'feed;
-                }
-                Err(error) => tracing::error!(%error, "the store can't be read; trying again"),
-            }
-            drop(kms);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-}
-
 /// Reads all that is kept in memory, and the revision at which it was so.
 async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
     let view = vault.view().await?;
-    let keys = read_all(&view, KEY, |name, record| {
+    let keys = read_all::<_, Error>(&view, KEY, |name, record| {
         let (account, id) = (account_of(name)?, key_id(name)?);
         let entry = KeyEntry::of(&KeyRecord::decode(&record.bytes)?);
         Ok(LoadedKey { account, id, revision: record.revision, entry })
     });
     let keys = keys.await?;
-    let aliases = read_all(&view, ALIAS, |name, record| {
+    let aliases = read_all::<_, Error>(&view, ALIAS, |name, record| {
         let alias = AliasName::from_stored(&name.id)?;
         Ok((account_of(name)?, alias, AliasRecord::decode(&record.bytes)?.key, record.revision))
     });
@@ -493,25 +443,6 @@ async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
         None => None,
     };
     Ok((State { catalogue, scrub }, view.revision()))
-}
-
-async fn read_all<T>(
-    view: &View,
-    kind: yaoku_seal::Kind,
-    read: impl Fn(&RecordName, &yaoku_seal::Record) -> Result<T, Error>,
-) -> Result<Vec<T>, Error> {
-    let mut all = Vec::new();
-    let mut after = None;
-    loop {
-        let page = view.scan(kind, None, None, after.as_ref(), PAGE).await?;
-        for (name, record) in &page {
-            all.push(read(name, record)?);
-        }
-        match page.into_iter().next_back() {
-            Some((last, _)) => after = Some(last),
-            None => return Ok(all),
-        }
-    }
 }
 
 fn account_of(name: &RecordName) -> Result<AccountId, Error> {

@@ -37,15 +37,15 @@ impl World {
         let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(AccountId::parse(OWNER).unwrap());
-        let opened = Iam::open(&vault, Bootstrap { account, root: None }).await.unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
-        let kms = Kms::open(vault, Arc::new(opened.iam), clock, KmsConfig::default()).await.unwrap();
+        let opened = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap();
+        let kms = Kms::open(vault, opened.iam, clock, KmsConfig::default()).await.unwrap();
         Self { kms, source: IpAddr::V4(Ipv4Addr::LOCALHOST), _dir: dir }
     }
 
     /// Calls as the root of an account.
     async fn call<O: Operation>(&self, account: &str, operation: O) -> Result<O::Output, Error> {
-        let principal = Principal::Root { account: AccountId::parse(account).unwrap() };
+        let principal = Principal::root(AccountId::parse(account).unwrap());
         let environment =
             Environment { time: 1_795_485_600_000, source: self.source, secure_transport: true, user_agent: None };
         let call =

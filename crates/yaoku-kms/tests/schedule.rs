@@ -53,7 +53,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
         let mut world = Self {
-            principal: Principal::Root { account: yaoku_iam::AccountId::parse("1234567890123456").unwrap() },
+            principal: Principal::root(yaoku_iam::AccountId::parse("1234567890123456").unwrap()),
             dir,
             store,
             clock,
@@ -69,8 +69,8 @@ impl World {
         let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(self.principal.account());
-        let opened = Iam::open(&vault, Bootstrap { account, root: None }).await.unwrap();
-        let kms = Kms::open(vault, Arc::new(opened.iam), self.clock.clone(), KmsConfig::default()).await.unwrap();
+        let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
+        let kms = Kms::open(vault, opened.iam, self.clock.clone(), KmsConfig::default()).await.unwrap();
         self.nodes.push(kms);
     }
 

@@ -107,12 +107,7 @@ impl Follower {
 ///
 /// A feed that ends or lags is taken up again from a new reading of the whole store, so that what is in memory is never
 /// older than what was acknowledged.
-async fn follow<M: Mirror>(
-    mirror: Weak<M>,
-    vault: Arc<Vault>,
-    mut revision: Revision,
-    mut ended: watch::Receiver<()>,
-) {
+async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Revision, mut ended: watch::Receiver<()>) {
     'feed: loop {
         let mut feed = match vault.watch_kinds(revision, M::concerns).await {
             Ok(feed) => Some(feed),

@@ -1,10 +1,12 @@
 //! Root of trust of yaoku: the seal holds the root key, the root key wraps domain keys, a domain key seals records.
 pub mod backup;
 pub mod error;
+pub mod follower;
 pub mod record;
 pub mod seal;
 pub mod vault;
 pub use error::Error;
+pub use follower::{Follower, Mirror, NotInForce, read_all};
 pub use record::{Changes, Domain, Kind, Record, RecordName};
 pub use vault::{Rotated, Vault, VaultChange, VaultWatch, View};
 pub use yaoku_store::{Outcome, Revision};

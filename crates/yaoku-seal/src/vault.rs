@@ -192,7 +192,16 @@ impl Vault {
     /// # Errors
     /// [`yaoku_store::Error::Compacted`] if that is too long ago.
     pub async fn watch(&self, from: Revision) -> Result<VaultWatch, Error> {
+        self.watch_kinds(from, |_| true).await
+    }
+
+    /// As [`Self::watch`], without the records of other kinds than those wanted; a change without any comes all the same.
+    ///
+    /// # Errors
+    /// As for [`Self::watch`].
+    pub async fn watch_kinds(&self, from: Revision, wanted: fn(Kind) -> bool) -> Result<VaultWatch, Error> {
         Ok(VaultWatch {
+            wanted,
             watch: self.store.watch(from).await?,
             store: self.store.clone(),
             domains: self.domains.clone(),
@@ -447,6 +456,7 @@ impl View {
 
 /// A feed of changes.
 pub struct VaultWatch {
+    wanted: fn(Kind) -> bool,
     watch: Box<dyn Watch>,
     store: Arc<dyn Store>,
     domains: Arc<Domains>,
@@ -464,7 +474,7 @@ impl VaultWatch {
         let unknown = || Error::Record("with an unknown name".into());
         for (key, value) in change.puts {
             let name = RecordName::of_row_key(&key).ok_or_else(unknown)?;
-            if name.kind == DOMAIN_KEY {
+            if name.kind == DOMAIN_KEY || !(self.wanted)(name.kind) {
                 continue;
             }
             let cipher = self.domains.get(&self.store, &self.root, name.domain).await?;
@@ -472,7 +482,10 @@ impl VaultWatch {
             opened.puts.push((name, bytes));
         }
         for key in change.deletes {
-            opened.deletes.push(RecordName::of_row_key(&key).ok_or_else(unknown)?);
+            let name = RecordName::of_row_key(&key).ok_or_else(unknown)?;
+            if (self.wanted)(name.kind) {
+                opened.deletes.push(name);
+            }
         }
         Ok(opened)
     }

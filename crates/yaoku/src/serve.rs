@@ -67,6 +67,8 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     scheduler: JoinHandle<std::convert::Infallible>,
+    bookkeeping: JoinHandle<std::convert::Infallible>,
+    iam: Arc<Iam>,
     control: ControlSocket,
     audit: Option<audit::Keeper>,
     kms: Weak<Kms>,
@@ -89,8 +91,12 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     // The names of store and seal, of whose content they make sure themselves.
     data_dir.sync()?;
     let chosen = settings.bootstrap.root.as_ref().map(|root| root.id.as_str().to_owned());
-    let Opened { iam, account, first_start, drawn } = Iam::open(&vault, settings.bootstrap).await?;
-    let iam = Arc::new(iam);
+    let Opened { iam, account, first_start, drawn } =
+        Iam::open(vault.clone(), clock.clone(), settings.bootstrap).await?;
+    let bookkeeping = tokio::spawn({
+        let iam = iam.clone();
+        async move { iam.run_bookkeeping().await }
+    });
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms).await?;
     control.attend_to(account, &kms);
     let audit = match settings.audit {
@@ -112,7 +118,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         accepted_hosts: settings.accepted_hosts,
     };
     let weak_kms = Arc::downgrade(&kms);
-    let service = Arc::new(Service::new(kms, iam, clock, metrics.clone(), trail, config));
+    let service = Arc::new(Service::new(kms, iam.clone(), clock, metrics.clone(), trail, config));
     let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
     let server = server.behind(settings.proxies);
     let (stop, stopped) = oneshot::channel();
@@ -123,7 +129,21 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let greeting =
         Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
     let vault = Arc::downgrade(&vault);
-    Ok(Running { address, greeting, tls, stop, serving, scheduler, control, audit, kms: weak_kms, vault, data_dir })
+    Ok(Running {
+        address,
+        greeting,
+        tls,
+        stop,
+        serving,
+        scheduler,
+        bookkeeping,
+        iam,
+        control,
+        audit,
+        kms: weak_kms,
+        vault,
+        data_dir,
+    })
 }
 
 impl Running {
@@ -150,13 +170,14 @@ impl Running {
     /// promised would hide it.
     pub async fn ended(&mut self) -> &'static str {
         let follower = async {
-            while self.kms.upgrade().is_none_or(|kms| kms.is_followed()) {
+            while self.kms.upgrade().is_none_or(|kms| kms.is_followed()) && self.iam.is_followed() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         };
         tokio::select! {
             _ = &mut self.serving => "serving",
             _ = &mut self.scheduler => "the scheduler",
+            _ = &mut self.bookkeeping => "the bookkeeping of AccessKeys",
             () = follower => "the follower of the store",
         }
     }
@@ -169,6 +190,12 @@ impl Running {
         }
         self.scheduler.abort();
         let _ = self.scheduler.await;
+        self.bookkeeping.abort();
+        let _ = self.bookkeeping.await;
+        if let Err(error) = self.iam.write_last_uses().await {
+            tracing::warn!(%error, "last uses of AccessKeys can't be written");
+        }
+        drop(self.iam);
         if let Some(audit) = self.audit {
             audit.close().await;
         }

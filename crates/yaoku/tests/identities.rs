@@ -1,16 +1,60 @@
-//! Identities over the wire: the APIs of RAM and STS beside that of KMS, at one endpoint.
+//! Identities over the wire: the APIs of RAM and STS beside that of KMS, at one endpoint, and what users and sessions may do.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
-use support::{ACCOUNT, STS, Server};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use support::{ACCOUNT, Client, KMS, RAM, STS, Server, files_below, log_of};
+
+struct World {
+    server: Server,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { server: Server::start(&dir.path().join("data")), dir }
+    }
+
+    fn ram(&self) -> Client {
+        self.server.client().at(RAM)
+    }
+
+    /// A user without permissions, as a client of KMS.
+    fn user(&self, name: &str) -> Client {
+        self.ram().call("CreateUser", &[("UserName", name)]).ok();
+        self.key_of(name)
+    }
+
+    fn key_of(&self, name: &str) -> Client {
+        let key = self.ram().call("CreateAccessKey", &[("UserName", name)]).ok();
+        Client {
+            access_key_id: key.text("AccessKey/AccessKeyId").to_owned(),
+            secret: key.text("AccessKey/AccessKeySecret").to_owned(),
+            ..self.server.client()
+        }
+    }
+
+    fn policy(&self, name: &str, document: &str) {
+        self.ram().call("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", document)]).ok();
+    }
+
+    fn attach(&self, user: &str, kind: &str, policy: &str) {
+        let params = [("UserName", user), ("PolicyType", kind), ("PolicyName", policy)];
+        self.ram().call("AttachPolicyToUser", &params).ok();
+    }
+}
+
+const ALL_OF_KMS: &str = r#"{"Version":"1","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
+const NO_DECRYPT: &str = r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}]}"#;
 
 #[test]
 fn an_action_is_found_in_the_api_of_its_version_only() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(&dir.path().join("data"));
-    let kms = server.client();
+    let world = World::new();
+    let kms = world.server.client();
     let caller = kms.at(STS).call("GetCallerIdentity", &[]).ok();
     assert_eq!(caller.text("AccountId"), ACCOUNT);
     assert_eq!(caller.text("Arn"), format!("acs:ram::{ACCOUNT}:root"));
@@ -18,5 +62,330 @@ fn an_action_is_found_in_the_api_of_its_version_only() {
     kms.call("GetCallerIdentity", &[]).fails(404, "InvalidAction.NotFound");
     kms.at(STS).call("ListKeys", &[]).fails(404, "InvalidAction.NotFound");
     kms.at(STS).call("AssumeRoleWithSAML", &[]).fails(400, "UnsupportedOperation");
+    kms.at(RAM).call("CreateLoginProfile", &[]).fails(400, "UnsupportedOperation");
     kms.at("2015-04-02").call("GetCallerIdentity", &[]).fails(400, "InvalidVersion");
+}
+
+#[test]
+fn a_user_may_do_what_its_policies_allow_and_not_what_one_denies() {
+    let world = World::new();
+    let root = world.server.client();
+    let (tagged, other) = (root.create_key(&[]), root.create_key(&[]));
+    root.call("TagResource", &[("KeyId", &tagged), ("Tags", r#"[{"TagKey":"team","TagValue":"shop"}]"#)]).ok();
+    let alice = world.user("alice");
+    let caller = alice.at(STS).call("GetCallerIdentity", &[]).ok();
+    assert_eq!(caller.text("Arn"), format!("acs:ram::{ACCOUNT}:user/alice"));
+    assert_eq!(caller.text("IdentityType"), "RAMUser");
+    let encrypt = |key: &str| alice.call("Encrypt", &[("KeyId", key), ("Plaintext", "aGVsbG8=")]);
+    encrypt(&tagged).fails(403, "Forbidden.NoPermission");
+    alice.at(RAM).call("ListUsers", &[]).fails(403, "NoPermission");
+
+    world.policy(
+        "encrypt-shop",
+        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*",
+            "Condition":{"StringEquals":{"kms:tag/team":"shop"}}}]}"#,
+    );
+    world.attach("alice", "Custom", "encrypt-shop");
+    let blob = encrypt(&tagged).ok().text("CiphertextBlob").to_owned();
+    encrypt(&other).fails(403, "Forbidden.NoPermission");
+    alice.call("Decrypt", &[("CiphertextBlob", &blob)]).fails(403, "Forbidden.NoPermission");
+
+    world.attach("alice", "System", "AliyunKMSFullAccess");
+    encrypt(&other).ok();
+    alice.call("Decrypt", &[("CiphertextBlob", &blob)]).ok();
+    world.policy("no-decrypt", NO_DECRYPT);
+    world.attach("alice", "Custom", "no-decrypt");
+    alice.call("Decrypt", &[("CiphertextBlob", &blob)]).fails(403, "Forbidden.NoPermission");
+    encrypt(&other).ok();
+
+    // A new default version of the policy is in force at once, as is its being detached.
+    let version = [("PolicyName", "no-decrypt"), ("PolicyDocument", ALL_OF_KMS), ("SetAsDefault", "true")];
+    let made = world.ram().call("CreatePolicyVersion", &version).ok();
+    assert_eq!(made.text("PolicyVersion/VersionId"), "v2");
+    alice.call("Decrypt", &[("CiphertextBlob", &blob)]).ok();
+    for (kind, policy) in [("Custom", "no-decrypt"), ("System", "AliyunKMSFullAccess"), ("Custom", "encrypt-shop")] {
+        let params = [("UserName", "alice"), ("PolicyType", kind), ("PolicyName", policy)];
+        world.ram().call("DetachPolicyFromUser", &params).ok();
+    }
+    encrypt(&tagged).fails(403, "Forbidden.NoPermission");
+}
+
+#[test]
+fn groups_give_their_policies_to_their_users_whatever_they_are_called() {
+    let world = World::new();
+    let (ram, bob) = (world.ram(), world.user("bob"));
+    ram.call("CreateGroup", &[("GroupName", "readers"), ("Comments", "those who look")]).ok();
+    let policy = [("PolicyType", "System"), ("PolicyName", "AliyunKMSReadOnlyAccess")];
+    ram.call("AttachPolicyToGroup", &[policy[0], policy[1], ("GroupName", "readers")]).ok();
+    bob.call("ListKeys", &[]).fails(403, "Forbidden.NoPermission");
+    ram.call("AddUserToGroup", &[("UserName", "bob"), ("GroupName", "readers")]).ok();
+    ram.call("AddUserToGroup", &[("UserName", "bob"), ("GroupName", "readers")])
+        .fails(409, "EntityAlreadyExists.User.Group");
+    bob.call("ListKeys", &[]).ok();
+    bob.call("CreateKey", &[]).fails(403, "Forbidden.NoPermission");
+    ram.call("UpdateGroup", &[("GroupName", "readers"), ("NewGroupName", "lookers")]).ok();
+    ram.call("UpdateUser", &[("UserName", "bob"), ("NewUserName", "robert")]).ok();
+    bob.call("ListKeys", &[]).ok();
+    assert!(bob.at(STS).call("GetCallerIdentity", &[]).ok().text("Arn").ends_with(":user/robert"));
+    let groups = ram.call("ListGroupsForUser", &[("UserName", "robert")]).ok();
+    assert_eq!(groups.text("Groups/Group/0/GroupName"), "lookers");
+    let users = ram.call("ListUsersForGroup", &[("GroupName", "lookers")]).ok();
+    assert_eq!(users.text("Users/User/0/UserName"), "robert");
+    ram.call("DeleteGroup", &[("GroupName", "lookers")]).fails(409, "DeleteConflict.Group.User");
+    ram.call("DeleteUser", &[("UserName", "robert")]).fails(409, "DeleteConflict.User.AccessKey");
+    ram.call("RemoveUserFromGroup", &[("UserName", "robert"), ("GroupName", "lookers")]).ok();
+    bob.call("ListKeys", &[]).fails(403, "Forbidden.NoPermission");
+    ram.call("DeleteGroup", &[("GroupName", "lookers")]).fails(409, "DeleteConflict.Group.Policy");
+    ram.call("DetachPolicyFromGroup", &[policy[0], policy[1], ("GroupName", "lookers")]).ok();
+    ram.call("DeleteGroup", &[("GroupName", "lookers")]).ok();
+    let key = [("UserName", "robert"), ("UserAccessKeyId", &*bob.access_key_id)];
+    ram.call("DeleteAccessKey", &key).ok();
+    bob.call("ListKeys", &[]).fails(404, "InvalidAccessKeyId.NotFound");
+    ram.call("DeleteUser", &[("UserName", "robert")]).ok();
+    ram.call("GetUser", &[("UserName", "robert")]).fails(404, "EntityNotExist.User");
+}
+
+#[test]
+fn an_access_key_that_was_disabled_proves_nothing_until_it_is_enabled() {
+    let world = World::new();
+    let (ram, carol) = (world.ram(), world.user("carol"));
+    let second = world.key_of("carol");
+    world.attach("carol", "System", "AliyunKMSReadOnlyAccess");
+    carol.call("ListKeys", &[]).ok();
+    let switch = |status| {
+        let params = [("UserName", "carol"), ("UserAccessKeyId", &*carol.access_key_id), ("Status", status)];
+        ram.call("UpdateAccessKey", &params).ok();
+    };
+    switch("Inactive");
+    carol.call("ListKeys", &[]).fails(403, "Forbidden.AccessKey");
+    second.call("ListKeys", &[]).ok();
+    switch("Active");
+    carol.call("ListKeys", &[]).ok();
+    let key = [("UserName", "carol"), ("UserAccessKeyId", &*carol.access_key_id)];
+    let used = ram.call("GetAccessKeyLastUsed", &key).ok();
+    assert!(used.text("AccessKeyLastUsed/LastUsedDate").ends_with('Z'));
+    let listed = ram.call("ListAccessKeys", &[("UserName", "carol")]).ok();
+    assert_eq!(listed.body["AccessKeys"]["AccessKey"].as_array().unwrap().len(), 2);
+    let foreign = [("UserName", "nobody"), key[1]];
+    ram.call("DeleteAccessKey", &foreign).fails(404, "EntityNotExist.User");
+}
+
+#[test]
+fn nothing_succeeds_after_an_access_key_was_said_to_be_disabled() {
+    let world = World::new();
+    let dave = world.user("dave");
+    world.attach("dave", "System", "AliyunKMSFullAccess");
+    let key = world.server.client().create_key(&[]);
+    let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*dave.access_key_id), ("Status", status)];
+    for _ in 0..5 {
+        let disabled = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..10_000 {
+                            let late = disabled.load(Ordering::SeqCst);
+                            let answer = dave.call("Encrypt", &[("KeyId", &key), ("Plaintext", "aGVsbG8=")]);
+                            assert!(!late || answer.code() == "Forbidden.AccessKey", "{answer:?}");
+                            if late {
+                                return;
+                            }
+                        }
+                    })
+                })
+                .collect();
+            world.ram().call("UpdateAccessKey", &params("Inactive")).ok();
+            disabled.store(true, Ordering::SeqCst);
+            calls.into_iter().for_each(|call| call.join().unwrap());
+        });
+        world.ram().call("UpdateAccessKey", &params("Active")).ok();
+    }
+}
+
+#[test]
+fn a_session_may_do_what_its_role_and_its_own_policy_allow_together() {
+    let world = World::new();
+    let (ram, erin) = (world.ram(), world.user("erin"));
+    let trust = format!(
+        r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":["acs:ram::{ACCOUNT}:user/erin"]}}}}]}}"#
+    );
+    ram.call("CreateRole", &[("RoleName", "keeper"), ("AssumeRolePolicyDocument", &trust)]).ok();
+    let policy = [("PolicyType", "System"), ("PolicyName", "AliyunKMSFullAccess"), ("RoleName", "keeper")];
+    ram.call("AttachPolicyToRole", &policy).ok();
+    let arn = format!("acs:ram::{ACCOUNT}:role/keeper");
+    let wanted = [("RoleArn", &*arn), ("RoleSessionName", "s1")];
+    erin.at(STS).call("AssumeRole", &wanted).fails(403, "NoPermission");
+    world.attach("erin", "System", "AliyunSTSAssumeRoleAccess");
+    let mallory = world.user("mallory");
+    world.attach("mallory", "System", "AliyunSTSAssumeRoleAccess");
+    mallory.at(STS).call("AssumeRole", &wanted).fails(403, "NoPermission");
+    ram.at(STS).call("AssumeRole", &wanted).fails(403, "NoPermission");
+    let long = [wanted[0], wanted[1], ("DurationSeconds", "3601")];
+    erin.at(STS).call("AssumeRole", &long).fails(400, "InvalidParameter.DurationSeconds");
+    let bad = [wanted[0], wanted[1], ("Policy", "{}")];
+    erin.at(STS).call("AssumeRole", &bad).fails(400, "InvalidParameter.PolicyGrammar");
+
+    let session = |policy: Option<&str>| {
+        let mut params = wanted.to_vec();
+        params.extend(policy.map(|policy| ("Policy", policy)));
+        let answer = erin.at(STS).call("AssumeRole", &params).ok();
+        assert!(answer.text("AssumedRoleUser/Arn").ends_with(":assumed-role/keeper/s1"));
+        Client {
+            access_key_id: answer.text("Credentials/AccessKeyId").to_owned(),
+            secret: answer.text("Credentials/AccessKeySecret").to_owned(),
+            security_token: Some(answer.text("Credentials/SecurityToken").to_owned()),
+            ..world.server.client()
+        }
+    };
+    let whole = session(None);
+    assert!(whole.access_key_id.starts_with("STS."));
+    let key = whole.create_key(&[]);
+    let caller = whole.at(STS).call("GetCallerIdentity", &[]).ok();
+    assert_eq!(caller.text("IdentityType"), "AssumedRoleUser");
+    let narrow = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*"}]}"#;
+    let narrowed = session(Some(narrow));
+    let encrypt = [("KeyId", &*key), ("Plaintext", "aGVsbG8=")];
+    let blob = narrowed.call("Encrypt", &encrypt).ok().text("CiphertextBlob").to_owned();
+    narrowed.call("Decrypt", &[("CiphertextBlob", &blob)]).fails(403, "Forbidden.NoPermission");
+    whole.call("Decrypt", &[("CiphertextBlob", &blob)]).ok();
+
+    let without = Client { security_token: None, ..whole.clone() };
+    without.call("ListKeys", &[]).fails(404, "InvalidAccessKeyId.NotFound");
+    let other = Client { security_token: narrowed.security_token.clone(), ..whole.clone() };
+    other.call("ListKeys", &[]).fails(403, "InvalidSecurityToken.MismatchWithAccessKey");
+    let broken = Client { security_token: Some("AAAA".into()), ..whole.clone() };
+    broken.call("ListKeys", &[]).fails(403, "InvalidSecurityToken.Malformed");
+    let erins = Client { security_token: whole.security_token.clone(), ..erin.clone() };
+    erins.call("ListKeys", &[]).fails(403, "InvalidSecurityToken.MismatchWithAccessKey");
+
+    ram.call("DetachPolicyFromRole", &policy).ok();
+    whole.call("Encrypt", &encrypt).fails(403, "Forbidden.NoPermission");
+    ram.call("DeleteRole", &[("RoleName", "keeper")]).ok();
+    whole.call("Encrypt", &encrypt).fails(403, "InvalidSecurityToken.Expired");
+}
+
+#[test]
+fn policies_keep_their_versions_and_go_only_when_nobody_has_them() {
+    let world = World::new();
+    let ram = world.ram();
+    let broken = [("PolicyName", "p"), ("PolicyDocument", r#"{"Version":"2"}"#)];
+    ram.call("CreatePolicy", &broken).fails(400, "MalformedPolicyDocument");
+    ram.call("CreatePolicy", &[("PolicyName", "a_b"), ("PolicyDocument", ALL_OF_KMS)])
+        .fails(400, "InvalidParameter.PolicyName.InvalidChars");
+    world.policy("p", ALL_OF_KMS);
+    ram.call("CreatePolicy", &[("PolicyName", "p"), ("PolicyDocument", ALL_OF_KMS)])
+        .fails(409, "EntityAlreadyExists.Policy");
+    let version = [("PolicyName", "p"), ("PolicyDocument", NO_DECRYPT)];
+    for _ in 0..4 {
+        ram.call("CreatePolicyVersion", &version).ok();
+    }
+    ram.call("CreatePolicyVersion", &version).fails(409, "LimitExceeded.Policy.Version");
+    let rotate = ("RotateStrategy", "DeleteOldestNonDefaultVersionWhenLimitExceeded");
+    let made = ram.call("CreatePolicyVersion", &[version[0], version[1], rotate]).ok();
+    assert_eq!(made.text("PolicyVersion/VersionId"), "v6");
+    let p = [("PolicyName", "p"), ("PolicyType", "Custom")];
+    let listed = ram.call("ListPolicyVersions", &p).ok();
+    let versions = listed.body["PolicyVersions"]["PolicyVersion"].as_array().unwrap().clone();
+    let ids: Vec<_> = versions.iter().map(|version| version["VersionId"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["v1", "v3", "v4", "v5", "v6"]);
+    ram.call("DeletePolicyVersion", &[p[0], ("VersionId", "v1")]).fails(409, "DeleteConflict.Policy.Version.Default");
+    ram.call("SetDefaultPolicyVersion", &[p[0], ("VersionId", "v6")]).ok();
+    ram.call("DeletePolicyVersion", &[p[0], ("VersionId", "v1")]).ok();
+    ram.call("SetDefaultPolicyVersion", &[p[0], ("VersionId", "v2")]).fails(404, "EntityNotExist.Policy.Version");
+    ram.call("DeletePolicy", &[p[0]]).fails(409, "DeleteConflict.Policy.Version");
+    world.user("frank");
+    world.attach("frank", "Custom", "p");
+    let about = ram.call("GetPolicy", &p).ok();
+    assert_eq!(about.body["Policy"]["AttachmentCount"], 1);
+    assert_eq!(about.text("DefaultPolicyVersion/PolicyDocument"), NO_DECRYPT);
+    let entities = ram.call("ListEntitiesForPolicy", &p).ok();
+    assert_eq!(entities.text("Users/User/0/UserName"), "frank");
+    ram.call("DeletePolicy", &[p[0], ("CascadingDelete", "true")]).fails(409, "DeleteConflict.Policy.User");
+    ram.call("DetachPolicyFromUser", &[p[0], p[1], ("UserName", "frank")]).ok();
+    ram.call("DeletePolicy", &[p[0], ("CascadingDelete", "true")]).ok();
+    ram.call("GetPolicy", &p).fails(404, "EntityNotExist.Policy");
+}
+
+#[test]
+fn listings_go_on_where_they_ended() {
+    let world = World::new();
+    let ram = world.ram();
+    for at in 0..25 {
+        ram.call("CreateUser", &[("UserName", &format!("user-{at:02}"))]).ok();
+    }
+    let (mut names, mut marker) = (Vec::new(), String::new());
+    loop {
+        let part = ram.call("ListUsers", &[("MaxItems", "10"), ("Marker", &marker)]).ok();
+        let users = part.body["Users"]["User"].as_array().unwrap();
+        names.extend(users.iter().map(|user| user["UserName"].as_str().unwrap().to_owned()));
+        if part.body["IsTruncated"] == false {
+            break;
+        }
+        marker = part.text("Marker").to_owned();
+    }
+    assert_eq!(names, (0..25).map(|at| format!("user-{at:02}")).collect::<Vec<_>>());
+    ram.call("ListUsers", &[("MaxItems", "0")]).fails(400, "InvalidParameter");
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_and_secrets_are_nowhere() {
+    let world = World::new();
+    let grace = world.user("grace");
+    world.attach("grace", "System", "AliyunKMSReadOnlyAccess");
+    let data = world.dir.path().join("data");
+    let World { server, dir } = world;
+    server.kill();
+    let server = Server::start(&data);
+    let grace = Client { address: server.address.clone(), ..grace };
+    grace.call("ListKeys", &[]).ok();
+    let ram = server.client().at(RAM);
+    let listed = ram.call("ListPoliciesForUser", &[("UserName", "grace")]).ok();
+    assert_eq!(listed.text("Policies/Policy/0/PolicyName"), "AliyunKMSReadOnlyAccess");
+    assert_eq!(server.terminate(), Some(0));
+    let mut files = files_below(dir.path());
+    files.push(log_of(&data));
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let found = bytes.windows(grace.secret.len()).any(|window| window == grace.secret.as_bytes());
+        assert!(!found, "the secret of an AccessKey stands in {}", file.display());
+    }
+}
+
+#[test]
+fn the_root_replaces_its_own_access_key() {
+    let world = World::new();
+    let ram = world.ram();
+    let made = ram.call("CreateAccessKey", &[]).ok();
+    let new = Client {
+        access_key_id: made.text("AccessKey/AccessKeyId").to_owned(),
+        secret: made.text("AccessKey/AccessKeySecret").to_owned(),
+        ..world.server.client()
+    };
+    let before = [("UserAccessKeyId", support::ACCESS_KEY_ID)];
+    new.at(RAM).call("UpdateAccessKey", &[before[0], ("Status", "Inactive")]).ok();
+    ram.call("ListUsers", &[]).fails(403, "Forbidden.AccessKey");
+    new.at(RAM).call("DeleteAccessKey", &before).ok();
+    ram.call("ListUsers", &[]).fails(404, "InvalidAccessKeyId.NotFound");
+    new.at(KMS).call("CreateKey", &[]).ok();
+}
+
+#[test]
+fn records_say_which_user_or_session_called() {
+    let world = World::new();
+    let heidi = world.user("heidi");
+    heidi.at(STS).call("GetCallerIdentity", &[]).ok();
+    let data = world.dir.path().join("data");
+    let World { server, dir: _dir } = world;
+    assert_eq!(server.terminate(), Some(0));
+    let records = files_below(&data.join("audit"))
+        .into_iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect::<Vec<_>>()
+        .concat();
+    let records = String::from_utf8_lossy(&records).into_owned();
+    let record = records.lines().find(|line| line.contains(r#""eventName":"GetCallerIdentity""#)).unwrap();
+    for part in [r#""type":"ram-user""#, r#""userName":"heidi""#, r#""serviceName":"Sts""#] {
+        assert!(record.contains(part), "no {part} in {record}");
+    }
+    assert!(records.contains(r#""serviceName":"Ram""#) && records.contains(r#""resourceType":"User""#));
 }

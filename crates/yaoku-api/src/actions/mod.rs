@@ -14,6 +14,7 @@ mod elements;
 mod exposure;
 mod kms;
 mod names;
+mod ram;
 mod sts;
 
 use std::future::Future;
@@ -52,7 +53,7 @@ pub struct Api {
 }
 
 /// All of them.
-pub const APIS: &[&Api] = &[&kms::API, &sts::API, &actiontrail::API];
+pub const APIS: &[&Api] = &[&kms::API, &ram::API, &sts::API, &actiontrail::API];
 
 impl Api {
     /// The API of that version.

@@ -127,6 +127,150 @@ codes! {
     /// The import token has run out.
     ExpiredImportToken = "ExpiredImportToken", 400;
 
+    // Identities (RAM).
+    /// Denied by policy, in the words of RAM and STS.
+    NoPermission = "NoPermission", 403;
+    /// A document is no policy.
+    MalformedPolicyDocument = "MalformedPolicyDocument", 400;
+    /// Neither `System` nor `Custom`.
+    InvalidParameterPolicyType = "InvalidParameter.PolicyType", 400;
+    /// Not of the form of a policy version's id.
+    InvalidParameterVersionIdFormat = "InvalidParameter.VersionId.Format", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterUserNameInvalidChars = "InvalidParameter.UserName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterUserNameLength = "InvalidParameter.UserName.Length", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterNewUserNameInvalidChars = "InvalidParameter.NewUserName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterNewUserNameLength = "InvalidParameter.NewUserName.Length", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterGroupNameInvalidChars = "InvalidParameter.GroupName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterGroupNameLength = "InvalidParameter.GroupName.Length", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterNewGroupNameInvalidChars = "InvalidParameter.NewGroupName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterNewGroupNameLength = "InvalidParameter.NewGroupName.Length", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterRoleNameInvalidChars = "InvalidParameter.RoleName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterRoleNameLength = "InvalidParameter.RoleName.Length", 400;
+    /// The name has characters that such names don't have.
+    InvalidParameterPolicyNameInvalidChars = "InvalidParameter.PolicyName.InvalidChars", 400;
+    /// The name is too short or too long.
+    InvalidParameterPolicyNameLength = "InvalidParameter.PolicyName.Length", 400;
+    /// The text is too long.
+    InvalidParameterDisplayNameLength = "InvalidParameter.DisplayName.Length", 400;
+    /// The text is too long.
+    InvalidParameterNewDisplayNameLength = "InvalidParameter.NewDisplayName.Length", 400;
+    /// The text is too long.
+    InvalidParameterCommentsLength = "InvalidParameter.Comments.Length", 400;
+    /// The text is too long.
+    InvalidParameterNewCommentsLength = "InvalidParameter.NewComments.Length", 400;
+    /// The text is too long.
+    InvalidParameterDescriptionLength = "InvalidParameter.Description.Length", 400;
+    /// The text is too long.
+    InvalidParameterNewDescriptionLength = "InvalidParameter.NewDescription.Length", 400;
+    /// The text has not the form that it should have.
+    InvalidParameterEmailFormat = "InvalidParameter.Email.Format", 400;
+    /// The text has not the form that it should have.
+    InvalidParameterNewEmailFormat = "InvalidParameter.NewEmail.Format", 400;
+    /// The text has not the form that it should have.
+    InvalidParameterMobilePhoneFormat = "InvalidParameter.MobilePhone.Format", 400;
+    /// The text has not the form that it should have.
+    InvalidParameterNewMobilePhoneFormat = "InvalidParameter.NewMobilePhone.Format", 400;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUser = "EntityNotExist.User", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserAccessKey = "EntityNotExist.User.AccessKey", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistGroup = "EntityNotExist.Group", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistRole = "EntityNotExist.Role", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistPolicy = "EntityNotExist.Policy", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistPolicyVersion = "EntityNotExist.Policy.Version", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserGroup = "EntityNotExist.User.Group", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserPolicy = "EntityNotExist.User.Policy", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistGroupPolicy = "EntityNotExist.Group.Policy", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistRolePolicy = "EntityNotExist.Role.Policy", 404;
+    /// There is one already.
+    EntityAlreadyExistsUser = "EntityAlreadyExists.User", 409;
+    /// There is one already.
+    EntityAlreadyExistsGroup = "EntityAlreadyExists.Group", 409;
+    /// There is one already.
+    EntityAlreadyExistsRole = "EntityAlreadyExists.Role", 409;
+    /// There is one already.
+    EntityAlreadyExistsPolicy = "EntityAlreadyExists.Policy", 409;
+    /// There is one already.
+    EntityAlreadyExistsUserGroup = "EntityAlreadyExists.User.Group", 409;
+    /// There is one already.
+    EntityAlreadyExistsUserPolicy = "EntityAlreadyExists.User.Policy", 409;
+    /// There is one already.
+    EntityAlreadyExistsGroupPolicy = "EntityAlreadyExists.Group.Policy", 409;
+    /// There is one already.
+    EntityAlreadyExistsRolePolicy = "EntityAlreadyExists.Role.Policy", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictUserGroup = "DeleteConflict.User.Group", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictUserAccessKey = "DeleteConflict.User.AccessKey", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictUserPolicy = "DeleteConflict.User.Policy", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictGroupUser = "DeleteConflict.Group.User", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictGroupPolicy = "DeleteConflict.Group.Policy", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictRolePolicy = "DeleteConflict.Role.Policy", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictPolicyUser = "DeleteConflict.Policy.User", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictPolicyGroup = "DeleteConflict.Policy.Group", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictPolicyRole = "DeleteConflict.Policy.Role", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictPolicyVersion = "DeleteConflict.Policy.Version", 409;
+    /// It can't be deleted while this is so.
+    DeleteConflictPolicyVersionDefault = "DeleteConflict.Policy.Version.Default", 409;
+    /// A quota is reached.
+    LimitExceededUser = "LimitExceeded.User", 409;
+    /// A quota is reached.
+    LimitExceededUserAccessKey = "LimitExceeded.User.AccessKey", 409;
+    /// A quota is reached.
+    LimitExceededGroup = "LimitExceeded.Group", 409;
+    /// A quota is reached.
+    LimitExceededRole = "LimitExceeded.Role", 409;
+    /// A quota is reached.
+    LimitExceededPolicy = "LimitExceeded.Policy", 409;
+    /// A quota is reached.
+    LimitExceededPolicyVersion = "LimitExceeded.Policy.Version", 409;
+    /// A quota is reached.
+    LimitExceededUserGroup = "LimitExceeded.User.Group", 409;
+    /// A quota is reached.
+    LimitExceededUserPolicy = "LimitExceeded.User.Policy", 409;
+    /// A quota is reached.
+    LimitExceededGroupPolicy = "LimitExceeded.Group.Policy", 409;
+    /// A quota is reached.
+    LimitExceededRolePolicy = "LimitExceeded.Role.Policy", 409;
+
+    // Sessions of roles (STS).
+    /// The parameter has a value that is not accepted.
+    InvalidParameterRoleArn = "InvalidParameter.RoleArn", 400;
+    /// The parameter has a value that is not accepted.
+    InvalidParameterRoleSessionName = "InvalidParameter.RoleSessionName", 400;
+    /// The parameter has a value that is not accepted.
+    InvalidParameterDurationSeconds = "InvalidParameter.DurationSeconds", 400;
+    /// The parameter has a value that is not accepted.
+    InvalidParameterPolicyGrammar = "InvalidParameter.PolicyGrammar", 400;
+    /// The parameter has a value that is not accepted.
+    InvalidParameterPolicySize = "InvalidParameter.PolicySize", 400;
+
     // Dry runs.
     /// The operation would have succeeded.
     DryRunOperationError = "DryRunOperationError", 412;
@@ -238,8 +382,8 @@ impl WireError {
     pub fn invalid_version() -> Self {
         Self::new(
             Code::InvalidVersion,
-            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20 (KMS) or \
-             2015-04-01 (STS).",
+            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20 \
+             (KMS), 2015-05-01 (RAM) or 2015-04-01 (STS).",
         )
     }
 

@@ -1,8 +1,113 @@
 //! Every operation on identities: one type each, in the module of its family.
 
+pub mod access_keys;
+pub mod attachments;
 pub mod caller;
+pub mod groups;
+pub mod members;
+pub mod policies;
+pub mod roles;
+pub mod sessions;
+pub mod users;
+pub mod versions;
 
-use crate::{Operation, OperationSpec};
+use crate::{Error, Field, Name, Operation, OperationSpec};
 
 /// What is known of every operation that there is.
-pub const REGISTRY: &[OperationSpec] = &[caller::GetCallerIdentity::SPEC];
+pub const REGISTRY: &[OperationSpec] = &[
+    users::CreateUser::SPEC,
+    users::GetUser::SPEC,
+    users::UpdateUser::SPEC,
+    users::ListUsers::SPEC,
+    users::DeleteUser::SPEC,
+    access_keys::CreateAccessKey::SPEC,
+    access_keys::ListAccessKeys::SPEC,
+    access_keys::UpdateAccessKey::SPEC,
+    access_keys::DeleteAccessKey::SPEC,
+    access_keys::GetAccessKeyLastUsed::SPEC,
+    groups::CreateGroup::SPEC,
+    groups::GetGroup::SPEC,
+    groups::UpdateGroup::SPEC,
+    groups::ListGroups::SPEC,
+    groups::DeleteGroup::SPEC,
+    members::AddUserToGroup::SPEC,
+    members::RemoveUserFromGroup::SPEC,
+    members::ListGroupsForUser::SPEC,
+    members::ListUsersForGroup::SPEC,
+    policies::CreatePolicy::SPEC,
+    policies::GetPolicy::SPEC,
+    policies::ListPolicies::SPEC,
+    policies::DeletePolicy::SPEC,
+    versions::CreatePolicyVersion::SPEC,
+    versions::GetPolicyVersion::SPEC,
+    versions::ListPolicyVersions::SPEC,
+    versions::SetDefaultPolicyVersion::SPEC,
+    versions::DeletePolicyVersion::SPEC,
+    attachments::AttachPolicy::<attachments::ToUser>::SPEC,
+    attachments::AttachPolicy::<attachments::ToGroup>::SPEC,
+    attachments::AttachPolicy::<attachments::ToRole>::SPEC,
+    attachments::DetachPolicy::<attachments::ToUser>::SPEC,
+    attachments::DetachPolicy::<attachments::ToGroup>::SPEC,
+    attachments::DetachPolicy::<attachments::ToRole>::SPEC,
+    attachments::ListPoliciesFor::<attachments::ToUser>::SPEC,
+    attachments::ListPoliciesFor::<attachments::ToGroup>::SPEC,
+    attachments::ListPoliciesFor::<attachments::ToRole>::SPEC,
+    attachments::ListEntitiesForPolicy::SPEC,
+    roles::CreateRole::SPEC,
+    roles::GetRole::SPEC,
+    roles::UpdateRole::SPEC,
+    roles::ListRoles::SPEC,
+    roles::DeleteRole::SPEC,
+    sessions::AssumeRole::SPEC,
+    caller::GetCallerIdentity::SPEC,
+];
+
+/// Where a listing goes on, and how much of it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// The last name of what was listed before.
+    pub after: Option<Name>,
+    /// At least 1.
+    pub most: usize,
+}
+
+/// A part of a listing, in the order of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<T> {
+    /// The items of this part.
+    pub items: Vec<T>,
+    /// Where the listing goes on, if it does.
+    pub next: Option<Name>,
+}
+
+impl Slice {
+    /// The part of `all`, which begins behind [`Self::after`].
+    pub(crate) fn of<T>(&self, mut all: impl Iterator<Item = (Name, T)>) -> Part<T> {
+        let (names, items): (Vec<_>, Vec<_>) = all.by_ref().take(self.most).unzip();
+        let next = all.next().and(names.into_iter().next_back());
+        Part { items, next }
+    }
+
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.after.as_ref().map(Name::as_str)
+    }
+}
+
+/// A text of at most `most` characters.
+pub(crate) fn bounded(field: Field, text: &str, most: usize) -> Result<(), Error> {
+    if text.chars().count() > most { Err(Error::NameLength(field)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_all_but_one_operation_ask_for_something() {
+        let names: BTreeSet<_> = REGISTRY.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), REGISTRY.len());
+        let open: Vec<_> = REGISTRY.iter().filter(|spec| spec.on.is_empty()).map(|spec| spec.name).collect();
+        assert_eq!(open, ["GetCallerIdentity"]);
+    }
+}

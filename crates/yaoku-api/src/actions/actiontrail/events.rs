@@ -36,7 +36,8 @@ pub(super) const ACTIONS: &[Action] = &[Action {
     run: |exchange| Box::pin(lookup_events(exchange)),
 }];
 
-const LOOKUP_EVENTS: OperationSpec = OperationSpec { name: "LookupEvents", access: Access::Read };
+const LOOKUP_EVENTS: OperationSpec =
+    OperationSpec { name: "LookupEvents", access: Access::Read, service: "actiontrail", on: &[] };
 
 impl Named for Direction {
     const NAMES: &'static [(Self, &'static str)] = &[(Self::Forward, "FORWARD"), (Self::Backward, "BACKWARD")];

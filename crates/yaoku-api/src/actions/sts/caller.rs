@@ -1,18 +1,14 @@
 //! GetCallerIdentity.
 
 use serde::Serialize;
-use yaoku_iam::operations::caller::{GetCallerIdentity, IdentityKind};
+use yaoku_iam::PrincipalKind;
+use yaoku_iam::operations::caller::GetCallerIdentity;
 
 use super::{Action, Exchange, Reply, perform};
 use crate::actions::identity_action as action;
-use crate::actions::names::Named;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[action!("GetCallerIdentity", GetCallerIdentity, get_caller_identity, [])];
-
-impl Named for IdentityKind {
-    const NAMES: &'static [(Self, &'static str)] = &[(Self::Account, "Account")];
-}
 
 async fn get_caller_identity(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
@@ -23,14 +19,16 @@ async fn get_caller_identity(exchange: &Exchange<'_>) -> Result<Reply, WireError
         identity_type: &'static str,
         principal_id: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        user_id: Option<&'a str>,
+        user_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role_id: Option<String>,
     }
-    let identity = perform(exchange, GetCallerIdentity).await?;
-    exchange.reply(&Content {
-        account_id: identity.account.as_str(),
-        arn: &identity.arn,
-        identity_type: identity.kind.name(),
-        principal_id: &identity.principal_id,
-        user_id: identity.user_id.as_deref(),
-    })
+    let caller = perform(exchange, GetCallerIdentity).await?;
+    let (identity_type, user_id, role_id) = match caller.kind {
+        PrincipalKind::Root => ("Account", Some(caller.account.to_string()), None),
+        PrincipalKind::User(id) => ("RAMUser", Some(id.to_string()), None),
+        PrincipalKind::Session(role) => ("AssumedRoleUser", None, Some(role.to_string())),
+    };
+    let (account_id, arn, principal_id) = (caller.account.as_str(), &*caller.arn, &*caller.id);
+    exchange.reply(&Content { account_id, arn, identity_type, principal_id, user_id, role_id })
 }

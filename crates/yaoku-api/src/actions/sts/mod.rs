@@ -1,10 +1,11 @@
 //! The security token service, Version 2015-04-01.
 
 mod caller;
-mod failure;
+mod session;
 
 use yaoku_iam::{Call, Operation};
 
+use super::ram::failure;
 use super::{Action, Api, Exchange, Reply, XmlRoot};
 use crate::wire::WireError;
 
@@ -12,14 +13,14 @@ use crate::wire::WireError;
 pub(super) const API: Api = Api {
     version: "2015-04-01",
     service: "Sts",
-    families: &[caller::ACTIONS],
-    unsupported: &["AssumeRole", "AssumeRoleWithOIDC", "AssumeRoleWithSAML"],
+    families: &[session::ACTIONS, caller::ACTIONS],
+    unsupported: &["AssumeRoleWithOIDC", "AssumeRoleWithSAML"],
     xml_root: XmlRoot::OfAction,
-    resources: &[],
+    resources: &[("RoleArn", "Role")],
     unrecorded: None,
 };
 
-/// Does an operation on identities, and says its errors in the words of STS.
+/// Does an operation on identities, and says its errors in the words of STS, which are RAM's.
 async fn perform<O: Operation>(exchange: &Exchange<'_>, operation: O) -> Result<O::Output, WireError> {
     let call = Call { principal: exchange.principal, environment: exchange.environment };
     operation.perform(exchange.iam, &call).await.map_err(|error| failure::of(error, exchange.request_id))

@@ -1,0 +1,52 @@
+//! Resource access management, Version 2015-05-01.
+
+mod access_keys;
+mod arguments;
+mod attachments;
+pub(super) mod failure;
+mod groups;
+mod members;
+mod policies;
+mod roles;
+mod unsupported;
+mod users;
+mod versions;
+
+use yaoku_iam::{Call, Operation};
+
+use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, optional, required};
+use crate::wire::WireError;
+
+/// The API.
+pub(super) const API: Api = Api {
+    version: "2015-05-01",
+    service: "Ram",
+    families: &[
+        users::ACTIONS,
+        access_keys::ACTIONS,
+        groups::ACTIONS,
+        members::ACTIONS,
+        policies::ACTIONS,
+        versions::ACTIONS,
+        attachments::ACTIONS,
+        roles::ACTIONS,
+    ],
+    unsupported: unsupported::UNSUPPORTED,
+    xml_root: XmlRoot::OfAction,
+    resources: &[
+        ("UserAccessKeyId", "AccessKey"),
+        ("UserName", "User"),
+        ("GroupName", "Group"),
+        ("RoleName", "Role"),
+        ("PolicyName", "Policy"),
+    ],
+    unrecorded: None,
+};
+
+impl Exchange<'_> {
+    /// Does an operation on identities, and says its errors in the words of RAM.
+    async fn manage<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
+        let call = Call { principal: self.principal, environment: self.environment };
+        operation.perform(self.iam, &call).await.map_err(|error| failure::of(error, self.request_id))
+    }
+}

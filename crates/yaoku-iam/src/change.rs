@@ -1,0 +1,120 @@
+//! How identities change: decided on what is in memory, committed if the store still has it so, and in force before the
+//! answer.
+
+use std::sync::Arc;
+
+use yaoku_crypto::{Random, Secret};
+use yaoku_seal::{Changes, Outcome, RecordName};
+
+use crate::access_key::AccessKeyRecord;
+use crate::directory::Directory;
+use crate::record::{
+    GroupRecord, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_name, group_name, head_name, policy_name,
+    role_name, user_name,
+};
+use crate::tenant::Tenant;
+use crate::{AccessKeyId, AccountId, Error, GroupId, Iam, Name, RoleId, Timestamp, UserId};
+
+/// How often a change is tried against those of other processes.
+const ATTEMPTS: usize = 32;
+/// The head of an account says nothing but that it was written; a first byte for what may come.
+const HEAD_CONTENT: &[u8] = &[1];
+
+/// What a change writes.
+pub(crate) struct Draft<'a> {
+    account: AccountId,
+    /// The moment of the change.
+    pub(crate) now: Timestamp,
+    pub(crate) random: &'a dyn Random,
+    puts: Vec<(RecordName, Secret)>,
+    deletes: Vec<RecordName>,
+}
+
+impl Draft<'_> {
+    pub(crate) fn put_user(&mut self, id: UserId, record: &UserRecord) -> Result<(), Error> {
+        self.put(user_name(self.account, id), record)
+    }
+
+    pub(crate) fn delete_user(&mut self, id: UserId) {
+        self.deletes.push(user_name(self.account, id));
+    }
+
+    pub(crate) fn put_group(&mut self, id: GroupId, record: &GroupRecord) -> Result<(), Error> {
+        self.put(group_name(self.account, id), record)
+    }
+
+    pub(crate) fn delete_group(&mut self, id: GroupId) {
+        self.deletes.push(group_name(self.account, id));
+    }
+
+    pub(crate) fn put_role(&mut self, id: RoleId, record: &RoleRecord) -> Result<(), Error> {
+        self.put(role_name(self.account, id), record)
+    }
+
+    pub(crate) fn delete_role(&mut self, id: RoleId) {
+        self.deletes.push(role_name(self.account, id));
+    }
+
+    pub(crate) fn put_policy(&mut self, name: &Name, record: &PolicyRecord) -> Result<(), Error> {
+        self.put(policy_name(self.account, name), record)
+    }
+
+    pub(crate) fn delete_policy(&mut self, name: &Name) {
+        self.deletes.push(policy_name(self.account, name));
+    }
+
+    pub(crate) fn put_access_key(&mut self, id: &AccessKeyId, record: &AccessKeyRecord) -> Result<(), Error> {
+        self.puts.push((access_key_name(id), record.encode()?));
+        Ok(())
+    }
+
+    pub(crate) fn delete_access_key(&mut self, id: &AccessKeyId) {
+        self.deletes.push(access_key_name(id));
+    }
+
+    fn put(&mut self, name: RecordName, record: &impl Stored) -> Result<(), Error> {
+        self.puts.push((name, record.encode()?));
+        Ok(())
+    }
+}
+
+impl Iam {
+    /// Decides on a change of an account's identities and makes it, again and again until no other comes between.
+    pub(crate) async fn change<T>(
+        &self,
+        tenant: &Arc<Tenant>,
+        decide: impl Fn(&Directory, &mut Draft<'_>) -> Result<T, Error> + Send + Sync,
+    ) -> Result<T, Error> {
+        let _one = tenant.changing.lock().await;
+        let head_name = head_name(tenant.id);
+        for _ in 0..ATTEMPTS {
+            let (draft, decided, head) = {
+                let directory = tenant.directory.read();
+                let now = self.clock.now();
+                let random = self.vault.random();
+                let mut draft = Draft { account: tenant.id, now, random, puts: Vec::new(), deletes: Vec::new() };
+                let decided = decide(&directory, &mut draft)?;
+                ((draft.puts, draft.deletes), decided, directory.head)
+            };
+            let (mut puts, deletes) = draft;
+            if puts.is_empty() && deletes.is_empty() {
+                return Ok(decided);
+            }
+            puts.push((head_name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
+            let changes = Changes { expected: vec![(head_name.clone(), head)], puts, deletes };
+            match self.vault.commit(changes).await? {
+                Outcome::Committed(revision) => {
+                    self.follower.in_force(revision).await?;
+                    return Ok(decided);
+                }
+                Outcome::Conflict { .. } => {
+                    // Another process changed something; it is on its way here.
+                    if let Some(head) = self.vault.get(&head_name).await? {
+                        self.follower.in_force(head.revision).await?;
+                    }
+                }
+            }
+        }
+        Err(Error::Contended)
+    }
+}

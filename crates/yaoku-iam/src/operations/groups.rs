@@ -1,0 +1,169 @@
+//! Groups of users.
+
+use std::collections::BTreeMap;
+
+use super::{Part, Slice, bounded};
+use crate::operation::Target;
+use crate::record::GroupRecord;
+use crate::{
+    Call, Conflict, Entity, Error, Field, GroupId, Iam, Name, Operation, OperationSpec, Scope, Timestamp, quota,
+};
+
+/// Makes a group, without users and policies.
+pub struct CreateGroup {
+    /// What it is called.
+    pub name: Name,
+    /// At most 128 characters.
+    pub comments: String,
+}
+
+/// Shows a group.
+pub struct GetGroup {
+    /// Which.
+    pub name: Name,
+}
+
+/// Changes what is known of a group; what is none stays.
+pub struct UpdateGroup {
+    /// Which.
+    pub name: Name,
+    /// Its new name.
+    pub new_name: Option<Name>,
+    /// At most 128 characters.
+    pub comments: Option<String>,
+}
+
+/// Lists groups.
+pub struct ListGroups {
+    /// Which.
+    pub slice: Slice,
+}
+
+/// Deletes a group without users and policies.
+pub struct DeleteGroup {
+    /// Which.
+    pub name: Name,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// What it is called.
+    pub name: Name,
+    /// What is known of it beside.
+    pub comments: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub updated: Timestamp,
+}
+
+impl Group {
+    fn of(id: GroupId, record: &GroupRecord) -> Self {
+        let GroupRecord { name, comments, created, updated, .. } = record.clone();
+        Self { id, name, comments, created, updated }
+    }
+}
+
+impl Operation for CreateGroup {
+    type Output = Group;
+    const SPEC: OperationSpec = OperationSpec::ram_write("CreateGroup", &[Scope::Group]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        bounded(Field::Comments, &self.comments, 128)?;
+        iam.change(&tenant, |directory, draft| {
+            if directory.groups.find(&self.name).is_some() {
+                return Err(Error::Exists(Entity::Group));
+            }
+            if directory.groups.len() >= quota::GROUPS {
+                return Err(Error::LimitExceeded { what: Entity::Group, most: quota::GROUPS });
+            }
+            let record = GroupRecord {
+                name: self.name.clone(),
+                comments: self.comments.clone(),
+                created: draft.now,
+                updated: draft.now,
+                policies: BTreeMap::new(),
+            };
+            let id = GroupId::generate(draft.random)?;
+            draft.put_group(id, &record)?;
+            Ok(Group::of(id, &record))
+        })
+        .await
+    }
+}
+
+impl Operation for GetGroup {
+    type Output = Group;
+    const SPEC: OperationSpec = OperationSpec::ram_read("GetGroup", &[Scope::Group]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        let directory = tenant.directory.read();
+        let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
+        Ok(Group::of(id, record))
+    }
+}
+
+impl Operation for UpdateGroup {
+    type Output = Group;
+    const SPEC: OperationSpec = OperationSpec::ram_write("UpdateGroup", &[Scope::Group]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
+        iam.change(&tenant, |directory, draft| {
+            let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
+            let mut record = record.clone();
+            if let Some(new) = self.new_name.as_ref().filter(|new| **new != self.name) {
+                if directory.groups.find(new).is_some() {
+                    return Err(Error::Exists(Entity::Group));
+                }
+                record.name = new.clone();
+            }
+            if let Some(comments) = &self.comments {
+                record.comments.clone_from(comments);
+            }
+            record.updated = draft.now;
+            draft.put_group(id, &record)?;
+            Ok(Group::of(id, &record))
+        })
+        .await
+    }
+}
+
+impl Operation for ListGroups {
+    type Output = Part<Group>;
+    const SPEC: OperationSpec = OperationSpec::ram_read("ListGroups", &[Scope::Group]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Group>, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, None)])?;
+        let directory = tenant.directory.read();
+        let groups = directory.groups.by_name_after(self.slice.after());
+        Ok(self.slice.of(groups.map(|(id, record)| (record.name.clone(), Group::of(id, record)))))
+    }
+}
+
+impl Operation for DeleteGroup {
+    type Output = ();
+    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteGroup", &[Scope::Group]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        iam.change(&tenant, |directory, draft| {
+            let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
+            if directory.users.iter().any(|(_, user)| user.groups.contains_key(&id)) {
+                return Err(Error::InUse(Conflict::GroupUser));
+            }
+            if !record.policies.is_empty() {
+                return Err(Error::InUse(Conflict::GroupPolicy));
+            }
+            draft.delete_group(id);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,286 @@
+//! Policies: those that every account has, and an account's own.
+
+use std::collections::BTreeMap;
+
+use super::{Part, Slice};
+use crate::directory::Directory;
+use crate::operation::Target;
+use crate::policy::{Policy, PolicyKind, SystemPolicy};
+use crate::record::{Attachments, PolicyName, PolicyRecord, PolicyVersionRecord};
+use crate::{Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Timestamp, quota};
+
+/// Makes a policy, with its first version.
+pub struct CreatePolicy {
+    /// What it is called; no policy that every account has may be called so.
+    pub name: Name,
+    /// At most 1024 characters.
+    pub description: String,
+    /// What it says.
+    pub document: String,
+}
+
+/// Shows a policy and its default version.
+pub struct GetPolicy {
+    /// Which.
+    pub name: PolicyName,
+}
+
+/// Lists policies.
+pub struct ListPolicies {
+    /// Only those that every account has, or only the account's own.
+    pub only: Option<PolicyType>,
+    /// Which.
+    pub slice: Slice,
+}
+
+/// Deletes a policy that is attached to nobody and has no other version than its default.
+pub struct DeletePolicy {
+    /// Which.
+    pub name: Name,
+    /// Whether other versions go with it.
+    pub with_versions: bool,
+}
+
+/// Whose a policy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyType {
+    /// Every account has it.
+    System,
+    /// An account's own.
+    Custom,
+}
+
+impl PolicyName {
+    /// Whose the policy is.
+    pub const fn kind(&self) -> PolicyType {
+        match self {
+            Self::System(_) => PolicyType::System,
+            Self::Custom(_) => PolicyType::Custom,
+        }
+    }
+
+    /// The policy of that type and name.
+    pub const fn new(kind: PolicyType, name: Name) -> Self {
+        match kind {
+            PolicyType::System => Self::System(name),
+            PolicyType::Custom => Self::Custom(name),
+        }
+    }
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyAbout {
+    /// What it is called.
+    pub name: PolicyName,
+    /// What it is for.
+    pub description: String,
+    /// The version that counts.
+    pub default_version: VersionId,
+    /// How many users, groups and roles of the account it is attached to.
+    pub attachments: usize,
+    /// When it was made; none of those that every account has.
+    pub created: Option<Timestamp>,
+    /// When it was changed last.
+    pub updated: Option<Timestamp>,
+}
+
+/// Number of a version of a policy, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(pub(crate) u32);
+
+impl VersionId {
+    /// Reads `v` and a number without leading zeros.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('v')?;
+        let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse().ok()).flatten().map(Self)
+    }
+}
+
+impl std::fmt::Display for VersionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+/// A version of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// Its number.
+    pub id: VersionId,
+    /// Whether it is the one that counts.
+    pub is_default: bool,
+    /// What it says.
+    pub document: String,
+    /// When it was made; none of those that every account has.
+    pub created: Option<Timestamp>,
+}
+
+impl PolicyVersion {
+    pub(super) fn of(number: u32, record: &PolicyVersionRecord, policy: &PolicyRecord) -> Self {
+        Self {
+            id: VersionId(number),
+            is_default: policy.default == number,
+            document: record.document.clone(),
+            created: Some(record.created),
+        }
+    }
+
+    pub(super) fn of_system(policy: &SystemPolicy) -> Self {
+        Self { id: VersionId(1), is_default: true, document: policy.document.into(), created: None }
+    }
+}
+
+impl PolicyAbout {
+    pub(crate) fn of(name: &PolicyName, directory: &Directory, attachments: usize) -> Option<Self> {
+        let name = name.clone();
+        match &name {
+            PolicyName::System(short) => {
+                let system = SystemPolicy::find(short.as_str())?;
+                let (description, default_version) = (system.description.into(), VersionId(1));
+                Some(Self { name, description, default_version, attachments, created: None, updated: None })
+            }
+            PolicyName::Custom(short) => {
+                let record = directory.policies.get(short)?;
+                Some(Self {
+                    description: record.description.clone(),
+                    default_version: VersionId(record.default),
+                    attachments,
+                    created: Some(record.created),
+                    updated: Some(record.updated),
+                    name,
+                })
+            }
+        }
+    }
+}
+
+/// Checks a document of a policy that is to be attached to identities.
+pub(super) fn check_document(document: &str) -> Result<(), Error> {
+    let read = Policy::parse(document, PolicyKind::Identity);
+    read.map(drop).map_err(|problem| Error::Document { field: Field::PolicyDocument, problem })
+}
+
+impl Operation for CreatePolicy {
+    type Output = PolicyAbout;
+    const SPEC: OperationSpec = OperationSpec::ram_write("CreatePolicy", &[Scope::Policy]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        super::bounded(Field::Description, &self.description, 1024)?;
+        check_document(&self.document)?;
+        iam.change(&tenant, |directory, draft| {
+            if directory.policies.contains_key(&self.name) || SystemPolicy::find(self.name.as_str()).is_some() {
+                return Err(Error::Exists(Entity::Policy));
+            }
+            if directory.policies.len() >= quota::POLICIES {
+                return Err(Error::LimitExceeded { what: Entity::Policy, most: quota::POLICIES });
+            }
+            let version = PolicyVersionRecord { created: draft.now, document: self.document.clone() };
+            let record = PolicyRecord {
+                description: self.description.clone(),
+                created: draft.now,
+                updated: draft.now,
+                default: 1,
+                newest: 1,
+                versions: BTreeMap::from([(1, version)]),
+            };
+            draft.put_policy(&self.name, &record)?;
+            Ok(PolicyAbout {
+                name: PolicyName::Custom(self.name.clone()),
+                description: record.description,
+                default_version: VersionId(1),
+                attachments: 0,
+                created: Some(draft.now),
+                updated: Some(draft.now),
+            })
+        })
+        .await
+    }
+}
+
+impl Operation for GetPolicy {
+    type Output = (PolicyAbout, PolicyVersion);
+    const SPEC: OperationSpec = OperationSpec::ram_read("GetPolicy", &[Scope::Policy]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(PolicyAbout, PolicyVersion), Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(self.name.name()))])?;
+        let directory = tenant.directory.read();
+        let attachments = directory.attachment_counts().get(&self.name).copied().unwrap_or(0);
+        let not_found = || Error::NotFound(Entity::Policy);
+        let about = PolicyAbout::of(&self.name, &directory, attachments).ok_or_else(not_found)?;
+        let version = match &self.name {
+            PolicyName::System(name) => SystemPolicy::find(name.as_str()).map(PolicyVersion::of_system),
+            PolicyName::Custom(name) => directory.policies.get(name).and_then(|policy| {
+                Some(PolicyVersion::of(policy.default, policy.versions.get(&policy.default)?, policy))
+            }),
+        };
+        Ok((about, version.ok_or_else(not_found)?))
+    }
+}
+
+impl Operation for ListPolicies {
+    type Output = Part<PolicyAbout>;
+    const SPEC: OperationSpec = OperationSpec::ram_read("ListPolicies", &[Scope::Policy]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<PolicyAbout>, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, None)])?;
+        let directory = tenant.directory.read();
+        let counts = directory.attachment_counts();
+        let system = SystemPolicy::all().iter().map(|policy| PolicyName::System(Name::from_stored(policy.name)));
+        let custom = directory.policies.keys().cloned().map(PolicyName::Custom);
+        let wanted = |name: &PolicyName| self.only.is_none_or(|only| name.kind() == only);
+        let behind = |name: &PolicyName| self.slice.after().is_none_or(|after| name.name().as_str() > after);
+        let mut names: Vec<_> = system.chain(custom).filter(|name| wanted(name) && behind(name)).collect();
+        // No policy of an account's own is called as one of those that every account has.
+        names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        let about = |name: PolicyName| {
+            let count = counts.get(&name).copied().unwrap_or(0);
+            Some((name.name().clone(), PolicyAbout::of(&name, &directory, count)?))
+        };
+        Ok(self.slice.of(names.into_iter().filter_map(about)))
+    }
+}
+
+impl Operation for DeletePolicy {
+    type Output = ();
+    const SPEC: OperationSpec = OperationSpec::ram_write("DeletePolicy", &[Scope::Policy]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let name = PolicyName::Custom(self.name.clone());
+        iam.change(&tenant, |directory, draft| {
+            let record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?;
+            let attached = |policies: &Attachments| policies.contains_key(&name);
+            if directory.users.iter().any(|(_, user)| attached(&user.policies)) {
+                return Err(Error::InUse(Conflict::PolicyUser));
+            }
+            if directory.groups.iter().any(|(_, group)| attached(&group.policies)) {
+                return Err(Error::InUse(Conflict::PolicyGroup));
+            }
+            if directory.roles.iter().any(|(_, role)| attached(&role.policies)) {
+                return Err(Error::InUse(Conflict::PolicyRole));
+            }
+            if record.versions.len() > 1 && !self.with_versions {
+                return Err(Error::InUse(Conflict::PolicyVersion));
+            }
+            draft.delete_policy(&self.name);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_ids_have_one_form() {
+        assert_eq!(VersionId::parse("v12").unwrap().to_string(), "v12");
+        for text in ["", "v", "12", "v0", "v01", "v-1", "v+1", "v99999999999", "V1"] {
+            assert!(VersionId::parse(text).is_none(), "{text}");
+        }
+    }
+}

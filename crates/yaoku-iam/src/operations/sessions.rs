@@ -1,0 +1,130 @@
+//! Sessions of roles.
+
+use super::roles::{MIN_SESSION, ORDINARY_SESSION};
+use crate::operation::Target;
+use crate::policy::{Policy, PolicyKind};
+use crate::session::NewSession;
+use crate::{
+    Access, AccountId, Call, Decision, Denial, Entity, Error, Field, Iam, Name, NewAccessKey, Operation, OperationSpec,
+    Permission, Question, Resource, RoleId, Scope, Timestamp,
+};
+
+/// Gives the caller a session of a role, if the role trusts it and its own policies let it.
+pub struct AssumeRole {
+    /// The account of the role.
+    pub account: AccountId,
+    /// The role.
+    pub role: Name,
+    /// What the session is called: 2 to 64 letters, digits, `.`, `@`, `-` and `_`.
+    pub session_name: String,
+    /// How long the session is to be, in seconds; an hour unless it is said.
+    pub duration: Option<u32>,
+    /// What the session is narrowed to: a policy.
+    pub policy: Option<String>,
+}
+
+/// A session that began.
+pub struct AssumedRole {
+    /// The role.
+    pub role: RoleId,
+    /// The name of the session.
+    pub arn: String,
+    /// The session's AccessKey.
+    pub key: NewAccessKey,
+    /// What goes with the AccessKey.
+    pub token: String,
+    /// When the session ends.
+    pub expires: Timestamp,
+}
+
+/// The account and the role that an ARN of the form `acs:ram::<account>:role/<name>` names.
+pub fn role_of_arn(arn: &str) -> Option<(AccountId, Name)> {
+    let (account, role) = arn.strip_prefix("acs:ram::")?.split_once(":role/")?;
+    Some((AccountId::parse(account).ok()?, Name::parse(Field::RoleName, role).ok()?))
+}
+
+fn check_session_name(name: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte);
+    match (2..=64).contains(&name.len()) && name.bytes().all(plain) {
+        true => Ok(()),
+        false => {
+            let why = "it must be 2 to 64 letters, digits, dots, at signs, hyphens and underscores";
+            Err(Error::Invalid { field: Field::RoleSessionName, why })
+        }
+    }
+}
+
+fn check_policy(document: &str) -> Result<(), Error> {
+    if document.len() > PolicyKind::Session.max_bytes() {
+        return Err(Error::NameLength(Field::Policy));
+    }
+    let read = Policy::parse(document, PolicyKind::Session);
+    read.map(drop).map_err(|problem| Error::Document { field: Field::Policy, problem })
+}
+
+impl Operation for AssumeRole {
+    type Output = AssumedRole;
+    const SPEC: OperationSpec =
+        OperationSpec { name: "AssumeRole", access: Access::Write, service: "sts", on: &[Scope::Role] };
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<AssumedRole, Error> {
+        if call.principal.is_root() {
+            return Err(Error::NotForRoot("The root of an account can't assume roles; use a user of it"));
+        }
+        check_session_name(&self.session_name)?;
+        self.policy.as_deref().map(check_policy).transpose()?;
+        let own = call.principal.account() == self.account;
+        let found = iam.tenant(self.account).and_then(|tenant| {
+            let directory = tenant.directory.read();
+            let (id, record) = directory.roles.find(&self.role)?;
+            Some((id, record.clone()))
+        });
+        let trust = found.as_ref().map(|(_, record)| Policy::parse(&record.trust, PolicyKind::Trust));
+        let trust = trust.transpose().map_err(|_| Error::Record("a role's trust policy"))?;
+        let target = Target(Scope::Role, Some(&self.role));
+        let account = self.account;
+        // What the caller's own policies say comes first: of another account's roles, nothing else may be learnt.
+        let resource = Resource { service: "ram", region: "", account, name: &target, tags: None, policy: None };
+        let question =
+            Question { permission: Permission("AssumeRole"), resource: &resource, environment: call.environment };
+        if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
+            return Err(Error::Denied(denial));
+        }
+        let trusted =
+            trust.as_ref().is_some_and(|trust| call.principal.stand(|standing| question.is_trusted(standing, trust)));
+        if found.is_none() && own {
+            return Err(Error::NotFound(Entity::Role));
+        }
+        let Some((id, record)) = found.filter(|_| trusted) else {
+            let why = format!("{:?} is not trusted by acs:ram::{account}:{target}, if there is one", call.principal);
+            return Err(Error::Denied(Denial { why: why.into(), may_know: own }));
+        };
+        let duration = self.duration.unwrap_or(ORDINARY_SESSION);
+        if !(MIN_SESSION..=record.max_session).contains(&duration) {
+            let why = "it must be 900 seconds at least, and at most the role's MaxSessionDuration";
+            return Err(Error::Invalid { field: Field::DurationSeconds, why });
+        }
+        let began = iam.clock.now();
+        let expires = began.plus_seconds(duration.into());
+        let name = self.session_name.as_str();
+        let session = NewSession { account, role: id, name, began, expires, policy: self.policy.as_deref() };
+        let (key, token) = iam.begin_session(&session).await?;
+        let arn = format!("acs:ram::{account}:assumed-role/{}/{name}", record.name);
+        Ok(AssumedRole { role: id, arn, key, token, expires })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_of_roles_are_taken_apart() {
+        let (account, role) = role_of_arn("acs:ram::1234567890123456:role/ops").unwrap();
+        assert_eq!((account.as_str(), role.as_str()), ("1234567890123456", "ops"));
+        for arn in ["", "acs:ram::1:role/ops", "acs:ram::1234567890123456:user/ops", "acs:ram::1234567890123456:role/"]
+        {
+            assert!(role_of_arn(arn).is_none(), "{arn}");
+        }
+    }
+}

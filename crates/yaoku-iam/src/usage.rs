@@ -1,0 +1,47 @@
+//! When AccessKeys were last used: kept in memory, and written from time to time.
+
+use std::time::Duration;
+
+use yaoku_seal::{Changes, RecordName};
+
+use crate::record::{LAST_USED, Stored, system};
+use crate::{Error, Iam, Timestamp};
+
+/// How often last uses are written.
+const PERIOD: Duration = Duration::from_secs(300);
+/// Last uses written in one commit.
+const AT_ONCE: usize = 1000;
+
+impl Iam {
+    /// Writes last uses again and again.
+    pub async fn run_bookkeeping(&self) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            if let Err(error) = self.write_last_uses().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "last uses of AccessKeys can't be written");
+            }
+        }
+    }
+
+    /// Writes the last uses that are newer than what was written.
+    ///
+    /// # Errors
+    /// When the store can't be written; what is not written is tried again the next time.
+    pub async fn write_last_uses(&self) -> Result<(), Error> {
+        let newer: Vec<_> = {
+            let written = self.written_uses.lock();
+            let is_newer = |(id, used): &(_, Timestamp)| written.get(id).is_none_or(|before| before < used);
+            self.last_uses().into_iter().filter(is_newer).collect()
+        };
+        for some in newer.chunks(AT_ONCE) {
+            let mut puts = Vec::new();
+            for (id, used) in some {
+                let name: RecordName = system(LAST_USED, id.as_str().as_bytes());
+                puts.push((name, used.encode()?));
+            }
+            self.vault.commit(Changes { puts, ..Changes::default() }).await?;
+            self.written_uses.lock().extend(some.iter().cloned());
+        }
+        Ok(())
+    }
+}
