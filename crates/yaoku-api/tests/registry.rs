@@ -61,7 +61,7 @@ fn actions_are_found_by_their_exact_names() {
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
 }
 
-/// `data/identity_actions.json` lists the names of all fields of `alibabacloud_sts20150401` 1.2.0 and
+/// `data/identity_actions.json` lists the names and types of all fields of `alibabacloud_sts20150401` 1.2.0 and
 /// `alibabacloud_ram20150501` 1.3.0.
 #[test]
 fn actions_on_identities_are_those_of_the_sdks_with_their_parameters() {

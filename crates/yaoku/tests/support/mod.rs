@@ -183,6 +183,7 @@ pub struct Client {
 pub const KMS: &str = "2016-01-20";
 pub const RAM: &str = "2015-05-01";
 pub const STS: &str = "2015-04-01";
+pub const ACTIONTRAIL: &str = "2020-07-06";
 
 static NONCES: AtomicU64 = AtomicU64::new(0);
 

@@ -57,6 +57,7 @@ struct RoleReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     assume_role_policy_document: Option<String>,
     max_session_duration: u32,
+    allow_console_login: bool,
     create_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_date: Option<String>,
@@ -71,6 +72,8 @@ impl RoleReply {
             description: role.description,
             assume_role_policy_document: Some(role.trust),
             max_session_duration: role.max_session,
+            // There is no console here.
+            allow_console_login: false,
             create_date: time(Some(role.created)),
             update_date: Some(time(Some(role.updated))),
         }
