@@ -88,18 +88,24 @@ impl Iam {
         let _one = tenant.changing.lock().await;
         let head_name = head_name(tenant.id);
         for _ in 0..ATTEMPTS {
-            let (draft, decided, head) = {
+            let (decided, mut puts, deletes, head) = {
                 let directory = tenant.directory.read();
-                let now = self.clock.now();
-                let random = self.vault.random();
+                let (now, random) = (self.clock.now(), self.vault.random());
                 let mut draft = Draft { account: tenant.id, now, random, puts: Vec::new(), deletes: Vec::new() };
-                let decided = decide(&directory, &mut draft)?;
-                ((draft.puts, draft.deletes), decided, directory.head)
+                (decide(&directory, &mut draft), draft.puts, draft.deletes, directory.head)
             };
-            let (mut puts, deletes) = draft;
-            if puts.is_empty() && deletes.is_empty() {
-                return Ok(decided);
-            }
+            let decided = match decided {
+                Ok(decided) if !puts.is_empty() || !deletes.is_empty() => decided,
+                nothing_to_commit => {
+                    // No commit will tell whether another process has changed what this was decided on.
+                    let stored = self.vault.get(&head_name).await?.map(|head| head.revision);
+                    match stored.filter(|stored| Some(*stored) != head) {
+                        Some(stored) => self.follower.in_force(stored).await?,
+                        None => return nothing_to_commit,
+                    }
+                    continue;
+                }
+            };
             puts.push((head_name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
             let changes = Changes { expected: vec![(head_name.clone(), head)], puts, deletes };
             match self.vault.commit(changes).await? {
