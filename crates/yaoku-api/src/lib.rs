@@ -8,6 +8,7 @@ mod audit;
 pub mod http;
 pub mod metrics;
 pub mod pipeline;
+pub mod strangers;
 pub mod wire;
 
 pub use pipeline::{Service, ServiceConfig};

@@ -28,6 +28,7 @@ pub struct Metrics {
     nonce_reach: Gauge,
     audit_records: Gauge,
     audit_failing: Gauge,
+    unproven: Counter,
     connections: ConnectionMetrics,
 }
 
@@ -41,6 +42,7 @@ impl Metrics {
         let requests = Arc::new(Requests::new(names));
         let (keys, scheduler_lag, nonce_reach) = (Family::default(), Gauge::default(), Gauge::default());
         let (audit_records, audit_failing) = (Gauge::default(), Gauge::default());
+        let unproven = Counter::default();
         let connections = ConnectionMetrics::default();
         let mut registry = Registry::with_prefix("yaoku");
         registry.register("requests", "Requests by action and outcome", Outcomes(requests.clone()));
@@ -66,6 +68,11 @@ impl Metrics {
             "1 while the audit log can't be written and calls are refused",
             audit_failing.clone(),
         );
+        registry.register(
+            "unproven_calls_held",
+            "Calls that proved nobody, beyond what their addresses may make of them: answered Throttling",
+            unproven.clone(),
+        );
         registry.register("connections", "Open connections", connections.open.clone());
         registry.register(
             "connections_closed",
@@ -82,7 +89,17 @@ impl Metrics {
             "The version of yaoku",
             prometheus_client::metrics::info::Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Self { registry, requests, keys, scheduler_lag, nonce_reach, audit_records, audit_failing, connections }
+        Self {
+            registry,
+            requests,
+            keys,
+            scheduler_lag,
+            nonce_reach,
+            audit_records,
+            audit_failing,
+            unproven,
+            connections,
+        }
     }
 
     /// Counts a request. `action` is its position in [`actions::all`], none for one that is not known.
@@ -109,6 +126,11 @@ impl Metrics {
     pub fn audit(&self, records: u64, failing: bool) {
         self.audit_records.set(signed(records));
         self.audit_failing.set(failing.into());
+    }
+
+    /// Counts a call that proved nobody, beyond what its address may make of them.
+    pub(crate) fn held(&self) {
+        self.unproven.inc();
     }
 
     /// What servers of connections count in.

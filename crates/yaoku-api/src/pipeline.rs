@@ -17,6 +17,7 @@ use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
 use crate::audit;
 use crate::http::{Handler, Incoming, Refused, caught};
 use crate::metrics::Metrics;
+use crate::strangers::{Strangers, Treatment};
 use crate::wire::nonce::NonceTable;
 use crate::wire::{Authentication, Code, Format, Params, REQUEST_ID, Received, RequestId, WireError};
 use crate::wire::{clock_window, credentials, params, response};
@@ -27,6 +28,8 @@ pub struct ServiceConfig {
     pub region: String,
     /// Nonces remembered at the most; see [`NonceTable`].
     pub nonce_capacity: usize,
+    /// Calls a minute of one address that may prove nobody; see [`crate::strangers`].
+    pub unproven_per_minute: u32,
     /// Hosts beside the one that a request names: a signature over one of these counts as well.
     pub accepted_hosts: Vec<String>,
 }
@@ -39,6 +42,7 @@ pub struct Service {
     region: String,
     accepted_hosts: Vec<String>,
     nonces: NonceTable,
+    strangers: Strangers,
     metrics: Arc<Metrics>,
     /// None where the operator switched it off.
     trail: Option<Arc<Trail>>,
@@ -56,8 +60,9 @@ impl Service {
     ) -> Self {
         // Requests captured before this process began are not remembered: TLS is what keeps them from being captured.
         let nonces = NonceTable::new(config.nonce_capacity, 0);
+        let strangers = Strangers::new(config.unproven_per_minute);
         let ServiceConfig { region, accepted_hosts, .. } = config;
-        Self { kms, iam, clock, region, accepted_hosts, nonces, metrics, trail }
+        Self { kms, iam, clock, region, accepted_hosts, nonces, strangers, metrics, trail }
     }
 
     /// Answers a request of the protocol.
@@ -105,6 +110,23 @@ impl Service {
         called: &mut Called,
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
+        let (result, recorded_as) = match (&called.access_key, &result) {
+            // What fails on this side before anything could be proven is not the caller's.
+            (None, Err(error)) if error.http_status() < 500 => {
+                match self.strangers.called(source, self.clock.now().0) {
+                    Treatment::Answered => (result, None),
+                    Treatment::RecordedForOthers { held } => {
+                        self.metrics.held();
+                        (Err(WireError::too_many_unproven()), Some(WireError::too_many_unproven_and(held)))
+                    }
+                    Treatment::Held => {
+                        self.metrics.held();
+                        return Err(WireError::too_many_unproven());
+                    }
+                }
+            }
+            _ => (result, None),
+        };
         let Some(trail) = &self.trail else { return result };
         if called.leaves_no_record() {
             return result;
@@ -128,7 +150,7 @@ impl Service {
             access_key: called.access_key.as_deref(),
             claimed: &called.claimed,
             notes: &called.notes,
-            error: result.as_ref().err(),
+            error: recorded_as.as_ref().or(result.as_ref().err()),
         });
         let record = record.map_err(|error| {
             tracing::error!(%request_id, %error, "internal failure");

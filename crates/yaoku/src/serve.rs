@@ -115,6 +115,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let config = ServiceConfig {
         region: settings.region.clone(),
         nonce_capacity: settings.nonce_capacity,
+        unproven_per_minute: settings.unproven_per_minute,
         accepted_hosts: settings.accepted_hosts,
     };
     let weak_kms = Arc::downgrade(&kms);

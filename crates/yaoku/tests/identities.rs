@@ -38,6 +38,22 @@ impl World {
         }
     }
 
+    /// A session of a new role without permissions, for a user who may assume roles.
+    fn session_of(&self, role: &str, user: &Client) -> Client {
+        let trust = format!(
+            r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{ACCOUNT}:root"}}}}}}"#
+        );
+        self.ram().call("CreateRole", &[("RoleName", role), ("AssumeRolePolicyDocument", &trust)]).ok();
+        let arn = format!("acs:ram::{ACCOUNT}:role/{role}");
+        let begun = user.at(STS).call("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "s1")]).ok();
+        Client {
+            access_key_id: begun.text("Credentials/AccessKeyId").to_owned(),
+            secret: begun.text("Credentials/AccessKeySecret").to_owned(),
+            security_token: Some(begun.text("Credentials/SecurityToken").to_owned()),
+            ..self.server.client()
+        }
+    }
+
     fn policy(&self, name: &str, document: &str) {
         self.ram().call("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", document)]).ok();
     }
@@ -329,25 +345,39 @@ fn listings_go_on_where_they_ended() {
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_and_secrets_are_nowhere() {
-    let world = World::new();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let loud = |command: &mut std::process::Command| {
+        command.args(["--log", "trace"]);
+    };
+    let world = World { server: Server::start_with(&data, loud), dir };
     let grace = world.user("grace");
     world.attach("grace", "System", "AliyunKMSReadOnlyAccess");
-    let data = world.dir.path().join("data");
+    world.attach("grace", "System", "AliyunSTSAssumeRoleAccess");
+    let session = world.session_of("keeper", &grace);
+    session.call("ListKeys", &[]).fails(403, "Forbidden.NoPermission");
+    Client { secret: "wrong".into(), ..grace.clone() }.call("ListKeys", &[]).fails(400, "SignatureDoesNotMatch");
     let World { server, dir } = world;
     server.kill();
-    let server = Server::start(&data);
+    let server = Server::start_with(&data, loud);
     let grace = Client { address: server.address.clone(), ..grace };
     grace.call("ListKeys", &[]).ok();
     let ram = server.client().at(RAM);
     let listed = ram.call("ListPoliciesForUser", &[("UserName", "grace")]).ok();
     assert_eq!(listed.text("Policies/Policy/0/PolicyName"), "AliyunKMSReadOnlyAccess");
+    let (_, metrics) = server.client().page("/metrics");
+    std::fs::write(dir.path().join("metrics"), metrics).unwrap();
     assert_eq!(server.terminate(), Some(0));
-    let mut files = files_below(dir.path());
-    files.push(log_of(&data));
+    let files = files_below(dir.path());
+    assert!(files.contains(&log_of(&data)) && files.iter().any(|file| file.starts_with(data.join("audit"))));
+    let token = session.security_token.unwrap();
+    let secrets = [&grace.secret, &session.secret, &token, support::ACCESS_KEY_SECRET];
     for file in files {
         let bytes = std::fs::read(&file).unwrap();
-        let found = bytes.windows(grace.secret.len()).any(|window| window == grace.secret.as_bytes());
-        assert!(!found, "the secret of an AccessKey stands in {}", file.display());
+        for (which, secret) in secrets.iter().enumerate() {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "secret {which} stands in {}", file.display());
+        }
     }
 }
 

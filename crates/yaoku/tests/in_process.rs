@@ -54,6 +54,52 @@ async fn what_is_due_after_days_happens_when_the_clock_is_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_at_its_time_and_no_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let running = started(&dir.path().join("data"), clock.clone()).await;
+    let session = with_client(&running, 0, |client| {
+        let ram = client.at(support::RAM);
+        let account = client.at(support::STS).call("GetCallerIdentity", &[]).ok().text("AccountId").to_owned();
+        let trust = format!(
+            r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{account}:root"}}}}}}"#
+        );
+        ram.call("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)]).ok();
+        ram.call("CreateUser", &[("UserName", "u")]).ok();
+        let policy = [("UserName", "u"), ("PolicyType", "System"), ("PolicyName", "AliyunSTSAssumeRoleAccess")];
+        ram.call("AttachPolicyToUser", &policy).ok();
+        let policy = [("RoleName", "r"), ("PolicyType", "System"), ("PolicyName", "AliyunKMSReadOnlyAccess")];
+        ram.call("AttachPolicyToRole", &policy).ok();
+        let key = ram.call("CreateAccessKey", &[("UserName", "u")]).ok();
+        let user = Client {
+            access_key_id: key.text("AccessKey/AccessKeyId").to_owned(),
+            secret: key.text("AccessKey/AccessKeySecret").to_owned(),
+            ..client.at(support::STS)
+        };
+        let role = format!("acs:ram::{account}:role/r");
+        let params = [("RoleArn", &*role), ("RoleSessionName", "s1"), ("DurationSeconds", "900")];
+        let begun = user.call("AssumeRole", &params).ok();
+        Client {
+            access_key_id: begun.text("Credentials/AccessKeyId").to_owned(),
+            secret: begun.text("Credentials/AccessKeySecret").to_owned(),
+            security_token: Some(begun.text("Credentials/SecurityToken").to_owned()),
+            ..client
+        }
+    })
+    .await;
+    let mut ahead = 0;
+    for (more, status, code) in [(0, 200, "ok"), (890, 200, "ok"), (11, 403, "InvalidSecurityToken.Expired")] {
+        clock.advance_seconds(more);
+        ahead += more;
+        let session = Client { ahead, ..session.clone() };
+        let call = move || session.call("ListKeys", &[]);
+        let answer = tokio::task::spawn_blocking(call).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (status, code), "after {ahead} seconds: {answer:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_server_leaves_its_data_directory_to_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");

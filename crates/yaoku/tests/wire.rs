@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, encode, utc};
+use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Client, Server, encode, utc};
 use yaoku_crypto::mac::{self, Hash};
 
 /// The server of the tests that run at present; it ends with the last of them.
@@ -117,6 +117,60 @@ impl V1 {
         let body: Value = serde_json::from_str(&body).unwrap();
         (status, body["Code"].as_str().unwrap_or("ok").to_owned())
     }
+}
+
+/// The credentials of a session of a role that may do everything with keys: AccessKey id, secret and SecurityToken.
+fn session(server: &Server) -> [String; 3] {
+    let ram = server.client().at(support::RAM);
+    let account = support::ACCOUNT;
+    let trust = format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{account}:root"}}}}}}"#
+    );
+    ram.call("CreateUser", &[("UserName", "signer")]).ok();
+    ram.call("CreateRole", &[("RoleName", "signed"), ("AssumeRolePolicyDocument", &trust)]).ok();
+    let system = ("PolicyType", "System");
+    let full = [system, ("PolicyName", "AliyunKMSFullAccess"), ("RoleName", "signed")];
+    ram.call("AttachPolicyToRole", &full).ok();
+    let assume = [system, ("PolicyName", "AliyunSTSAssumeRoleAccess"), ("UserName", "signer")];
+    ram.call("AttachPolicyToUser", &assume).ok();
+    let key = ram.call("CreateAccessKey", &[("UserName", "signer")]).ok();
+    let role = format!("acs:ram::{account}:role/signed");
+    let mut assume = V1::new("AssumeRole", &[("RoleArn", &role), ("RoleSessionName", "s1")])
+        .with("Version", support::STS)
+        .with("AccessKeyId", key.text("AccessKey/AccessKeyId"));
+    assume.secret = key.text("AccessKey/AccessKeySecret").to_owned();
+    let (status, _, body) = assume.send();
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    ["AccessKeyId", "AccessKeySecret", "SecurityToken"]
+        .map(|name| body["Credentials"][name].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_session_signs_in_either_scheme_and_its_token_is_signed_too() {
+    let server = server();
+    let [id, secret, token] = session(&server);
+    let older = |hash| {
+        let mut call = V1::new("ListKeys", &[]).with("AccessKeyId", &id).with("SecurityToken", &token);
+        (call.secret, call.hash) = (secret.clone(), hash);
+        call
+    };
+    for hash in ["HMAC-SHA1", "HMAC-SHA256"] {
+        for method in ["GET", "POST"] {
+            assert_eq!(V1 { method, ..older(hash) }.code(), is(200, "ok"), "{method} {hash}");
+        }
+        // The token in the form body, as SDKs send it that put parameters there.
+        assert_eq!(V1 { in_form: 20, ..older(hash) }.code(), is(200, "ok"), "{hash}, in the form");
+        assert_eq!(older(hash).without("SecurityToken").code(), is(404, "InvalidAccessKeyId.NotFound"));
+        assert_eq!(V1 { secret: "other".into(), ..older(hash) }.code(), is(400, "SignatureDoesNotMatch"));
+        let first = if token.starts_with('A') { "B" } else { "A" };
+        let broken = older(hash).with("SecurityToken", &format!("{first}{}", &token[1..]));
+        assert_eq!(broken.code(), is(403, "InvalidSecurityToken.Malformed"));
+    }
+    let current = Client { access_key_id: id, secret, security_token: Some(token), ..server.client() };
+    current.call("ListKeys", &[]).ok();
+    let other = Client { secret: "other".into(), ..current };
+    other.call("ListKeys", &[]).fails(400, "SignatureDoesNotMatch");
 }
 
 fn is(status: u16, code: &str) -> (u16, String) {

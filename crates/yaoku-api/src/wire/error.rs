@@ -431,6 +431,18 @@ impl WireError {
         Self::new(Code::ServiceUnavailableTemporary, message)
     }
 
+    /// Too many calls of one address proved nobody: what was wrong with this one is not said.
+    pub fn too_many_unproven() -> Self {
+        let message = "Too many calls from this address did not prove who makes them; check the AccessKey, and try again in a minute.";
+        Self::new(Code::Throttling, message)
+    }
+
+    /// As [`Self::too_many_unproven`], for its record.
+    pub fn too_many_unproven_and(held: u64) -> Self {
+        let Self { code, message, .. } = Self::too_many_unproven();
+        Self::new(code, format!("{message} {held} more like it since the last such record were not recorded."))
+    }
+
     /// A retry will help.
     pub fn unavailable() -> Self {
         Self::new(Code::ServiceUnavailableTemporary, "The service is temporarily unavailable; try again.")

@@ -170,6 +170,12 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce_capacity: Option<u64>,
 
+    /// Calls a minute from one address that may fail to prove who makes them; what comes beyond is answered Throttling and
+    /// recorded once a minute, and proven calls are not concerned [default: 60]
+    #[arg(long, env = "YAOKU_UNPROVEN_PER_MINUTE", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven_per_minute: Option<u32>,
+
     /// Keys and ciphers kept in memory, each [default: 16384]
     #[arg(long, env = "YAOKU_CACHED_KEYS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
