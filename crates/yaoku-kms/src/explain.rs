@@ -8,7 +8,7 @@ use crate::{Error, KeyId, Kms};
 /// A call that is only supposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Supposed {
-    /// Who is to call: `root`, or the ARN of a principal.
+    /// Who is to call: `root`, `user/<name>` or `role/<name>`, or the ARN of one.
     pub who: String,
     /// What it is to do, such as `kms:Decrypt`.
     pub action: String,

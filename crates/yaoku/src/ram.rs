@@ -20,7 +20,7 @@ pub(crate) enum RamCommand {
 /// A call that is only supposed.
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// Who is to call: `root`, or an ARN such as acs:ram::1234567890123456:root
+    /// Who is to call: `root`, user/NAME or role/NAME, or the ARN of one, such as acs:ram::1234567890123456:user/NAME
     #[arg(long = "as", value_name = "PRINCIPAL")]
     who: String,
     /// What is to be done, such as kms:Decrypt

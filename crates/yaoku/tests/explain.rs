@@ -7,12 +7,10 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use support::{ACCOUNT, Server};
-
-const OTHER: &str = "acs:ram::1000000000000002:root";
+use support::{ACCOUNT, RAM, Server};
 
 const POLICY: &str = r#"{"Version":"1","Statement":[
-    {"Sid":"Inside","Effect":"Allow","Principal":{"RAM":"acs:ram::1000000000000002:*"},"Action":"kms:*","Resource":"*",
+    {"Sid":"Inside","Effect":"Allow","Principal":{"RAM":"acs:ram::1234567890123456:user/alice"},"Action":"kms:*","Resource":"*",
      "Condition":{"IpAddress":{"acs:SourceIp":"10.0.0.0/8"},"StringEquals":{"kms:tag/team":"shop"}}},
     {"Sid":"NeverSign","Effect":"Deny","Principal":"*","Action":"kms:AsymmetricSign","Resource":"*"}]}"#;
 
@@ -40,17 +38,29 @@ fn a_decision_is_explained_by_its_statement() {
     let explain = |who, action, context: &[&str]| explain(&data, who, action, &arn, context).unwrap();
 
     assert_eq!(explain("root", "kms:Encrypt", &[]), "allowed: the root of an account may do everything in it");
-    // The root of the other account counts as allowed by its own.
-    let inside = explain(OTHER, "kms:Encrypt", &[&from("10.1.2.3")]);
-    assert!(inside.starts_with("allowed"), "{inside}");
-    let silent = "denied: the policy of the other account's key does not allow it";
-    assert_eq!(explain(OTHER, "kms:Encrypt", &[&from("192.0.2.1")]), silent);
-    assert_eq!(explain(OTHER, "kms:Encrypt", &[]), silent, "what is not given, the call does not have");
-    assert_eq!(explain(OTHER, "kms:Encrypt", &[&from("10.1.2.3"), "kms:tag/team=bank"]), silent);
+    let ram = server.client().at(RAM);
+    ram.call("CreateUser", &[("UserName", "alice")]).ok();
+    let alice = format!("acs:ram::{ACCOUNT}:user/alice");
+    let by_key = format!("allowed: statement 1 (\"Inside\") of the policy of key {key}");
+    assert_eq!(explain("user/alice", "kms:Encrypt", &[&from("10.1.2.3")]), by_key);
+    assert_eq!(explain(&alice, "kms:Encrypt", &[&from("10.1.2.3")]), by_key);
+    let silent = "denied: no policy allows it";
+    assert_eq!(explain(&alice, "kms:Encrypt", &[&from("192.0.2.1")]), silent);
+    assert_eq!(explain(&alice, "kms:Encrypt", &[]), silent, "what is not given, the call does not have");
+    assert_eq!(explain(&alice, "kms:Encrypt", &[&from("10.1.2.3"), "kms:tag/team=bank"]), silent);
+    let attached = [("UserName", "alice"), ("PolicyType", "System"), ("PolicyName", "AliyunKMSFullAccess")];
+    ram.call("AttachPolicyToUser", &attached).ok();
+    let by_user = explain(&alice, "kms:Encrypt", &[]);
+    assert!(by_user.starts_with("allowed: statement 1 of") && by_user.contains("AliyunKMSFullAccess"), "{by_user}");
     assert_eq!(
-        explain(OTHER, "kms:AsymmetricSign", &[&from("10.1.2.3")]),
+        explain(&alice, "kms:AsymmetricSign", &[&from("10.1.2.3")]),
         format!("denied: statement 2 (\"NeverSign\") of the policy of key {key}")
     );
+    let trust = format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{ACCOUNT}:root"}}}}}}"#
+    );
+    ram.call("CreateRole", &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &trust)]).ok();
+    assert_eq!(explain("role/ops", "kms:Encrypt", &[]), silent);
 }
 
 #[test]
@@ -60,7 +70,9 @@ fn what_is_not_there_is_said() {
     let server = Server::start(&data);
     let none = format!("acs:kms:cn-hangzhou:{ACCOUNT}:key/00000000-0000-4000-8000-000000000000");
     assert!(explain(&data, "root", "kms:Encrypt", &none, &[]).unwrap_err().contains("the key does not exist"));
-    assert!(explain(&data, "nobody", "kms:Encrypt", "*", &[]).unwrap_err().contains("no principal"));
+    for nobody in ["nobody", "user/nobody", "role/nobody", "acs:ram::1000000000000002:user/alice"] {
+        assert!(explain(&data, nobody, "kms:Encrypt", "*", &[]).unwrap_err().contains("no principal"), "{nobody}");
+    }
     assert!(explain(&data, "root", "kms:Encrypt", "*", &["acs:SourceIp"]).unwrap_err().contains("equals sign"));
     assert_eq!(server.terminate(), Some(0));
     assert!(explain(&data, "root", "kms:Encrypt", "*", &[]).unwrap_err().contains("no server answers"));
