@@ -53,4 +53,16 @@ pub enum Error {
     /// A library refused what it should have taken, or memory ran out. Not the caller's fault.
     #[error("the cryptographic library failed: {0}")]
     Library(&'static str),
+    /// The hardware security module can't be reached at present; trying again may help.
+    #[error("the HSM can't be used at present: {0}")]
+    TokenAway(String),
+    /// The hardware security module can't be used as it is set up; an operator must act.
+    #[error("the HSM can't be used: {0}")]
+    TokenSetup(String),
+    /// The hardware security module holds no object of that id.
+    #[error("the HSM holds no such key")]
+    TokenObject,
+    /// The hardware security module refused an operation for a reason that none of the others says.
+    #[error("the HSM failed: {0}")]
+    Token(String),
 }

@@ -6,6 +6,7 @@
 //! | [`aead`] | encryption that commits to its key, with random nonces | XAES-256-GCM (C2SP), KC-XAES; GB/T 32907 |
 //! | [`asymmetric`] | key pairs: signatures, decryption | RFC 8017; FIPS 186-5; GB/T 32918; FIPS 204 |
 //! | [`mac`] | hashes, HMAC, comparison in constant time | FIPS 180-4, GB/T 32905, RFC 2104 |
+//! | [`pkcs11`] | keys that a hardware security module holds and uses | PKCS#11 v2.40 |
 //! | [`passphrase`] | keys from passphrases | Argon2id, RFC 9106 |
 //! | [`unwrapping`] | key material that was wrapped elsewhere | the above, with AES or SM4 in ECB |
 //! | [`wrapping`] | encryption to a public key | RSAES-OAEP, RFC 8017; SM2, GB/T 32918.4 |
@@ -20,6 +21,7 @@ pub mod asymmetric;
 pub mod error;
 pub mod mac;
 pub mod passphrase;
+pub mod pkcs11;
 pub mod random;
 pub mod secret;
 mod stack;

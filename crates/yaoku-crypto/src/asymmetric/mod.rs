@@ -391,7 +391,7 @@ impl PublicKey {
 /// The most bytes of a key that are looked at. The longest, that of RSA with 4096 bits or of ML-DSA-87, has some 2600.
 const MAX_KEY_LEN: usize = 4096;
 
-fn check(key: KeyAlgorithm, algorithm: SigningAlgorithm, digest: &[u8]) -> Result<(), Error> {
+pub(crate) fn check(key: KeyAlgorithm, algorithm: SigningAlgorithm, digest: &[u8]) -> Result<(), Error> {
     if !key.signing_algorithms().contains(&algorithm) {
         return Err(Error::WrongAlgorithm);
     }

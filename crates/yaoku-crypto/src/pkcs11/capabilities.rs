@@ -1,0 +1,238 @@
+//! What a token can hold, from its own list of mechanisms; and, where the list does not tell, from trying with keys that
+//! vanish with their session: which curves it has, and which hashes its RSAES-OAEP takes.
+
+use std::sync::OnceLock;
+
+use cryptoki::context::Pkcs11;
+use cryptoki::mechanism::{Mechanism, MechanismInfo, MechanismType};
+use cryptoki::object::Attribute;
+use cryptoki::session::Session;
+use cryptoki::slot::Slot;
+
+use super::asymmetric::{self, Curve};
+use super::connection::{Failure, Lease};
+use super::keys::Lifetime;
+use super::{Token, UnwrapAlgorithm};
+use crate::aead::Algorithm;
+use crate::asymmetric::KeyAlgorithm;
+use crate::mac::Hash;
+use crate::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
+use crate::{Error, SystemRandom};
+
+/// What a key in a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKeyKind {
+    /// Authenticated encryption.
+    Aead(Algorithm),
+    /// A private and a public key.
+    KeyPair(KeyAlgorithm, PairUse),
+    /// HMAC over a hash.
+    Mac(Hash),
+}
+
+/// What the private key of a pair does. A token keeps to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairUse {
+    /// Signs.
+    Sign,
+    /// Decrypts.
+    Decrypt,
+}
+
+/// Whether a token can do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capability {
+    /// It can.
+    Offered,
+    /// It can't, since it lacks this.
+    Lacking(String),
+}
+
+impl Capability {
+    fn of(lack: Option<String>) -> Self {
+        lack.map_or(Self::Offered, Self::Lacking)
+    }
+}
+
+/// What a token says of itself at the beginning of a connection.
+pub(super) struct Capabilities {
+    mechanisms: Vec<(MechanismType, MechanismInfo)>,
+    curves: [OnceLock<bool>; 2],
+    oaep: OnceLock<Vec<WrappingAlgorithm>>,
+}
+
+impl Capabilities {
+    pub(super) fn read(module: &Pkcs11, slot: Slot) -> Result<Self, Failure> {
+        let mut mechanisms = Vec::new();
+        for mechanism in module.get_mechanism_list(slot)? {
+            // A mechanism that the library will not describe can't be relied on.
+            mechanisms.extend(module.get_mechanism_info(slot, mechanism).ok().map(|info| (mechanism, info)));
+        }
+        Ok(Self { mechanisms, curves: Default::default(), oaep: OnceLock::new() })
+    }
+
+    /// What is lacking of the mechanism, if anything is.
+    fn lack(&self, mechanism: MechanismType, doing: &str, does: fn(&MechanismInfo) -> bool) -> Option<String> {
+        let offered = self.mechanisms.iter().any(|(offered, info)| *offered == mechanism && does(info));
+        (!offered).then(|| format!("{mechanism} for {doing}"))
+    }
+
+    /// As [`Self::lack`], with keys of so many bits.
+    fn lack_of_size(&self, mechanism: MechanismType, bits: usize) -> Option<String> {
+        let info = self.mechanisms.iter().find(|(offered, _)| *offered == mechanism).map(|(_, info)| info);
+        let fits = info.is_none_or(|info| (info.min_key_size()..=info.max_key_size()).contains(&bits));
+        (!fits).then(|| format!("{mechanism} with {bits} bits"))
+    }
+
+    fn lack_of_kind(&self, lease: &Lease<'_>, kind: TokenKeyKind) -> Result<Option<String>, Failure> {
+        let generates = MechanismInfo::generate;
+        let generates_pairs = MechanismInfo::generate_key_pair;
+        Ok(match kind {
+            TokenKeyKind::Aead(Algorithm::Aes128 | Algorithm::Aes192 | Algorithm::Aes256) => self
+                .lack(MechanismType::AES_KEY_GEN, "making keys", generates)
+                .or_else(|| self.lack(MechanismType::AES_GCM, "encryption", MechanismInfo::encrypt))
+                .or_else(|| self.lack(MechanismType::AES_GCM, "decryption", MechanismInfo::decrypt)),
+            TokenKeyKind::Aead(Algorithm::Sm4) => Some("a mechanism for SM4-GCM, of which PKCS#11 has none".into()),
+            TokenKeyKind::Mac(hash) => match super::mac::mechanism(hash) {
+                Some((mechanism, _)) => self
+                    .lack(MechanismType::GENERIC_SECRET_KEY_GEN, "making keys", generates)
+                    .or_else(|| self.lack(mechanism, "signing", MechanismInfo::sign)),
+                None => Some("a mechanism for this HMAC, of which PKCS#11 has none".into()),
+            },
+            TokenKeyKind::KeyPair(algorithm, pair_use) => match (asymmetric::Kind::of(algorithm), pair_use) {
+                (Some(asymmetric::Kind::Rsa(bits)), PairUse::Sign) => self
+                    .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                    .or_else(|| self.lack_of_size(MechanismType::RSA_PKCS_KEY_PAIR_GEN, bits))
+                    .or_else(|| self.lack(MechanismType::RSA_PKCS_PSS, "signing", MechanismInfo::sign))
+                    .or_else(|| self.lack(MechanismType::RSA_PKCS, "signing", MechanismInfo::sign)),
+                (Some(asymmetric::Kind::Rsa(bits)), PairUse::Decrypt) => {
+                    let lack = self
+                        .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                        .or_else(|| self.lack_of_size(MechanismType::RSA_PKCS_KEY_PAIR_GEN, bits));
+                    match lack {
+                        None if self.oaep(lease)?.is_empty() => {
+                            Some(format!("{} for decryption", MechanismType::RSA_PKCS_OAEP))
+                        }
+                        lack => lack,
+                    }
+                }
+                (Some(asymmetric::Kind::Ec(curve)), PairUse::Sign) => {
+                    let lack = self
+                        .lack(MechanismType::ECC_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                        .or_else(|| self.lack(MechanismType::ECDSA, "signing", MechanismInfo::sign));
+                    match lack {
+                        None if !self.has_curve(lease, curve)? => Some(format!("the curve {}", curve.name())),
+                        lack => lack,
+                    }
+                }
+                (Some(asymmetric::Kind::Ec(_)), PairUse::Decrypt) => Some("encryption on this curve".into()),
+                (None, _) => Some("a mechanism for this algorithm that yaoku knows".into()),
+            },
+        })
+    }
+
+    fn has_curve(&self, lease: &Lease<'_>, curve: Curve) -> Result<bool, Failure> {
+        let held = &self.curves[curve as usize];
+        if let Some(has) = held.get() {
+            return Ok(*has);
+        }
+        let has = match asymmetric::generate_ec(lease, curve, &Lifetime::Session) {
+            Ok(_) => true,
+            Err(Failure::Ours(error)) => return Err(error.into()),
+            Err(failure) if failure.is_lost() => return Err(failure),
+            Err(_) => false,
+        };
+        Ok(*held.get_or_init(|| has))
+    }
+
+    /// The hashes that RSAES-OAEP decryption takes in this token.
+    pub(super) fn oaep(&self, lease: &Lease<'_>) -> Result<&[WrappingAlgorithm], Failure> {
+        if let Some(known) = self.oaep.get() {
+            return Ok(known);
+        }
+        let offered = self.lack(MechanismType::RSA_PKCS_OAEP, "decryption", MechanismInfo::decrypt).is_none();
+        let found = if offered { try_oaep(lease)? } else { Vec::new() };
+        Ok(self.oaep.get_or_init(|| found))
+    }
+
+    fn lack_of_unwrapping(&self, lease: &Lease<'_>, algorithm: UnwrapAlgorithm) -> Result<Option<String>, Failure> {
+        let lack = self
+            .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", MechanismInfo::generate_key_pair)
+            .or_else(|| self.lack(algorithm.mechanism_type(), "unwrapping", MechanismInfo::unwrap))
+            .or_else(|| self.lack(MechanismType::AES_CMAC, "signing", MechanismInfo::sign));
+        if lack.is_some() {
+            return Ok(lack);
+        }
+        Ok(match algorithm.oaep() {
+            Some(oaep) if !self.oaep(lease)?.contains(&oaep) => {
+                Some(format!("{} with this hash", MechanismType::RSA_PKCS_OAEP))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Token {
+    /// Whether the token can make and use keys of that kind.
+    ///
+    /// # Errors
+    /// [`Error::TokenAway`], [`Error::TokenSetup`] or [`Error::Token`].
+    pub fn can_hold(&self, kind: TokenKeyKind) -> Result<Capability, Error> {
+        self.capabilities(|lease, capabilities| capabilities.lack_of_kind(lease, kind).map(Capability::of))
+    }
+
+    /// Whether the token can unwrap imported material that was wrapped so, and tell later whether other material is the
+    /// same.
+    ///
+    /// # Errors
+    /// As [`Self::can_hold`].
+    pub fn can_unwrap(&self, algorithm: UnwrapAlgorithm) -> Result<Capability, Error> {
+        self.capabilities(|lease, capabilities| capabilities.lack_of_unwrapping(lease, algorithm).map(Capability::of))
+    }
+
+    /// Whether a key pair in the token can decrypt what was encrypted so.
+    ///
+    /// # Errors
+    /// As [`Self::can_hold`].
+    pub fn can_decrypt(&self, algorithm: WrappingAlgorithm) -> Result<Capability, Error> {
+        self.capabilities(|lease, capabilities| {
+            let can = capabilities.oaep(lease)?.contains(&algorithm);
+            Ok(Capability::of((!can).then(|| format!("{} with this hash", MechanismType::RSA_PKCS_OAEP))))
+        })
+    }
+
+    /// The names of the mechanisms that the token lists, as PKCS#11 writes them.
+    ///
+    /// # Errors
+    /// As [`Self::can_hold`].
+    pub fn mechanisms(&self) -> Result<Vec<String>, Error> {
+        self.capabilities(|_, capabilities| Ok(capabilities.mechanisms.iter().map(|(m, _)| m.to_string()).collect()))
+    }
+}
+
+/// Decrypts, with a key pair that vanishes, what this side encrypted with each hash.
+fn try_oaep(lease: &Lease<'_>) -> Result<Vec<WrappingAlgorithm>, Failure> {
+    let (public, private) = asymmetric::generate_rsa(lease, 2048, &[Attribute::Decrypt(true)], &Lifetime::Session)?;
+    let der = asymmetric::rsa_public_key(lease, public)?;
+    let key = WrappingPublicKey::from_spki_der(WrappingKeySpec::Rsa2048, &der)?;
+    let mut found = Vec::new();
+    for algorithm in [WrappingAlgorithm::RsaesOaepSha256, WrappingAlgorithm::RsaesOaepSha1] {
+        let ciphertext = key.encrypt(algorithm, &SystemRandom, b"yaoku")?;
+        let Some(parameters) = asymmetric::oaep(algorithm) else { continue };
+        let decrypted = lease.session().decrypt(&Mechanism::RsaPkcsOaep(parameters), private, &ciphertext);
+        match decrypted.map_err(Failure::from) {
+            Ok(plaintext) if plaintext == b"yaoku" => found.push(algorithm),
+            Err(failure) if failure.is_lost() => return Err(failure),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    destroy_probe(lease.session(), [public, private])?;
+    Ok(found)
+}
+
+fn destroy_probe(session: &Session, objects: [cryptoki::object::ObjectHandle; 2]) -> Result<(), Failure> {
+    for object in objects {
+        session.destroy_object(object)?;
+    }
+    Ok(())
+}
