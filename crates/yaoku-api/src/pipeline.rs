@@ -274,7 +274,16 @@ impl Service {
             );
         }
         match self.kms.health().await {
-            Ok(()) => plain(StatusCode::OK, "ready\n"),
+            Ok(()) => match self.kms.hsm_health().await {
+                Ok(()) => plain(StatusCode::OK, "ready\n"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+                    plain(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "not ready: the HSM can't be used at present, so keys in it answer errors; the log says why\n",
+                    )
+                }
+            },
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
                 plain(

@@ -50,6 +50,16 @@ impl WrappingKeySpec {
             Self::EcSm2 => KeyAlgorithm::EcSm2,
         }
     }
+
+    /// Bits of the modulus, if it is RSA.
+    pub const fn rsa_bits(self) -> Option<usize> {
+        match self {
+            Self::Rsa2048 => Some(2048),
+            Self::Rsa3072 => Some(3072),
+            Self::Rsa4096 => Some(4096),
+            Self::EcSm2 => None,
+        }
+    }
 }
 
 /// The most bytes that can be encrypted to an SM2 key here: then C1 ‖ C3 ‖ C2 without DER is 6 KiB.

@@ -212,8 +212,7 @@ fn unwrapped_keys_compute_what_openssl_does_with_them() {
             std::fs::write(dir.path().join("challenge"), [9; 32]).unwrap();
             let key = format!("hexkey:{}", hex(&material));
             let cipher = format!("cipher:{cipher}");
-            let mac =
-                openssl(&["mac", "-macopt", &cipher, "-macopt", &key, "-in", "challenge", "CMAC"], dir.path());
+            let mac = openssl(&["mac", "-macopt", &cipher, "-macopt", &key, "-in", "challenge", "CMAC"], dir.path());
             let fingerprint = TOKEN.fingerprint(object, &[9; 32]).unwrap();
             assert_eq!(mac.trim().to_lowercase(), hex(&fingerprint), "{unwrap:?} {algorithm:?}");
             let key = TokenKey::new(TOKEN.clone(), TokenKeyKind::Aead(algorithm), object);

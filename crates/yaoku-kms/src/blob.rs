@@ -2,27 +2,32 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | format, 1 |
+//! | 1 | format: 1, or 2 for keys in an HSM |
 //! | 1 | algorithm: 1 XAES-256-GCM; 2, 3, 4 the same over AES-192, AES-128, SM4; all with key commitment |
 //! | 16 | key id |
 //! | 16 | key version id |
 //! | the rest | nonce, commitment, ciphertext and tag, see [`yaoku_crypto::aead`] |
 //!
+//! In format 2, algorithms 1, 2 and 3 are plain AES-GCM with a key of 256, 192 or 128 bits, and the rest is nonce, ciphertext
+//! and tag, see [`yaoku_crypto::pkcs11::aead`].
+//!
 //! The additional authenticated data is those first 34 bytes followed by the canonical encoding of the encryption
 //! context, so a blob opens only as what it says it is, under the one key version it names.
 
 use yaoku_crypto::aead::{Algorithm, CommittingAead, OVERHEAD};
+use yaoku_crypto::pkcs11::{self, TokenKey};
 use yaoku_crypto::{Random, Secret};
 
-use crate::{EncryptionContext, Error, KeyId, KeyVersionId};
+use crate::{EncryptionContext, Error, KeyId, KeyVersionId, ProtectionLevel};
 
-const FORMAT: u8 = 1;
 /// Bytes before the sealed part.
 pub const HEADER_LEN: usize = 34;
 
 /// What a blob says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// Where the key is, and so how it encrypts.
+    pub protection: ProtectionLevel,
     /// The algorithm of the key version.
     pub algorithm: Algorithm,
     /// The key.
@@ -38,21 +43,35 @@ impl Header {
     /// [`Error::Ciphertext`] for anything that no version of yaoku has made.
     pub fn parse(blob: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (header, sealed) = blob.split_first_chunk::<HEADER_LEN>().ok_or(Error::Ciphertext)?;
-        let [FORMAT, algorithm, ids @ ..] = header else { return Err(Error::Ciphertext) };
+        let [format, algorithm, ids @ ..] = header;
         let algorithm = algorithm_of_code(*algorithm).ok_or(Error::Ciphertext)?;
-        if sealed.len() < OVERHEAD {
+        let (protection, overhead) = match (*format, algorithm) {
+            (1, _) => (ProtectionLevel::Software, OVERHEAD),
+            (2, Algorithm::Aes256 | Algorithm::Aes192 | Algorithm::Aes128) => {
+                (ProtectionLevel::Hsm, pkcs11::aead::OVERHEAD)
+            }
+            _ => return Err(Error::Ciphertext),
+        };
+        if sealed.len() < overhead {
             return Err(Error::Ciphertext);
         }
         let (key, version) = ids.split_at(16);
         let id = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| Error::Ciphertext);
-        let header =
-            Self { algorithm, key: KeyId::from_bytes(id(key)?), version: KeyVersionId::from_bytes(id(version)?) };
+        let header = Self {
+            protection,
+            algorithm,
+            key: KeyId::from_bytes(id(key)?),
+            version: KeyVersionId::from_bytes(id(version)?),
+        };
         Ok((header, sealed))
     }
 
     fn encode(&self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
-        out[0] = FORMAT;
+        out[0] = match self.protection {
+            ProtectionLevel::Software => 1,
+            ProtectionLevel::Hsm => 2,
+        };
         out[1] = code(self.algorithm);
         out[2..18].copy_from_slice(self.key.as_bytes());
         out[18..].copy_from_slice(self.version.as_bytes());
@@ -97,6 +116,36 @@ pub fn open(
     cipher.open(&header.aad(context), sealed).map_err(|_| Error::Ciphertext)
 }
 
+/// A message that waits for the HSM: what its bytes are bound to, and their header.
+pub(crate) struct InToken {
+    header: [u8; HEADER_LEN],
+    aad: Vec<u8>,
+}
+
+impl InToken {
+    pub(crate) fn new(header: &Header, context: &EncryptionContext) -> Self {
+        Self { header: header.encode(), aad: header.aad(context) }
+    }
+
+    /// As [`seal`].
+    pub(crate) fn seal(
+        &self,
+        key: &TokenKey,
+        random: &dyn Random,
+        plaintext: &Secret,
+    ) -> Result<Vec<u8>, yaoku_crypto::Error> {
+        let mut blob = Vec::with_capacity(HEADER_LEN + pkcs11::aead::OVERHEAD + plaintext.len());
+        blob.extend_from_slice(&self.header);
+        key.seal(random, &self.aad, plaintext.expose(), &mut blob)?;
+        Ok(blob)
+    }
+
+    /// As [`open`].
+    pub(crate) fn open(&self, key: &TokenKey, sealed: &[u8]) -> Result<Secret, yaoku_crypto::Error> {
+        key.open(&self.aad, sealed)
+    }
+}
+
 const fn code(algorithm: Algorithm) -> u8 {
     match algorithm {
         Algorithm::Aes256 => 1,
@@ -124,6 +173,7 @@ mod tests {
 
     fn header(key: u8, version: u8) -> Header {
         Header {
+            protection: ProtectionLevel::Software,
             algorithm: Algorithm::Aes256,
             key: KeyId::from_bytes([key; 16]),
             version: KeyVersionId::from_bytes([version; 16]),

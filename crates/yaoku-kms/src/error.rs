@@ -57,6 +57,9 @@ pub enum Error {
     /// The material to import does not unwrap, has another length, or is not what was imported before. Never says which.
     #[error("the key material is not acceptable")]
     KeyMaterial,
+    /// Keys of that kind can't be held at that protection level.
+    #[error("{0}")]
+    Protection(String),
     /// The operation can't be done on keys of that origin.
     #[error("the operation can't be done on a key of origin {0:?}")]
     Origin(Origin),
@@ -102,7 +105,12 @@ impl From<yaoku_seal::Error> for Error {
 
 impl From<yaoku_crypto::Error> for Error {
     fn from(error: yaoku_crypto::Error) -> Self {
-        Self::Internal(Box::new(error))
+        use yaoku_crypto::Error as Crypto;
+        match error {
+            // What an operator does about it helps the same caller.
+            Crypto::TokenAway(_) | Crypto::TokenSetup(_) => Self::Unavailable(Box::new(error)),
+            _ => Self::Internal(Box::new(error)),
+        }
     }
 }
 

@@ -5,22 +5,30 @@
 //! the operation answer. So what was acknowledged is in force, for every later call in this process, and a process that
 //! shares its store with others sees their changes by the same path.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use yaoku_crypto::pkcs11::{ObjectId, Token};
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
 use yaoku_seal::{
     Changes, Domain, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, read_all,
 };
 
 use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
+use crate::hsm::Hsm;
 use crate::keyring::{Key, Keyring};
 use crate::material::Material;
-use crate::record::{ALIAS, AliasRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord};
+use crate::record::{
+    ALIAS, AliasRecord, DOOMED, DoomedRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord,
+};
 use crate::record::{key_name, scrub_name, version_name};
 use crate::target::Target;
 use crate::workers::Workers;
-use crate::{Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, Timestamp};
+use crate::{
+    Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, ProtectionLevel,
+    Timestamp,
+};
 
 /// Versions read from the store at a time.
 const PAGE: usize = 1000;
@@ -84,6 +92,7 @@ pub struct Kms {
     pub(crate) config: KmsConfig,
     pub(crate) keyring: Keyring,
     pub(crate) workers: Workers,
+    pub(crate) hsm: Hsm,
     pub(crate) state: RwLock<State>,
     follower: Follower,
 }
@@ -92,6 +101,8 @@ pub struct Kms {
 pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) scrub: Option<Timestamp>,
+    /// Objects of the HSM, with when they are to be destroyed.
+    doomed: BTreeMap<(AccountId, ObjectId), (Timestamp, Revision)>,
 }
 
 impl State {
@@ -101,10 +112,17 @@ impl State {
         // A steady trickle of deletions must not put it off again and again.
         self.scrub.map_or(due, |before| before.min(due))
     }
+
+    /// Objects of the HSM that are to be destroyed by now, with the commit that said so.
+    pub(crate) fn doomed_by(&self, now: Timestamp) -> Vec<(AccountId, ObjectId, Revision)> {
+        let due = self.doomed.iter().filter(|(_, (due, _))| *due <= now);
+        due.map(|((account, object), (_, revision))| (*account, *object, *revision)).collect()
+    }
 }
 
 impl Kms {
-    /// Reads the whole catalogue, and starts following the store. Must be called within a Tokio runtime.
+    /// Reads the whole catalogue, and starts following the store. Must be called within a Tokio runtime. Keys of protection
+    /// level HSM are kept in `token`.
     ///
     /// # Errors
     /// When the store can't be read, or holds a record that does not open or can't be understood.
@@ -113,6 +131,7 @@ impl Kms {
         iam: Arc<Iam>,
         clock: Arc<dyn Clock>,
         config: KmsConfig,
+        token: Option<Arc<Token>>,
     ) -> Result<Arc<Self>, Error> {
         let (state, revision) = load(&vault).await?;
         let kms = Arc::new(Self {
@@ -122,6 +141,7 @@ impl Kms {
             keyring: Keyring::new(config.cached_keys),
             config,
             workers: Workers::new(),
+            hsm: Hsm::new(token),
             state: RwLock::new(state),
             follower: Follower::new(revision),
         });
@@ -276,9 +296,12 @@ impl Kms {
         let stored = self.version(key, version).await?;
         let material = stored.material.ok_or(Error::State(KeyState::PendingImport))?;
         let spec = key.record.spec;
-        let material = match spec.is_slow() {
-            true => self.workers.short(move || Material::prepare(spec, &material)).await??,
-            false => Material::prepare(spec, &material)?,
+        let material = match key.record.protection {
+            ProtectionLevel::Hsm => self.material_in_token(&key.record, &material)?,
+            ProtectionLevel::Software if spec.is_slow() => {
+                self.workers.short(move || Material::prepare(spec, &material)).await??
+            }
+            ProtectionLevel::Software => Material::prepare(spec, &material)?,
         };
         let material = Arc::new(material);
         let state = self.state.read();
@@ -374,6 +397,10 @@ impl Mirror for Kms {
                     }
                 }
                 KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
+                DOOMED => {
+                    let due = DoomedRecord::decode(&bytes)?.due;
+                    state.doomed.insert((account, object_id(&name)?), (due, revision));
+                }
                 ALIAS => {
                     let alias = AliasName::from_stored(&name.id)?;
                     state.catalogue.put_alias(account, alias, AliasRecord::decode(&bytes)?.key, revision);
@@ -395,6 +422,9 @@ impl Mirror for Kms {
                     self.keyring.drop_key(id);
                 }
                 KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
+                DOOMED => {
+                    state.doomed.remove(&(account, object_id(&name)?));
+                }
                 ALIAS => state.catalogue.remove_alias(account, &AliasName::from_stored(&name.id)?),
                 _ => {}
             }
@@ -442,7 +472,12 @@ async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
         Some(record) => Some(ScrubRecord::decode(&record.bytes)?.due),
         None => None,
     };
-    Ok((State { catalogue, scrub }, view.revision()))
+    let doomed = read_all::<_, Error>(&view, DOOMED, |name, record| {
+        let due = DoomedRecord::decode(&record.bytes)?.due;
+        Ok(((account_of(name)?, object_id(name)?), (due, record.revision)))
+    });
+    let doomed = doomed.await?.into_iter().collect();
+    Ok((State { catalogue, scrub, doomed }, view.revision()))
 }
 
 fn account_of(name: &RecordName) -> Result<AccountId, Error> {
@@ -452,6 +487,11 @@ fn account_of(name: &RecordName) -> Result<AccountId, Error> {
 fn key_id(name: &RecordName) -> Result<KeyId, Error> {
     let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a key"))?;
     Ok(KeyId::from_bytes(bytes))
+}
+
+fn object_id(name: &RecordName) -> Result<ObjectId, Error> {
+    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a doomed object"))?;
+    Ok(ObjectId::from_bytes(bytes))
 }
 
 fn version_id(name: &RecordName) -> Result<KeyVersionId, Error> {

@@ -10,6 +10,7 @@ mod catalogue;
 mod context;
 mod error;
 mod explain;
+mod hsm;
 mod id;
 mod keyring;
 mod kms;

@@ -1,43 +1,75 @@
-//! Key material: how that of each spec is made, and made ready for use.
+//! Key material: how that of each spec is made, and made ready for use, here or in the HSM.
+
+use std::sync::Arc;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::aead::CommittingAead;
-use yaoku_crypto::asymmetric::{self, PrivateKey, PublicKey};
+use yaoku_crypto::asymmetric::{self, PrivateKey, PublicKey, SigningAlgorithm};
 use yaoku_crypto::mac::HmacKey;
+use yaoku_crypto::pkcs11::TokenKey;
+use yaoku_crypto::wrapping::WrappingAlgorithm;
+use yaoku_iam::AccountId;
+use yaoku_seal::{Changes, RecordName};
 
+use crate::hsm::Doomed;
+use crate::record::{KeyRecord, VersionRecord};
 use crate::spec::Primitive;
-use crate::{Error, KeySpec, Kms};
+use crate::{Error, KeyId, KeySpec, Kms, ProtectionLevel, Timestamp};
 
 /// The material of one key version, ready for use from any number of threads.
 #[expect(clippy::large_enum_variant, reason = "always behind an Arc")]
 pub(crate) enum Material {
-    Cipher(CommittingAead),
+    Cipher(Cipher),
     KeyPair(KeyPair),
-    Mac(HmacKey),
+    Mac(MacKey),
+}
+
+/// What encrypts.
+pub(crate) enum Cipher {
+    Here(CommittingAead),
+    InToken(Arc<TokenKey>),
+}
+
+/// What authenticates messages.
+pub(crate) enum MacKey {
+    Here(HmacKey),
+    InToken(Arc<TokenKey>),
 }
 
 /// A private key and what follows from it.
 pub(crate) struct KeyPair {
-    pub(crate) private: PrivateKey,
+    pub(crate) private: Private,
     pub(crate) public: PublicKey,
-    /// Whether the private key's operations must not hold up a thread of others.
-    pub(crate) is_slow: bool,
+    /// SubjectPublicKeyInfo in DER.
+    pub(crate) public_der: Vec<u8>,
+}
+
+/// What signs and decrypts.
+pub(crate) enum Private {
+    Here {
+        key: PrivateKey,
+        /// Whether its operations must not hold up a thread of others.
+        is_slow: bool,
+    },
+    InToken(Arc<TokenKey>),
 }
 
 impl Material {
+    /// Makes ready what a version's row holds of software.
     pub(crate) fn prepare(spec: KeySpec, material: &Secret) -> Result<Self, Error> {
         Ok(match spec.primitive() {
-            Primitive::Aead(algorithm) => Self::Cipher(CommittingAead::new(algorithm, material)?),
+            Primitive::Aead(algorithm) => Self::Cipher(Cipher::Here(CommittingAead::new(algorithm, material)?)),
             Primitive::KeyPair(algorithm) => {
-                let private = PrivateKey::new(algorithm, material)?;
-                let public = PublicKey::from_spki_der(algorithm, private.public_key_der())?;
-                Self::KeyPair(KeyPair { private, public, is_slow: spec.is_slow() })
+                let key = PrivateKey::new(algorithm, material)?;
+                let public_der = key.public_key_der().to_vec();
+                let public = PublicKey::from_spki_der(algorithm, &public_der)?;
+                Self::KeyPair(KeyPair { private: Private::Here { key, is_slow: spec.is_slow() }, public, public_der })
             }
-            Primitive::Mac(hash) => Self::Mac(HmacKey::new(hash, material.expose())),
+            Primitive::Mac(hash) => Self::Mac(MacKey::Here(HmacKey::new(hash, material.expose()))),
         })
     }
 
-    pub(crate) fn cipher(&self) -> Result<&CommittingAead, Error> {
+    pub(crate) fn cipher(&self) -> Result<&Cipher, Error> {
         match self {
             Self::Cipher(cipher) => Ok(cipher),
             Self::KeyPair(_) | Self::Mac(_) => Err(Error::Unsuitable("it is not a symmetric key")),
@@ -51,7 +83,7 @@ impl Material {
         }
     }
 
-    pub(crate) fn mac(&self) -> Result<&HmacKey, Error> {
+    pub(crate) fn mac(&self) -> Result<&MacKey, Error> {
         match self {
             Self::Mac(key) => Ok(key),
             Self::Cipher(_) | Self::KeyPair(_) => Err(Error::Unsuitable("it is not a key for MACs")),
@@ -59,8 +91,78 @@ impl Material {
     }
 }
 
-/// Makes fresh material.
-pub(crate) async fn generate(kms: &Kms, spec: KeySpec) -> Result<Secret, Error> {
+impl Private {
+    /// Whether its operations must not hold up a thread of others.
+    pub(crate) const fn is_slow(&self) -> bool {
+        match self {
+            Self::Here { is_slow, .. } => *is_slow,
+            Self::InToken(_) => true,
+        }
+    }
+
+    pub(crate) fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        random: &dyn yaoku_crypto::Random,
+        digest: &[u8],
+    ) -> Result<Vec<u8>, yaoku_crypto::Error> {
+        match self {
+            Self::Here { key, .. } => key.sign(algorithm, random, digest),
+            Self::InToken(key) => key.sign(algorithm, digest),
+        }
+    }
+
+    pub(crate) fn decrypt(
+        &self,
+        algorithm: WrappingAlgorithm,
+        ciphertext: &[u8],
+    ) -> Result<Secret, yaoku_crypto::Error> {
+        match self {
+            Self::Here { key, .. } => key.decrypt(algorithm, ciphertext),
+            Self::InToken(key) => key.decrypt(algorithm, ciphertext),
+        }
+    }
+}
+
+/// Fresh material, which no key has yet.
+pub(crate) struct Made {
+    material: Secret,
+    doomed: Option<Doomed>,
+}
+
+impl Made {
+    /// What a version's row is to hold of an object that is doomed unless it comes into that row.
+    pub(crate) const fn in_token(material: Secret, doomed: Doomed) -> Self {
+        Self { material, doomed: Some(doomed) }
+    }
+
+    /// Of software.
+    pub(crate) const fn here(material: Secret) -> Self {
+        Self { material, doomed: None }
+    }
+
+    /// Lets `changes` make it the material of a version.
+    pub(crate) fn enter(&self, changes: &mut Changes, version: RecordName, created: Timestamp) {
+        let record = VersionRecord { created, material: Some(self.material.duplicate()) };
+        changes.puts.push((version, record.encode()));
+        if let Some(doomed) = &self.doomed {
+            doomed.spare(changes);
+        }
+    }
+}
+
+/// Makes fresh material for a key.
+pub(crate) async fn generate(kms: &Kms, account: AccountId, id: KeyId, record: &KeyRecord) -> Result<Made, Error> {
+    match record.protection {
+        ProtectionLevel::Software => generate_here(kms, record.spec).await.map(Made::here),
+        ProtectionLevel::Hsm => {
+            let (material, doomed) = kms.generate_in_token(account, id, record).await?;
+            Ok(Made::in_token(material, doomed))
+        }
+    }
+}
+
+async fn generate_here(kms: &Kms, spec: KeySpec) -> Result<Secret, Error> {
     match spec.primitive() {
         Primitive::Aead(algorithm) => Ok(Secret::random(algorithm.key_len(), kms.vault.random())?),
         // As long as the hash: RFC 2104, 3 discourages less, and more adds little.

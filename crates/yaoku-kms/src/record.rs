@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use yaoku_crypto::Secret;
+use yaoku_crypto::pkcs11::ObjectId;
 use yaoku_iam::AccountId;
 use yaoku_seal::{Domain, Kind, RecordName};
 
@@ -20,6 +21,10 @@ pub(crate) const KEY_VERSION: Kind = Kind(17);
 pub(crate) const ALIAS: Kind = Kind(18);
 /// When the store is to be scrubbed of deleted material.
 pub(crate) const SCRUB: Kind = Kind(19);
+/// An object of the HSM that is to be destroyed.
+pub(crate) const DOOMED: Kind = Kind(20);
+/// How many messages a key version has encrypted in the HSM.
+pub(crate) const MESSAGES: Kind = Kind(21);
 
 const LAYOUT: u8 = 1;
 /// Layout of a [`KeyRecord`]: 1 had no `imported`, 2 no `policy`.
@@ -243,6 +248,39 @@ impl ScrubRecord {
     }
 }
 
+/// When an object of the HSM is to be destroyed.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct DoomedRecord {
+    pub(crate) due: Timestamp,
+}
+
+impl DoomedRecord {
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        encode(LAYOUT, self, "a doomed object")
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        decode(bytes, "a doomed object")
+    }
+}
+
+/// Messages of a key version in the HSM.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct MessagesRecord {
+    /// Those that were encrypted, and those that processes have reserved.
+    pub(crate) counted: u64,
+}
+
+impl MessagesRecord {
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        encode(LAYOUT, self, "a count of messages")
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        decode(bytes, "a count of messages")
+    }
+}
+
 pub(crate) fn key_name(account: AccountId, key: KeyId) -> RecordName {
     RecordName { kind: KEY, domain: account.domain(), id: key.as_bytes().to_vec(), version: Vec::new() }
 }
@@ -254,6 +292,14 @@ pub(crate) fn version_name(account: AccountId, key: KeyId, version: KeyVersionId
         id: key.as_bytes().to_vec(),
         version: version.as_bytes().to_vec(),
     }
+}
+
+pub(crate) fn messages_name(account: AccountId, key: KeyId, version: KeyVersionId) -> RecordName {
+    RecordName { kind: MESSAGES, ..version_name(account, key, version) }
+}
+
+pub(crate) fn doomed_name(account: AccountId, object: ObjectId) -> RecordName {
+    RecordName { kind: DOOMED, domain: account.domain(), id: object.as_bytes().to_vec(), version: Vec::new() }
 }
 
 pub(crate) fn alias_name(account: AccountId, alias: &AliasName) -> RecordName {

@@ -1,5 +1,5 @@
-//! What happens by itself: rotation, the end of imported material and of a scheduled deletion, and scrubbing the store
-//! afterwards.
+//! What happens by itself: rotation, the end of imported material and of a scheduled deletion, and scrubbing the store and
+//! the HSM afterwards.
 //!
 //! All of it goes by the domain's clock, from what the catalogue says is due; each step is a commit that expects the
 //! record it was decided on, so that of several processes one takes it and the others find it done. What fell due while
@@ -17,7 +17,7 @@ use crate::kms::{key_update, versions};
 use crate::operations::import::take_away;
 use crate::operations::versions::rotate;
 use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
-use crate::{Error, KeyId, KeyState, Kms, Timestamp};
+use crate::{Error, KeyId, KeyState, Kms, ProtectionLevel, Timestamp};
 
 /// How often the scheduler looks at its clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,9 +37,11 @@ impl Kms {
     pub async fn run_scheduler(&self) -> std::convert::Infallible {
         let keys = every_tick(|| self.do_keys_that_are_due());
         let scrubs = every_tick(|| self.scrub_if_due());
+        let doomed = every_tick(|| self.destroy_what_is_doomed());
         tokio::select! {
             never = keys => never,
             never = scrubs => never,
+            never = doomed => never,
         }
     }
 
@@ -49,13 +51,15 @@ impl Kms {
         due.map_or(0, |due| self.clock.now().0.saturating_sub(due.0))
     }
 
-    /// Rotates and deletes every key that is due by the domain's clock, and scrubs the store if that is due.
+    /// Rotates and deletes every key that is due by the domain's clock, destroys what the HSM no longer needs to hold, and scrubs
+    /// the store if that is due.
     ///
     /// # Errors
     /// The first failure, after everything else was tried.
     pub async fn do_what_is_due(&self) -> Result<(), Error> {
         let keys = self.do_keys_that_are_due().await;
-        self.scrub_if_due().await.and(keys)
+        let doomed = self.destroy_what_is_doomed().await;
+        self.scrub_if_due().await.and(doomed).and(keys)
     }
 
     async fn do_keys_that_are_due(&self) -> Result<(), Error> {
@@ -132,6 +136,9 @@ impl Kms {
     async fn delete(&self, key: Key) -> Result<(), Error> {
         let name = key_name(key.account, key.id);
         let unchanged = (name.clone(), Some(key.revision));
+        if key.record.protection == ProtectionLevel::Hsm && !self.doom_all(&key, unchanged.clone()).await? {
+            return Ok(());
+        }
         let versions = versions(&self.vault, &key).await?;
         let mut rows: Vec<_> =
             versions.iter().map(|(version, _)| (version_name(key.account, key.id, *version), None)).collect();

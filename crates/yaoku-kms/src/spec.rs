@@ -170,6 +170,8 @@ pub enum Origin {
 pub enum ProtectionLevel {
     /// In this process, sealed at rest.
     Software,
+    /// In a hardware security module, which does not let it out.
+    Hsm,
 }
 
 /// Where a key stands in its life.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use yaoku_crypto::Secret;
 use yaoku_crypto::aead::{Algorithm, CommittingAead};
 use yaoku_kms::blob::{Header, open};
-use yaoku_kms::{EncryptionContext, Error, KeyId, KeyVersionId};
+use yaoku_kms::{EncryptionContext, Error, KeyId, KeyVersionId, ProtectionLevel};
 
 #[test]
 fn blobs_of_another_implementation_open() {
@@ -26,6 +26,7 @@ fn blobs_of_another_implementation_open() {
         let blob = hex(&vector["blob"]);
         let (header, sealed) = Header::parse(&blob).unwrap();
         let named = Header {
+            protection: ProtectionLevel::Software,
             algorithm,
             key: KeyId::parse(&vector["key id"]).unwrap(),
             version: KeyVersionId::parse(&vector["version id"]).unwrap(),

@@ -128,11 +128,7 @@ impl PassphraseSeal {
         let opened = cipher.open(head, sealed).map_err(|_| {
             Error::Seal("the passphrase does not open the seal; give the one that it was made with".into())
         })?;
-        let (keys, rest) = opened.expose().as_chunks::<KEY_LEN>();
-        if keys.is_empty() || keys.len() > 2 || !rest.is_empty() {
-            return Err(damaged());
-        }
-        Ok(keys.iter().map(|key| Secret::new(key.to_vec())).collect())
+        split_root_keys(&opened).ok_or_else(damaged)
     }
 }
 
@@ -172,8 +168,15 @@ impl Seal for PassphraseSeal {
     }
 }
 
+/// One root key, or two behind each other.
+pub(crate) fn split_root_keys(bytes: &Secret) -> Option<Vec<Secret>> {
+    let (keys, rest) = bytes.expose().as_chunks::<KEY_LEN>();
+    let whole = (1..=2).contains(&keys.len()) && rest.is_empty();
+    whole.then(|| keys.iter().map(|key| Secret::new(key.to_vec())).collect())
+}
+
 /// A file that nobody else can read; none if it is not there.
-fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
+pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
     let failed = |error: io::Error| Error::Seal(format!("{} can't be read: {error}", path.display()));
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -195,7 +198,7 @@ fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
 }
 
 /// Replaces a file in one step, durably; nobody else can read it at any moment. A symbolic link stays one.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let write = || {
         let path = match std::fs::canonicalize(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),

@@ -13,9 +13,10 @@ use clap::{Args, Parser, Subcommand};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::audit::AuditCommand;
-use crate::config::{Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
+use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
+use crate::hsm::HsmCommand;
 use crate::ram::RamCommand;
-use crate::{Error, logging, maintenance, restore, serve, signals};
+use crate::{Error, hsm, logging, maintenance, restore, serve, signals};
 
 #[derive(Parser)]
 #[command(name = "yaoku", version, about = ABOUT, arg_required_else_help = true, after_help = AFTER)]
@@ -59,6 +60,9 @@ enum Command {
         #[command(flatten)]
         store: StoreOptions,
     },
+    /// Find out about a hardware security module (HSM)
+    #[command(subcommand, arg_required_else_help = true)]
+    Hsm(HsmCommand),
     /// Read and check the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
@@ -126,6 +130,10 @@ impl Command {
                 let _log = plain_log();
                 let told = runtime()?.block_on(restore::restore(settings(store)?, &file, replace))?;
                 say(&told)
+            }
+            Self::Hsm(HsmCommand::Check { hsm: options }) => {
+                let options = Options::from(options).with_file()?;
+                say(&hsm::check(HsmSettings::of(&options, &environment)?)?)
             }
             Self::Audit(command) => command.run(),
             Self::Ram(command) => {

@@ -45,6 +45,9 @@ pub enum Error {
     /// The store, the seal or a backup can't be used.
     #[error(transparent)]
     Vault(#[from] yaoku_seal::Error),
+    /// The HSM can't be used.
+    #[error(transparent)]
+    Hsm(#[from] yaoku_crypto::Error),
     /// Identities can't be used.
     #[error(transparent)]
     Iam(#[from] yaoku_iam::Error),

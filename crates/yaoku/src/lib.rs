@@ -11,6 +11,7 @@ pub mod control;
 mod datadir;
 mod error;
 mod greeting;
+mod hsm;
 mod logging;
 pub mod maintenance;
 mod ram;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use yaoku_crypto::pkcs11::Token;
 use yaoku_seal::{Rotated, Vault};
 
 use crate::Error;
-use crate::config::StoreSettings;
+use crate::config::{HsmSettings, SealSettings, StoreSettings};
 use crate::control::RunningServer;
 use crate::datadir::DataDir;
-use crate::serve::open_vault;
+use crate::serve::{open_token, open_vault};
 
 /// Writes a backup to a new file; a sentence on it.
 ///
@@ -90,8 +91,17 @@ async fn open(settings: StoreSettings) -> Result<(DataDir, Arc<Vault>), Error> {
         Error::InUse(data_dir) => Error::Unreachable { data_dir, socket: settings.control_socket },
         other => other,
     })?;
-    let vault = open_vault(&data_dir, settings.seal).await?;
+    let token = token_of_seal(&settings.seal, settings.hsm).await?;
+    let vault = open_vault(&data_dir, settings.seal, token).await?;
     Ok((data_dir, vault))
+}
+
+/// The HSM, where the seal needs it.
+pub(crate) async fn token_of_seal(seal: &SealSettings, hsm: Option<HsmSettings>) -> Result<Option<Arc<Token>>, Error> {
+    match seal {
+        SealSettings::Hsm(_) => open_token(hsm).await,
+        SealSettings::File(_) | SealSettings::Passphrase(..) => Ok(None),
+    }
 }
 
 /// A file that only this user can read.

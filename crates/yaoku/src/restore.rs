@@ -17,6 +17,7 @@ use yaoku_store::{Embedded, Store};
 use crate::Error;
 use crate::config::StoreSettings;
 use crate::datadir::DataDir;
+use crate::maintenance::token_of_seal;
 
 /// The new store until it takes its place.
 const ASIDE: &str = "restore.tmp";
@@ -43,7 +44,8 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
             before.display()
         )));
     }
-    let seal = tokio::task::spawn_blocking(move || settings.seal.open(false)).await;
+    let token = token_of_seal(&settings.seal, settings.hsm).await?;
+    let seal = tokio::task::spawn_blocking(move || settings.seal.open(false, token)).await;
     let seal: Arc<dyn Seal> = seal.map_err(|error| Error::Options(error.to_string()))??.into();
     let seal = Arc::new(Untouched { inner: seal, made: Mutex::new(None) });
     if there && seal.inner.load()?.is_some_and(|held| held.len() > 1) {

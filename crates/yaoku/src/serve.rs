@@ -14,6 +14,7 @@ use yaoku_api::http::{Limits, Server, TlsReloader};
 use yaoku_api::metrics::Metrics;
 use yaoku_api::{Service, ServiceConfig};
 use yaoku_crypto::SystemRandom;
+use yaoku_crypto::pkcs11::Token;
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
 use yaoku_seal::Vault;
@@ -21,7 +22,7 @@ use yaoku_store::Embedded;
 
 use crate::Error;
 use crate::audit;
-use crate::config::{SealSettings, Settings};
+use crate::config::{HsmSettings, SealSettings, Settings};
 use crate::control::ControlSocket;
 use crate::datadir::DataDir;
 use crate::greeting::Greeting;
@@ -86,7 +87,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let listener = listen(&settings.listen, tls.is_some() || settings.allow_plain_http).await?;
     let address = listener.local_addr().map_err(|error| Error::Options(error.to_string()))?;
     let data_dir = DataDir::take(&settings.store.data_dir)?;
-    let vault = open_vault(&data_dir, settings.store.seal).await?;
+    let token = open_token(settings.store.hsm).await?;
+    let vault = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
     let control = ControlSocket::open(settings.store.control_socket, &settings.store.data_dir, vault.clone()).await?;
     // The names of store and seal, of whose content they make sure themselves.
     data_dir.sync()?;
@@ -97,7 +99,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         let iam = iam.clone();
         async move { iam.run_bookkeeping().await }
     });
-    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms).await?;
+    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token).await?;
     control.attend_to(account, &kms);
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
@@ -218,14 +220,25 @@ impl Running {
 const RELEASE: Duration = Duration::from_secs(10);
 
 /// Opens the store of a data directory with its seal; makes both where there is neither.
-pub(crate) async fn open_vault(data_dir: &DataDir, seal: SealSettings) -> Result<Arc<Vault>, Error> {
+pub(crate) async fn open_vault(
+    data_dir: &DataDir,
+    seal: SealSettings,
+    token: Option<Arc<Token>>,
+) -> Result<Arc<Vault>, Error> {
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || {
-        let seal = seal.open(true)?;
+        let seal = seal.open(true, token)?;
         Ok::<_, Error>((Embedded::open(&path, yaoku_store::Options::default())?, seal))
     });
     let (store, seal) = opened.await.map_err(|error| Error::Options(error.to_string()))??;
     Ok(Arc::new(Vault::open(Arc::new(store), seal.into(), Arc::new(SystemRandom)).await?))
+}
+
+/// Logs in to the HSM, if there is one. Where it is away, the server starts all the same, and waits for it.
+pub(crate) async fn open_token(hsm: Option<HsmSettings>) -> Result<Option<Arc<Token>>, Error> {
+    let Some(hsm) = hsm else { return Ok(None) };
+    let opened = tokio::task::spawn_blocking(move || hsm.open()).await;
+    opened.map_err(|error| Error::Options(error.to_string()))?.map(Some)
 }
 
 /// Binds the first address that a name stands for; in the clear only if none of them leaves the machine.

@@ -190,6 +190,21 @@ impl Token {
         self.capabilities(|lease, capabilities| capabilities.lack_of_unwrapping(lease, algorithm).map(Capability::of))
     }
 
+    /// Whether there is a way to import material.
+    ///
+    /// # Errors
+    /// As [`Self::can_hold`].
+    pub fn can_import(&self) -> Result<Capability, Error> {
+        let mut lack = None;
+        for algorithm in UnwrapAlgorithm::ALL {
+            match self.can_unwrap(algorithm)? {
+                Capability::Offered => return Ok(Capability::Offered),
+                Capability::Lacking(what) => lack = lack.or(Some(what)),
+            }
+        }
+        Ok(Capability::of(lack))
+    }
+
     /// Whether a key pair in the token can decrypt what was encrypted so.
     ///
     /// # Errors

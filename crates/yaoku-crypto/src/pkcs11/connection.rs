@@ -34,9 +34,16 @@ pub struct Token {
 enum State {
     Connected(Box<Connection>),
     /// Could not be reached at that moment.
-    Away { why: String, tried: Instant, generation: u64 },
+    Away {
+        why: String,
+        tried: Instant,
+        generation: u64,
+    },
     /// Will not take us until somebody changes something.
-    Refused { why: String, generation: u64 },
+    Refused {
+        why: String,
+        generation: u64,
+    },
 }
 
 struct Connection {
@@ -212,11 +219,9 @@ impl Token {
     /// # Errors
     /// [`Error::TokenAway`] or [`Error::TokenSetup`] with the reason.
     pub fn check(&self) -> Result<(), Error> {
-        self.run(|lease| {
-            match lease.answers() {
-                true => Ok(()),
-                false => Err(Pkcs11Error::Pkcs11(RvError::DeviceRemoved, Function::GetTokenInfo).into()),
-            }
+        self.run(|lease| match lease.answers() {
+            true => Ok(()),
+            false => Err(Pkcs11Error::Pkcs11(RvError::DeviceRemoved, Function::GetTokenInfo).into()),
         })
     }
 
@@ -242,9 +247,7 @@ impl Token {
                     State::Away { why, tried, .. } if tried.elapsed() < RETRY => {
                         return Err(Error::TokenAway(why.clone()));
                     }
-                    State::Away { why, generation, .. } => {
-                        (Failure::Ours(Error::TokenAway(why.clone())), *generation)
-                    }
+                    State::Away { why, generation, .. } => (Failure::Ours(Error::TokenAway(why.clone())), *generation),
                 }
             };
             let away = matches!(failure, Failure::Ours(Error::TokenAway(_)));
@@ -304,14 +307,7 @@ impl Token {
         // One is the anchor.
         let room = self.config.sessions.min(most).saturating_sub(1).max(1);
         let pool = Mutex::new(Pool { idle: Vec::new(), room });
-        Ok(Connection {
-            generation,
-            slot,
-            capabilities,
-            pool,
-            returned: Condvar::new(),
-            _anchor: Mutex::new(session),
-        })
+        Ok(Connection { generation, slot, capabilities, pool, returned: Condvar::new(), _anchor: Mutex::new(session) })
     }
 
     fn slot(&self) -> Result<Slot, Error> {
@@ -345,7 +341,9 @@ impl Token {
             Err(Pkcs11Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
                 refused("it refuses the PIN; correct it, since it locks itself after some wrong ones")
             }
-            Err(Pkcs11Error::Pkcs11(RvError::PinLocked, _)) => refused("its PIN is locked; its administrator can unlock it"),
+            Err(Pkcs11Error::Pkcs11(RvError::PinLocked, _)) => {
+                refused("its PIN is locked; its administrator can unlock it")
+            }
             Err(Pkcs11Error::Pkcs11(RvError::PinExpired, _)) => refused("its PIN has expired; set a new one"),
             Err(Pkcs11Error::Pkcs11(RvError::UserPinNotInitialized, _)) => refused("its user PIN was never set"),
             Err(error) => Err(Failure::from(error).into_error()),
@@ -447,7 +445,8 @@ pub fn describe(module: &Path) -> Result<Vec<TokenDescription>, Error> {
         let mut found = Vec::new();
         for slot in module.get_slots_with_initialized_token()? {
             let info = module.get_token_info(slot)?;
-            let product = format!("{} {}, serial number {}", info.manufacturer_id(), info.model(), info.serial_number());
+            let product =
+                format!("{} {}, serial number {}", info.manufacturer_id(), info.model(), info.serial_number());
             found.push(TokenDescription { label: info.label().to_owned(), product });
         }
         Ok(found)

@@ -9,6 +9,7 @@ use super::keys::{self, LOCKED_IN, Lifetime};
 use super::{ObjectId, Token, asymmetric};
 use crate::Error;
 use crate::aead::Algorithm;
+use crate::unwrapping::UnwrappingAlgorithm;
 use crate::wrapping::WrappingAlgorithm;
 
 /// How AES keys are wrapped for a token.
@@ -23,6 +24,21 @@ pub enum UnwrapAlgorithm {
 }
 
 impl UnwrapAlgorithm {
+    /// Every one that there is.
+    pub const ALL: [Self; 3] = [Self::RsaesOaepSha256, Self::RsaesOaepSha1, Self::RsaesPkcs1V15];
+
+    /// The same of [`crate::unwrapping`]; none for those that tokens do not have.
+    pub const fn of(algorithm: UnwrappingAlgorithm) -> Option<Self> {
+        match algorithm {
+            UnwrappingAlgorithm::RsaesPkcs1V15 => Some(Self::RsaesPkcs1V15),
+            UnwrappingAlgorithm::RsaesOaepSha1 => Some(Self::RsaesOaepSha1),
+            UnwrappingAlgorithm::RsaesOaepSha256 => Some(Self::RsaesOaepSha256),
+            UnwrappingAlgorithm::Sm2Pke
+            | UnwrappingAlgorithm::RsaesOaepSha256Aes256EcbPkcs7
+            | UnwrappingAlgorithm::Sm2PkeSm4Ecb => None,
+        }
+    }
+
     pub(super) const fn mechanism_type(self) -> MechanismType {
         match self {
             Self::RsaesPkcs1V15 => MechanismType::RSA_PKCS,
@@ -88,9 +104,16 @@ impl Token {
                 })
             };
             let unwrapped = unwrap(&template(&Lifetime::Token { object, label }, &LOCKED_IN))?;
-            let checked = length(lease, unwrapped, &unwrap).and_then(|length| match length == key.key_len() {
-                true => keys::check_locked_in(lease, unwrapped),
-                false => Err(Error::Open.into()),
+            let checked = length(lease, unwrapped, &unwrap).and_then(|length| {
+                if length != key.key_len() {
+                    return Err(Error::Open.into());
+                }
+                // The length may have been rounded up; a key of no length that AES has computes nothing.
+                lease.session().sign(&Mechanism::AesCMac, unwrapped, &[]).map_err(|error| {
+                    let failure = Failure::from(error);
+                    if failure.is_lost() { failure } else { Error::Open.into() }
+                })?;
+                keys::check_locked_in(lease, unwrapped)
             });
             if checked.is_err() {
                 keys::destroy(lease, object)?;

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use yaoku_crypto::Secret;
-use yaoku_crypto::asymmetric::{PrivateKey, SigningAlgorithm};
+use yaoku_crypto::asymmetric::SigningAlgorithm;
 use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
 use super::crypto::Decrypted;
-use crate::material::Material;
+use crate::material::{Material, Private};
 use crate::{
     Access, Call, Error, Field, KeyId, KeyRef, KeyUsage, KeyVersionId, Kms, Operation, OperationSpec, StateRule,
 };
@@ -88,7 +88,7 @@ impl Operation for AsymmetricSign {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
         call.proceed()?;
         let (algorithm, digest, random) = (self.algorithm, self.digest, kms.vault.shared_random().clone());
-        let sign = move |private: &PrivateKey| private.sign(algorithm, random.as_ref(), &digest);
+        let sign = move |private: &Private| private.sign(algorithm, random.as_ref(), &digest);
         let bytes = with_private_key(kms, material, sign).await?;
         Ok(Made { key, version: self.key_pair.version, bytes })
     }
@@ -189,7 +189,7 @@ impl Operation for GetPublicKey {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, None).await?;
         call.proceed()?;
-        Ok(Made { key, version: self.key_pair.version, bytes: material.key_pair()?.private.public_key_der().to_vec() })
+        Ok(Made { key, version: self.key_pair.version, bytes: material.key_pair()?.public_der.clone() })
     }
 }
 
@@ -205,7 +205,7 @@ pub(crate) async fn decrypt(
 ) -> Result<Decrypted, Error> {
     let (key, material) = key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
     let ciphertext = ciphertext.to_vec();
-    let decrypt = move |private: &PrivateKey| private.decrypt(algorithm, &ciphertext);
+    let decrypt = move |private: &Private| private.decrypt(algorithm, &ciphertext);
     let plaintext = with_private_key(kms, material, decrypt).await?;
     Ok(Decrypted { key, version: key_pair.version, plaintext })
 }
@@ -214,11 +214,16 @@ pub(crate) async fn decrypt(
 async fn with_private_key<T: Send + 'static>(
     kms: &Kms,
     material: Arc<Material>,
-    work: impl FnOnce(&PrivateKey) -> Result<T, yaoku_crypto::Error> + Send + 'static,
+    work: impl FnOnce(&Private) -> Result<T, yaoku_crypto::Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let slow = material.key_pair()?.is_slow;
+    let key_pair = material.key_pair()?;
+    let (slow, in_token) = (key_pair.private.is_slow(), matches!(key_pair.private, Private::InToken(_)));
     let done = move || material.key_pair().map(|pair| work(&pair.private));
-    let done = if slow { kms.workers.short(done).await? } else { done() };
+    let done = match (in_token, slow) {
+        (true, _) => kms.workers.in_token(done).await?,
+        (false, true) => kms.workers.short(done).await?,
+        (false, false) => done(),
+    };
     done?.map_err(refused)
 }
 

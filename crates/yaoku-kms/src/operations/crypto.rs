@@ -8,6 +8,7 @@ use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
 use super::asymmetric::{self, KeyPair};
 use crate::keyring::Key;
+use crate::material::Cipher;
 use crate::{
     Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyVersionId, Kms, Operation,
     OperationSpec, StateRule, blob,
@@ -150,8 +151,16 @@ pub(crate) async fn encrypt(
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
     let material = kms.material(key, version).await?;
     call.proceed()?;
-    let header = blob::Header { algorithm, key: key.id, version };
-    let blob = blob::seal(header, material.cipher()?, kms.vault.random(), context, plaintext.expose())?;
+    let header = blob::Header { protection: key.record.protection, algorithm, key: key.id, version };
+    let blob = match material.cipher()? {
+        Cipher::Here(cipher) => blob::seal(header, cipher, kms.vault.random(), context, plaintext.expose())?,
+        Cipher::InToken(cipher) => {
+            kms.count_message(key, version).await?;
+            let (message, cipher) = (blob::InToken::new(&header, context), cipher.clone());
+            let (random, plaintext) = (kms.vault.shared_random().clone(), plaintext.duplicate());
+            kms.in_token(move |_| message.seal(&cipher, random.as_ref(), &plaintext)).await?
+        }
+    };
     Ok(Encrypted { key: key.id, version, blob })
 }
 
@@ -173,13 +182,24 @@ pub(crate) async fn decrypt(
     };
     let reference = KeyRef::OfAnyAccount(header.key);
     let key = kms.admit_as(call, spec, permission, &reference).await.map_err(foreign)?;
-    if key.record.spec.aead() != Some(header.algorithm) {
+    if key.record.spec.aead() != Some(header.algorithm) || key.record.protection != header.protection {
         return Err(Error::Ciphertext);
     }
     let material = match kms.material(&key, header.version).await {
         Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
         other => other?,
     };
-    let plaintext = blob::open(header, material.cipher()?, context, sealed)?;
+    let plaintext = match material.cipher()? {
+        Cipher::Here(cipher) => blob::open(header, cipher, context, sealed)?,
+        Cipher::InToken(cipher) => {
+            let (message, cipher, sealed) = (blob::InToken::new(&header, context), cipher.clone(), sealed.to_vec());
+            // Not through the conversion of errors, for which a ciphertext that does not open is our own failure.
+            let opened = kms.in_token(move |_| match message.open(&cipher, &sealed) {
+                Err(yaoku_crypto::Error::Open) => Ok(None),
+                other => other.map(Some),
+            });
+            opened.await?.ok_or(Error::Ciphertext)?
+        }
+    };
     Ok(Decrypted { key: key.id, version: header.version, plaintext })
 }

@@ -8,7 +8,7 @@ use super::versions::check_rotation;
 use super::{Listing, Page};
 use crate::kms::Changed;
 use crate::material;
-use crate::record::{KeyRecord, VersionRecord, key_name, version_name};
+use crate::record::{KeyRecord, key_name, version_name};
 use crate::target::Target;
 use crate::{
     Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
@@ -62,6 +62,9 @@ impl Operation for CreateKey {
         if self.rotation.is_some() {
             check_rotation(self.spec, self.origin)?;
         }
+        if self.protection == ProtectionLevel::Hsm {
+            kms.check_hsm(self.spec, usage, self.origin).await?;
+        }
         let mut tags = Tags::default();
         tags.put(self.tags)?;
         let account = call.principal.account();
@@ -93,8 +96,8 @@ impl Operation for CreateKey {
         let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };
         if self.origin == Origin::Generated {
             let version = KeyVersionId::generate(kms.vault.random())?;
-            let material = Some(material::generate(kms, self.spec).await?);
-            changes.puts.push((version_name(account, id, version), VersionRecord { created: now, material }.encode()));
+            let made = material::generate(kms, account, id, &record).await?;
+            made.enter(&mut changes, version_name(account, id, version), now);
             record.state = KeyState::Enabled;
             record.primary = self.spec.has_primary().then_some(version);
             record.versions = 1;

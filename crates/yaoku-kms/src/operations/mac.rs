@@ -4,6 +4,7 @@ use yaoku_crypto::Secret;
 use yaoku_crypto::mac::{Hash, ct_eq};
 use yaoku_iam::ResourceKind::Key as KeyResource;
 
+use crate::material::MacKey;
 use crate::spec::Primitive;
 use crate::{Access, Call, Error, Field, KeyId, KeyRef, KeyState, Kms, Operation, OperationSpec, StateRule};
 
@@ -40,8 +41,14 @@ impl MacRequest {
         let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
         let material = kms.material(&key, version).await?;
         call.proceed()?;
-        let code = material.mac()?.sign(self.message.expose());
-        Ok(Mac { key: key.id, code: code.as_bytes().to_vec() })
+        let code = match material.mac()? {
+            MacKey::Here(mac) => mac.sign(self.message.expose()).as_bytes().to_vec(),
+            MacKey::InToken(mac) => {
+                let (mac, message) = (mac.clone(), self.message.duplicate());
+                kms.in_token(move |_| mac.mac(message.expose())).await?
+            }
+        };
+        Ok(Mac { key: key.id, code })
     }
 }
 

@@ -1,13 +1,12 @@
 //! Versions of keys, and when new ones are made.
 
-use yaoku_crypto::Secret;
 use yaoku_iam::ResourceKind::Key as KeyResource;
 
 use super::{Listing, Page};
 use crate::keyring::Key;
 use crate::kms::{ATTEMPTS, Changed, contended, key_update, versions};
-use crate::material;
-use crate::record::{KeyRecord, VersionRecord, version_name};
+use crate::material::{self, Made};
+use crate::record::{KeyRecord, version_name};
 use crate::spec::Primitive;
 use crate::{
     Access, Call, Error, Field, KeyId, KeyRef, KeySpec, KeyVersion, KeyVersionId, Kms, Operation, OperationSpec,
@@ -56,11 +55,11 @@ impl Operation for CreateKeyVersion {
             let made = match &material {
                 Some(made) => made,
                 None => {
-                    material = Some(material::generate(kms, key.record.spec).await?);
+                    material = Some(material::generate(kms, key.account, key.id, &key.record).await?);
                     continue;
                 }
             };
-            if let Some(version) = rotate_to(kms, key, now, made.duplicate()).await? {
+            if let Some(version) = rotate_to(kms, key, now, made).await? {
                 return Ok(version);
             }
         }
@@ -71,19 +70,18 @@ impl Operation for CreateKeyVersion {
 /// Gives a key a new version of fresh random material, its primary one if it has such; none if another change of the key
 /// came first.
 pub(crate) async fn rotate(kms: &Kms, key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
-    let material = material::generate(kms, key.record.spec).await?;
-    rotate_to(kms, key, now, material).await
+    let made = material::generate(kms, key.account, key.id, &key.record).await?;
+    rotate_to(kms, key, now, &made).await
 }
 
-async fn rotate_to(kms: &Kms, mut key: Key, now: Timestamp, material: Secret) -> Result<Option<KeyVersion>, Error> {
+async fn rotate_to(kms: &Kms, mut key: Key, now: Timestamp, made: &Made) -> Result<Option<KeyVersion>, Error> {
     let id = KeyVersionId::generate(kms.vault.random())?;
     key.record.primary = key.record.spec.has_primary().then_some(id);
     key.record.versions = key.record.versions.saturating_add(1);
     key.record.last_version = now;
     key.record.last_rotation = now;
     let mut changes = key_update(&key)?;
-    let version = VersionRecord { created: now, material: Some(material) };
-    changes.puts.push((version_name(key.account, key.id, id), version.encode()));
+    made.enter(&mut changes, version_name(key.account, key.id, id), now);
     Ok(kms.commit(changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
 }
 

@@ -3,11 +3,13 @@
 //! [`Options`] is what can be said, each option once for all three forms; [`Settings`] is what it means, checked.
 //! Secrets are never options: they come from files or the environment, and are [`yaoku_crypto::Secret`] at once.
 
+mod hsm;
 mod options;
 mod proxies;
 mod secrets;
 mod settings;
 
-pub use options::{AuditSync, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
+pub use hsm::HsmSettings;
+pub use options::{AuditSync, HsmOptions, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
 pub(crate) use secrets::SECRET_VARIABLES;
 pub use settings::{SealSettings, Settings, StoreSettings};

@@ -56,7 +56,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 
-    /// What protects the root key: `file:PATH`, a file that must be kept safe, or `passphrase` [default: file:DIR/root.key]
+    /// What protects the root key: `file:PATH`, a file that must be kept safe, `passphrase`, or `pkcs11`, the HSM [default:
+    /// file:DIR/root.key]
     #[arg(long, env = "YAOKU_SEAL", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
@@ -75,6 +76,26 @@ pub struct Options {
     #[arg(long, env = "YAOKU_SCRUB_DELAY", value_name = "SECONDS", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_delay: Option<u64>,
+
+    /// PKCS#11 library of a hardware security module (HSM), for keys of ProtectionLevel HSM [default: none]
+    #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE", help_heading = "HSM")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11_module: Option<PathBuf>,
+
+    /// Label of the token [default: the one that there is]
+    #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL", help_heading = "HSM")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11_token: Option<String>,
+
+    /// File with the token's user PIN [default: YAOKU_PKCS11_PIN]
+    #[arg(long, env = "YAOKU_PKCS11_PIN_FILE", value_name = "FILE", help_heading = "HSM")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11_pin_file: Option<PathBuf>,
+
+    /// Sessions with the token at once [default: 16]
+    #[arg(long, env = "YAOKU_PKCS11_SESSIONS", value_name = "COUNT", help_heading = "HSM")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11_sessions: Option<u64>,
 
     /// Whether each call leaves a record in the audit log [default: true]
     #[arg(long, env = "YAOKU_AUDIT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -222,6 +243,26 @@ pub struct Options {
     pub log_format: Option<LogFormat>,
 }
 
+/// Those of the options that name a hardware security module, for `yaoku hsm`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HsmOptions {
+    /// TOML file of the server's options
+    #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// PKCS#11 library of the HSM
+    #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE")]
+    pub pkcs11_module: Option<PathBuf>,
+
+    /// Label of the token [default: the one that there is]
+    #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL")]
+    pub pkcs11_token: Option<String>,
+
+    /// File with the token's user PIN [default: YAOKU_PKCS11_PIN]
+    #[arg(long, env = "YAOKU_PKCS11_PIN_FILE", value_name = "FILE")]
+    pub pkcs11_pin_file: Option<PathBuf>,
+}
+
 /// Those of the options that say where the store is, for commands that do not serve.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreOptions {
@@ -237,13 +278,25 @@ pub struct StoreOptions {
     #[arg(long, env = "YAOKU_STORE")]
     pub store: Option<String>,
 
-    /// What protects the root key: `file:PATH` or `passphrase` [default: file:DIR/root.key]
+    /// What protects the root key: `file:PATH`, `passphrase` or `pkcs11` [default: file:DIR/root.key]
     #[arg(long, env = "YAOKU_SEAL")]
     pub seal: Option<String>,
 
     /// File with the passphrase [default: YAOKU_SEAL_PASSPHRASE, or else the terminal is asked]
     #[arg(long, env = "YAOKU_SEAL_PASSPHRASE_FILE", value_name = "FILE")]
     pub seal_passphrase_file: Option<PathBuf>,
+
+    /// PKCS#11 library of the HSM, for `--seal pkcs11`
+    #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE")]
+    pub pkcs11_module: Option<PathBuf>,
+
+    /// Label of the token [default: the one that there is]
+    #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL")]
+    pub pkcs11_token: Option<String>,
+
+    /// File with the token's user PIN [default: YAOKU_PKCS11_PIN]
+    #[arg(long, env = "YAOKU_PKCS11_PIN_FILE", value_name = "FILE")]
+    pub pkcs11_pin_file: Option<PathBuf>,
 
     /// Unix socket of a running server [default: DIR/control.sock]
     #[arg(long, env = "YAOKU_CONTROL_SOCKET", value_name = "PATH")]
@@ -300,10 +353,27 @@ pub enum LogFormat {
     Json,
 }
 
+impl From<HsmOptions> for Options {
+    fn from(options: HsmOptions) -> Self {
+        let HsmOptions { config, pkcs11_module, pkcs11_token, pkcs11_pin_file } = options;
+        Self { config, pkcs11_module, pkcs11_token, pkcs11_pin_file, ..Self::default() }
+    }
+}
+
 impl From<StoreOptions> for Options {
     fn from(options: StoreOptions) -> Self {
-        let StoreOptions { config, data_dir, store, seal, seal_passphrase_file, control_socket } = options;
-        Self { config, data_dir, store, seal, seal_passphrase_file, control_socket, ..Self::default() }
+        Self {
+            config: options.config,
+            data_dir: options.data_dir,
+            store: options.store,
+            seal: options.seal,
+            seal_passphrase_file: options.seal_passphrase_file,
+            pkcs11_module: options.pkcs11_module,
+            pkcs11_token: options.pkcs11_token,
+            pkcs11_pin_file: options.pkcs11_pin_file,
+            control_socket: options.control_socket,
+            ..Self::default()
+        }
     }
 }
 

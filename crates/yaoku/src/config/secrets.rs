@@ -11,11 +11,13 @@ use crate::Error;
 
 /// Where the seal's passphrase may be.
 pub(super) const PASSPHRASE_VARIABLE: &str = "YAOKU_SEAL_PASSPHRASE";
+/// Where the user PIN of the HSM's token may be.
+pub(super) const PIN_VARIABLE: &str = "YAOKU_PKCS11_PIN";
 /// Where the root AccessKey's secret may be.
 pub(super) const ROOT_SECRET_VARIABLE: &str = "YAOKU_ROOT_ACCESS_KEY_SECRET";
 
 /// Variables that are no options.
-pub(crate) const SECRET_VARIABLES: [&str; 2] = [PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE];
+pub(crate) const SECRET_VARIABLES: [&str; 3] = [PASSPHRASE_VARIABLE, PIN_VARIABLE, ROOT_SECRET_VARIABLE];
 
 /// The most bytes of a secret's file.
 const MAX_FILE: u64 = 64 << 10;

@@ -2,15 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use yaoku_api::http::{Limits, Proxies};
 use yaoku_crypto::Secret;
+use yaoku_crypto::pkcs11::Token;
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
 
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
-use super::{AuditSync, LogFormat, LogLevel, Options, proxies};
+use super::{AuditSync, HsmSettings, LogFormat, LogLevel, Options, proxies};
 use crate::Error;
 
 /// How a server is set up.
@@ -53,6 +55,8 @@ pub struct StoreSettings {
     pub data_dir: PathBuf,
     /// What protects the root key.
     pub seal: SealSettings,
+    /// The HSM, if there is one.
+    pub hsm: Option<HsmSettings>,
     /// The socket of a running server.
     pub control_socket: PathBuf,
 }
@@ -63,6 +67,8 @@ pub enum SealSettings {
     File(PathBuf),
     /// A file that holds it sealed under a passphrase; if there is no passphrase here, the terminal is asked.
     Passphrase(PathBuf, Option<Secret>),
+    /// A file that holds it sealed under a key in the HSM.
+    Hsm(PathBuf),
 }
 
 impl Settings {
@@ -124,8 +130,9 @@ impl StoreSettings {
             return Err(refusal("--data-dir is empty; name a directory"));
         }
         let seal = seal(options, &data_dir, environment)?;
+        let hsm = HsmSettings::of(options, environment)?;
         let control_socket = options.control_socket.clone().unwrap_or_else(|| data_dir.join("control.sock"));
-        Ok(Self { data_dir, seal, control_socket })
+        Ok(Self { data_dir, seal, hsm, control_socket })
     }
 }
 
@@ -133,9 +140,13 @@ impl SealSettings {
     /// The seal. `begin` says that one may be begun here, with a passphrase that is chosen now.
     ///
     /// # Errors
-    /// When it needs a passphrase, and nobody can be asked.
-    pub fn open(self, begin: bool) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
+    /// When it needs a passphrase, and nobody can be asked; when it needs an HSM, and there is none.
+    pub fn open(self, begin: bool, token: Option<Arc<Token>>) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
         match self {
+            Self::Hsm(path) => {
+                let token = token.ok_or_else(|| refusal("--seal pkcs11 needs the HSM: give --pkcs11-module"))?;
+                Ok(Box::new(yaoku_seal::TokenSeal { path, token }))
+            }
             Self::File(path) => Ok(Box::new(yaoku_seal::seal::FileSeal { path })),
             Self::Passphrase(path, passphrase) => {
                 let passphrase = match passphrase {
@@ -176,8 +187,11 @@ fn seal(
     match chosen.split_once(':').unwrap_or((chosen, "")) {
         ("file", "") => Ok(SealSettings::File(data_dir.join("root.key"))),
         ("file", path) => Ok(SealSettings::File(path.into())),
-        ("pkcs11", _) => Err(refusal("--seal pkcs11: this version does not have it; use file:PATH or passphrase")),
-        _ => Err(refusal(format!("--seal {chosen}: there is no such seal; use file:PATH or passphrase"))),
+        ("pkcs11", "") if options.pkcs11_module.is_none() => {
+            Err(refusal("--seal pkcs11 needs the HSM: give --pkcs11-module"))
+        }
+        ("pkcs11", "") => Ok(SealSettings::Hsm(data_dir.join("root.key.hsm"))),
+        _ => Err(refusal(format!("--seal {chosen}: there is no such seal; use file:PATH, passphrase or pkcs11"))),
     }
 }
 
@@ -337,8 +351,9 @@ mod tests {
     fn what_this_version_does_not_have_is_said() {
         let refused = |change: fn(&mut Options)| settings(change, &[]).err().unwrap();
         assert!(refused(|o| o.store = Some("etcd://h:2379".into())).contains("does not have stores in etcd"));
-        assert!(refused(|o| o.seal = Some("pkcs11".into())).contains("does not have it"));
-        assert!(refused(|o| o.seal = Some("pkcs11:slot".into())).contains("does not have it"));
+        assert!(refused(|o| o.seal = Some("pkcs11".into())).contains("--pkcs11-module"));
+        assert!(refused(|o| o.seal = Some("pkcs11:slot".into())).contains("no such seal"));
+        assert!(refused(|o| o.pkcs11_token = Some("t".into())).contains("--pkcs11-module"));
         assert!(refused(|o| o.seal = Some("paper".into())).contains("no such seal"));
         assert!(settings(|o| o.store = Some("embedded".into()), &[]).is_ok());
     }

@@ -40,6 +40,9 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
              material that was imported before."
                 .into(),
         ),
+        Error::Protection(why) => {
+            (Code::UnsupportedProtectionLevel, sentence("This ProtectionLevel is not supported for the key", why))
+        }
         Error::Origin(_) => (
             Code::UnsupportedOrigin,
             "This operation is not supported on a key whose key material has this origin.".into(),

@@ -8,11 +8,10 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::{AliasName, KeyFilter, KeyFilters, KeyId, KeyMetadata, KeySpec, Origin, ProtectionLevel, Timestamp};
 
-use super::names::UNSUPPORTED_PROTECTION_LEVELS;
 use super::{Action, Exchange, Reply, action, optional, policies, required};
 use crate::actions::{Arguments, names::Named};
+use crate::wire::WireError;
 use crate::wire::time::format_time;
-use crate::wire::{Code, WireError};
 
 /// The most filters, and values of a filter, that ListKeys takes.
 const MAX_FILTERS: usize = 10;
@@ -131,11 +130,6 @@ struct MetadataReply {
 async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let arguments = &exchange.arguments;
     arguments.refuse(&["DKMSInstanceId", "KeyStorageMechanism"])?;
-    let level = arguments.given("ProtectionLevel");
-    if level.is_some_and(|level| UNSUPPORTED_PROTECTION_LEVELS.contains(&level)) {
-        let message = "The ProtectionLevel HSM is not supported: this server has no hardware security module.";
-        return Err(WireError::new(Code::UnsupportedProtectionLevel, message));
-    }
     let rotation = arguments.rotation_interval()?;
     let rotation = match arguments.boolean("EnableAutomaticRotation")? {
         Some(true) => Some(rotation.ok_or_else(|| WireError::missing_parameter("RotationInterval"))?),
@@ -235,7 +229,7 @@ fn filters(arguments: &Arguments<'_>) -> Result<KeyFilters, WireError> {
             "KeyState" => KeyFilter::State(named(&key, &values)?),
             "KeySpec" => KeyFilter::Spec(named(&key, &values)?),
             "KeyUsage" => KeyFilter::Usage(named(&key, &values)?),
-            "ProtectionLevel" => KeyFilter::Protection(known(&key, &values, UNSUPPORTED_PROTECTION_LEVELS)?),
+            "ProtectionLevel" => KeyFilter::Protection(named(&key, &values)?),
             "KeyId" => KeyFilter::Id(values.iter().filter_map(|id| KeyId::parse(id)).collect()),
             "AliasName" => KeyFilter::Alias(values.iter().filter_map(|name| AliasName::parse(name)).collect()),
             // Every key here was made by a user of its own account, and stands in no dedicated instance.

@@ -44,11 +44,8 @@ impl Named for Origin {
 }
 
 impl Named for ProtectionLevel {
-    const NAMES: &'static [(Self, &'static str)] = &[(Self::Software, "SOFTWARE")];
+    const NAMES: &'static [(Self, &'static str)] = &[(Self::Software, "SOFTWARE"), (Self::Hsm, "HSM")];
 }
-
-/// Protection levels of the cloud that this version does not have.
-pub(super) const UNSUPPORTED_PROTECTION_LEVELS: &[&str] = &["HSM"];
 
 impl Named for KeyState {
     const NAMES: &'static [(Self, &'static str)] = &[

@@ -2,24 +2,26 @@
 //!
 //! The import token carries, sealed, the private key that unwraps the material, with the key it is for, the algorithm and its
 //! end. So it is bound to all of these, serves until its end as often as its owner likes, on every node, and nothing is stored.
+//! Of a key in the HSM, the private key is there as well, and the token carries its object id.
+
+mod incoming;
 
 use serde::{Deserialize, Serialize};
-use yaoku_crypto::asymmetric::{self, PrivateKey};
-use yaoku_crypto::mac::{Hash, ct_eq, hmac};
-use yaoku_crypto::unwrapping::{Content, Unwrapped, UnwrappingAlgorithm, unwrap};
+use yaoku_crypto::Secret;
+use yaoku_crypto::mac::ct_eq;
+use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::WrappingKeySpec;
-use yaoku_crypto::{Random, Secret};
 use yaoku_iam::ResourceKind::Key as KeyResource;
 use yaoku_seal::Changes;
 
 use crate::keyring::Key;
 use crate::kms::{ATTEMPTS, contended, key_update, versions};
-use crate::record::{Imported, KeyRecord, ScrubRecord, VersionRecord, scrub_name, version_name};
-use crate::spec::Primitive;
+use crate::record::{KeyRecord, ScrubRecord, VersionRecord, scrub_name, version_name};
 use crate::{
-    Access, Call, Error, Field, KeyId, KeySpec, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin,
+    Access, Call, Error, Field, KeyId, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin, ProtectionLevel,
     StateRule, Timestamp,
 };
+use incoming::{Incoming, WrappingPair, content};
 
 /// Seconds that an import token serves.
 const TOKEN_LIFE: u64 = 86_400;
@@ -72,14 +74,8 @@ impl Operation for GetParametersForImport {
             return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for material of this key spec"));
         }
         call.proceed()?;
-        let kind = self.wrapping_key.key_algorithm();
-        let random = kms.vault.shared_random().clone();
-        let made = kms.workers.long(move || {
-            let private_key = asymmetric::generate(kind, random.as_ref())?;
-            let public_key = PrivateKey::new(kind, &private_key)?.public_key_der().to_vec();
-            Ok::<_, yaoku_crypto::Error>((private_key, public_key))
-        });
-        let (private_key, public_key) = made.await??;
+        let WrappingPair { private_key, public_key } =
+            WrappingPair::make(kms, &key, self.wrapping_key, self.algorithm).await?;
         let expires = kms.clock.now().plus_seconds(TOKEN_LIFE);
         let head = TokenHead { wrapping_key: self.wrapping_key, algorithm: self.algorithm, expires };
         let head = postcard::to_extend(&head, Vec::new()).map_err(|error| Error::Internal(error.into()))?;
@@ -113,21 +109,15 @@ impl Operation for ImportKeyMaterial {
             return Err(Error::invalid(Field::MaterialExpiry, "it must not be past"));
         }
         let (head, private_key) = self.open_token(kms, &key).await?;
-        let (content, wrapped, random) = (content(key.record.spec), self.wrapped, kms.vault.shared_random().clone());
-        let unwrapped = kms.workers.short(move || {
-            let private_key = PrivateKey::new(head.wrapping_key.key_algorithm(), &private_key)?;
-            unwrap(head.algorithm, &private_key, random.as_ref(), content, &wrapped)
-        });
-        // What follows is the same for material that does not unwrap, so that its caller learns nothing of why.
-        let (Unwrapped { material, identity }, acceptable) = match unwrapped.await? {
-            Ok(unwrapped) => (unwrapped, true),
-            Err(_) => (no_material(kms.vault.random())?, false),
-        };
+        let incoming = Incoming::unwrap(kms, &key, head, private_key, self.wrapped).await?;
         for _ in 0..ATTEMPTS {
             let mut key = kms.stored_key(key.account, key.id).await?;
             Self::SPEC.states.check(key.record.state)?;
-            let (imported, known) = imported(&key.record, &identity, self.expires, kms.vault.random())?;
-            if !(acceptable && known) {
+            let imported = incoming.remember(kms, &key.record, self.expires).await?;
+            let before = key.record.imported.as_ref();
+            let known = before.is_none_or(|before| ct_eq(&before.fingerprint, &imported.fingerprint));
+            if !(incoming.acceptable && known) {
+                incoming.discard(kms).await;
                 return Err(Error::KeyMaterial);
             }
             call.proceed()?;
@@ -144,8 +134,8 @@ impl Operation for ImportKeyMaterial {
             key.record.versions = 1;
             key.record.imported = Some(imported);
             let mut changes = key_update(&key)?;
-            let record = VersionRecord { created, material: Some(material.duplicate()) };
-            changes.puts.push((version_name(key.account, key.id, version), record.encode()));
+            doom_what_was(kms, &key, version, &mut changes).await?;
+            incoming.made.enter(&mut changes, version_name(key.account, key.id, version), created);
             if kms.commit(changes).await? {
                 return Ok(());
             }
@@ -206,6 +196,7 @@ pub(crate) async fn take_away(kms: &Kms, mut key: Key) -> Result<bool, Error> {
         key.record.state = KeyState::PendingImport;
     }
     let mut changes: Changes = key_update(&key)?;
+    doom_what_was(kms, &key, version, &mut changes).await?;
     changes.puts.push((version_name(key.account, key.id, version), VersionRecord { created, material: None }.encode()));
     let due = kms.state.read().scrub_due(kms.clock.now(), kms.config.scrub_delay);
     changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
@@ -217,36 +208,16 @@ async fn only_version(kms: &Kms, key: &Key) -> Result<Option<(KeyVersionId, Time
     Ok(versions(&kms.vault, key).await?.into_iter().next())
 }
 
-/// What is imported into keys of that spec. HMAC keys are as long as those that are made here.
-fn content(spec: KeySpec) -> Content {
-    match spec.primitive() {
-        Primitive::Aead(algorithm) => Content::Bytes(algorithm.key_len()),
-        Primitive::Mac(hash) => Content::Bytes(hash.output_len()),
-        Primitive::KeyPair(algorithm) => algorithm.seed_len().map_or(Content::PrivateKey(algorithm), Content::Bytes),
+/// Dooms the object of the HSM that a version is about, if it is about any.
+async fn doom_what_was(kms: &Kms, key: &Key, version: KeyVersionId, changes: &mut Changes) -> Result<(), Error> {
+    if key.record.protection == ProtectionLevel::Software {
+        return Ok(());
     }
-}
-
-/// What takes the place of material that does not unwrap.
-fn no_material(random: &dyn Random) -> Result<Unwrapped, Error> {
-    Ok(Unwrapped { material: Secret::random(32, random)?, identity: Secret::random(32, random)? })
-}
-
-/// What to remember of material, and whether it is what was imported before, if anything was.
-fn imported(
-    record: &KeyRecord,
-    identity: &Secret,
-    expires: Option<Timestamp>,
-    random: &dyn Random,
-) -> Result<(Imported, bool), Error> {
-    let mut fingerprint_key = [0; 32];
-    match &record.imported {
-        Some(before) => fingerprint_key = before.fingerprint_key,
-        None => random.fill(&mut fingerprint_key)?,
+    match kms.version(key, version).await {
+        Ok(VersionRecord { material: Some(material), .. }) => kms.doom(key.account, &material, changes),
+        Ok(VersionRecord { material: None, .. }) | Err(Error::KeyVersionNotFound) => Ok(()),
+        Err(error) => Err(error),
     }
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(hmac(Hash::Sha256, &fingerprint_key, identity.expose()).as_bytes());
-    let known = record.imported.as_ref().is_none_or(|before| ct_eq(&before.fingerprint, &fingerprint));
-    Ok((Imported { fingerprint_key, fingerprint, present: true, expires }, known))
 }
 
 fn check_origin(record: &KeyRecord) -> Result<(), Error> {

@@ -1,0 +1,307 @@
+//! Keys of protection level HSM: what the domain remembers of what a token holds, and how neither outlives the other.
+//!
+//! A key version in a token is an object there and a row here, and no commit covers both. So before an object is made, a row
+//! dooms it to be destroyed in an hour; the commit that takes the object into a key takes that row away. And the commit that
+//! deletes a key version dooms its object at once. The scheduler destroys what is doomed, as often as it takes. Whatever a
+//! process was doing when it died, no object stays behind for good, and none that is in use is destroyed.
+//!
+//! A token's AES-GCM takes a random nonce of 96 bits, so that a key version may encrypt 2^32 messages and no more (NIST SP
+//! 800-38D, 8.3). They are counted in blocks: what a process has not used of a block when it ends counts as used.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use yaoku_crypto::Secret;
+use yaoku_crypto::asymmetric::PublicKey;
+use yaoku_crypto::pkcs11::aead::MAX_MESSAGES;
+use yaoku_crypto::pkcs11::{Capability, ObjectId, PairUse, Token, TokenKey, TokenKeyKind};
+use yaoku_iam::AccountId;
+use yaoku_seal::{Changes, Outcome, RecordName, Revision};
+
+use crate::keyring::Key;
+use crate::kms::{ATTEMPTS, contended, versions};
+use crate::material::{Cipher, KeyPair, MacKey, Material, Private};
+use crate::record::{DoomedRecord, KeyRecord, MessagesRecord, doomed_name, messages_name};
+use crate::spec::Primitive;
+use crate::{Error, KeyId, KeySpec, KeyUsage, KeyVersionId, Kms, Origin};
+
+/// Seconds until an object is destroyed that no commit has taken into a key.
+pub(crate) const GRACE: u64 = 3600;
+/// Messages reserved at a time.
+const BLOCK: u64 = 1 << 16;
+/// Rows of doomed objects written in one commit.
+const ROWS_A_COMMIT: usize = 4000;
+
+/// The token, and what is counted of its keys.
+pub(crate) struct Hsm {
+    token: Option<Arc<Token>>,
+    /// Messages left of each key version's block.
+    reserved: Mutex<HashMap<(KeyId, KeyVersionId), Arc<tokio::sync::Mutex<u64>>>>,
+}
+
+impl Hsm {
+    pub(crate) fn new(token: Option<Arc<Token>>) -> Self {
+        Self { token, reserved: Mutex::default() }
+    }
+
+    pub(crate) fn token(&self) -> Result<&Arc<Token>, Error> {
+        self.token.as_ref().ok_or_else(|| Error::Unavailable("the key is in an HSM, and this server has none".into()))
+    }
+
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
+/// What a version's row holds in place of material.
+#[derive(Serialize, Deserialize)]
+struct Handle {
+    object: [u8; 16],
+    /// Of a key pair, SubjectPublicKeyInfo in DER.
+    public_key: Option<Vec<u8>>,
+}
+
+impl Handle {
+    fn encode(&self) -> Result<Secret, Error> {
+        let encoded = postcard::to_extend(self, Vec::new()).map_err(|error| Error::Internal(error.into()))?;
+        Ok(Secret::new(encoded))
+    }
+
+    fn decode(material: &Secret) -> Result<Self, Error> {
+        postcard::from_bytes(material.expose()).map_err(|_| Error::Record("a key version in an HSM"))
+    }
+}
+
+/// The object that a version's row is about.
+pub(crate) fn object(material: &Secret) -> Result<ObjectId, Error> {
+    Handle::decode(material).map(|handle| ObjectId::from_bytes(handle.object))
+}
+
+/// What a version's row holds of an AES key that was unwrapped into the token.
+pub(crate) fn row_of_unwrapped(object: ObjectId) -> Result<Secret, Error> {
+    Handle { object: *object.as_bytes(), public_key: None }.encode()
+}
+
+/// An object that is doomed until a commit takes it into a key.
+#[derive(Clone)]
+pub(crate) struct Doomed {
+    name: RecordName,
+    revision: Revision,
+}
+
+impl Doomed {
+    /// Lets `changes` take the object over.
+    pub(crate) fn spare(&self, changes: &mut Changes) {
+        changes.expected.push((self.name.clone(), Some(self.revision)));
+        changes.deletes.push(self.name.clone());
+    }
+}
+
+/// A new object of the token.
+pub(crate) struct NewObject {
+    pub(crate) id: ObjectId,
+    pub(crate) doomed: Doomed,
+}
+
+/// What a key of that spec and usage is to a token.
+pub(crate) const fn kind(spec: KeySpec, usage: KeyUsage) -> TokenKeyKind {
+    match spec.primitive() {
+        Primitive::Aead(algorithm) => TokenKeyKind::Aead(algorithm),
+        Primitive::Mac(hash) => TokenKeyKind::Mac(hash),
+        Primitive::KeyPair(algorithm) => TokenKeyKind::KeyPair(
+            algorithm,
+            match usage {
+                KeyUsage::EncryptDecrypt => PairUse::Decrypt,
+                KeyUsage::SignVerify | KeyUsage::GenerateVerifyMac => PairUse::Sign,
+            },
+        ),
+    }
+}
+
+impl Kms {
+    /// Does something with the token, on a thread that may block.
+    pub(crate) async fn in_token<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Token>) -> Result<T, yaoku_crypto::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let token = self.hsm.token()?.clone();
+        Ok(self.workers.in_token(move || work(&token)).await??)
+    }
+
+    /// Whether the HSM is there, if there should be one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the reason.
+    pub async fn hsm_health(&self) -> Result<(), Error> {
+        if self.hsm.has_token() { self.in_token(|token| token.check()).await } else { Ok(()) }
+    }
+
+    /// Checks that the token can hold keys of that spec and usage.
+    pub(crate) async fn check_hsm(&self, spec: KeySpec, usage: KeyUsage, origin: Origin) -> Result<(), Error> {
+        if !self.hsm.has_token() {
+            return Err(Error::Protection("this server has no hardware security module".into()));
+        }
+        let lacking = |what| Error::Protection(format!("the hardware security module lacks {what}"));
+        let kind = kind(spec, usage);
+        if let Capability::Lacking(what) = self.in_token(move |token| token.can_hold(kind)).await? {
+            return Err(lacking(what));
+        }
+        if origin == Origin::External {
+            if spec.aead().is_none() {
+                let why = "of the keys in the hardware security module, only symmetric ones can be imported";
+                return Err(Error::Protection(why.into()));
+            }
+            if let Capability::Lacking(what) = self.in_token(|token| token.can_import()).await? {
+                return Err(lacking(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// A new id for an object, which is doomed `seconds` from now.
+    pub(crate) async fn new_object(&self, account: AccountId, seconds: u64) -> Result<NewObject, Error> {
+        let id = ObjectId::generate(self.vault.random())?;
+        let name = doomed_name(account, id);
+        let record = DoomedRecord { due: self.clock.now().plus_seconds(seconds) };
+        let changes = Changes {
+            expected: vec![(name.clone(), None)],
+            puts: vec![(name.clone(), record.encode()?)],
+            deletes: Vec::new(),
+        };
+        match self.vault.commit(changes).await? {
+            Outcome::Committed(revision) => Ok(NewObject { id, doomed: Doomed { name, revision } }),
+            Outcome::Conflict { .. } => Err(Error::Internal("a new object id was in use already".into())),
+        }
+    }
+
+    /// Makes a key in the token: what a version's row holds of it.
+    pub(crate) async fn generate_in_token(
+        &self,
+        account: AccountId,
+        id: KeyId,
+        record: &KeyRecord,
+    ) -> Result<(Secret, Doomed), Error> {
+        let new = self.new_object(account, GRACE).await?;
+        let (object, kind, label) = (new.id, kind(record.spec, record.usage), label(id));
+        let public_key = self.in_token(move |token| token.generate(kind, object, &label)).await?;
+        Ok((Handle { object: *object.as_bytes(), public_key }.encode()?, new.doomed))
+    }
+
+    /// The key that a version's row is about, ready for use.
+    pub(crate) fn material_in_token(&self, record: &KeyRecord, material: &Secret) -> Result<Material, Error> {
+        let handle = Handle::decode(material)?;
+        let kind = kind(record.spec, record.usage);
+        let key = TokenKey::new(self.hsm.token()?.clone(), kind, ObjectId::from_bytes(handle.object));
+        let key = Arc::new(key);
+        Ok(match (record.spec.primitive(), handle.public_key) {
+            (Primitive::Aead(_), _) => Material::Cipher(Cipher::InToken(key)),
+            (Primitive::Mac(_), _) => Material::Mac(MacKey::InToken(key)),
+            (Primitive::KeyPair(algorithm), Some(der)) => {
+                let public = PublicKey::from_spki_der(algorithm, &der)?;
+                Material::KeyPair(KeyPair { private: Private::InToken(key), public, public_der: der })
+            }
+            (Primitive::KeyPair(_), None) => return Err(Error::Record("a key version in an HSM")),
+        })
+    }
+
+    /// Counts a message that is about to be encrypted in the token.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when the key version has encrypted as many as it may.
+    pub(crate) async fn count_message(&self, key: &Key, version: KeyVersionId) -> Result<(), Error> {
+        let reserved = self.hsm.reserved.lock().entry((key.id, version)).or_default().clone();
+        let mut left = reserved.lock().await;
+        if *left == 0 {
+            *left = self.reserve_messages(key, version).await?;
+        }
+        *left -= 1;
+        Ok(())
+    }
+
+    async fn reserve_messages(&self, key: &Key, version: KeyVersionId) -> Result<u64, Error> {
+        let name = messages_name(key.account, key.id, version);
+        for _ in 0..ATTEMPTS {
+            let stored = self.vault.get(&name).await?;
+            let revision = stored.as_ref().map(|stored| stored.revision);
+            let counted = match &stored {
+                Some(stored) => MessagesRecord::decode(&stored.bytes)?.counted,
+                None => 0,
+            };
+            if counted >= MAX_MESSAGES {
+                let why =
+                    "the key version has encrypted as many messages as AES-GCM allows; give the key a new version";
+                return Err(Error::LimitExceeded(why.into()));
+            }
+            let counted = MessagesRecord { counted: counted + BLOCK };
+            let changes = Changes {
+                expected: vec![(name.clone(), revision)],
+                puts: vec![(name.clone(), counted.encode()?)],
+                deletes: Vec::new(),
+            };
+            if let Outcome::Committed(_) = self.vault.commit(changes).await? {
+                return Ok(BLOCK);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Dooms the object of a version's row from now on, in a commit of the caller's.
+    pub(crate) fn doom(&self, account: AccountId, material: &Secret, changes: &mut Changes) -> Result<(), Error> {
+        let record = DoomedRecord { due: self.clock.now() };
+        changes.puts.push((doomed_name(account, object(material)?), record.encode()?));
+        Ok(())
+    }
+
+    /// Dooms every object of a key that is past saving; false if the key changed. What was counted of its versions goes as
+    /// well.
+    pub(crate) async fn doom_all(&self, key: &Key, unchanged: (RecordName, Option<Revision>)) -> Result<bool, Error> {
+        let mut all = Changes::default();
+        for (version, _) in versions(&self.vault, key).await? {
+            if let Some(material) = self.version(key, version).await?.material {
+                self.doom(key.account, &material, &mut all)?;
+            }
+            all.deletes.push(messages_name(key.account, key.id, version));
+        }
+        while !(all.puts.is_empty() && all.deletes.is_empty()) {
+            let puts = all.puts.split_off(all.puts.len().saturating_sub(ROWS_A_COMMIT / 2));
+            let deletes = all.deletes.split_off(all.deletes.len().saturating_sub(ROWS_A_COMMIT / 2));
+            if !self.commit(Changes { expected: vec![unchanged.clone()], puts, deletes }).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Destroys what is doomed by now.
+    pub(crate) async fn destroy_what_is_doomed(&self) -> Result<(), Error> {
+        if !self.hsm.has_token() {
+            return Ok(());
+        }
+        let due = self.state.read().doomed_by(self.clock.now());
+        let mut failure = Ok(());
+        for (account, object, revision) in due {
+            match self.in_token(move |token| token.destroy(object)).await {
+                Ok(()) => {}
+                // Readiness says that it is away; when it is back, this goes on.
+                Err(Error::Unavailable(_)) => return failure,
+                Err(error) => {
+                    failure = failure.and(Err(error));
+                    continue;
+                }
+            }
+            let name = doomed_name(account, object);
+            let expected = vec![(name.clone(), Some(revision))];
+            if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await? {
+                tracing::info!(object = %uuid::Uuid::from_bytes(*object.as_bytes()), "destroyed an object of the HSM");
+            }
+        }
+        failure
+    }
+}
+
+/// What an object is called in the token, for those who look into it.
+pub(crate) fn label(id: KeyId) -> String {
+    format!("yaoku {id}")
+}

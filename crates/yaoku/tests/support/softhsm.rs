@@ -1,0 +1,73 @@
+//! A token of SoftHSM2 for a test of its own.
+
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::files_below;
+
+pub const PIN: &str = "planted-pin-5Tz";
+
+/// A directory of tokens, and the configuration that leads there.
+pub struct SoftHsm {
+    dir: tempfile::TempDir,
+    module: PathBuf,
+}
+
+impl SoftHsm {
+    /// One token with the label `keys`; none, with a word on why, where SoftHSM2 is not installed.
+    pub fn new() -> Option<Self> {
+        let places = [
+            "/usr/lib/softhsm/libsofthsm2.so",
+            "/usr/lib64/pkcs11/libsofthsm2.so",
+            "/usr/local/lib/softhsm/libsofthsm2.so",
+            "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+        ];
+        let Some(module) = places.iter().map(PathBuf::from).find(|place| place.exists()) else {
+            assert!(std::env::var_os("CI").is_none(), "SoftHSM2 is missing; install the package softhsm2");
+            eprintln!("skipped: SoftHSM2 is not installed (package softhsm2)");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = dir.path().join("tokens");
+        std::fs::create_dir(&tokens).unwrap();
+        let conf = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
+        std::fs::write(dir.path().join("softhsm2.conf"), conf).unwrap();
+        let hsm = Self { dir, module };
+        hsm.add_token("keys");
+        Some(hsm)
+    }
+
+    pub fn add_token(&self, label: &str) {
+        let made = Command::new("softhsm2-util")
+            .args(["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN])
+            .env("SOFTHSM2_CONF", self.conf())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    pub fn conf(&self) -> PathBuf {
+        self.dir.path().join("softhsm2.conf")
+    }
+
+    pub fn module(&self) -> &Path {
+        &self.module
+    }
+
+    /// Lets a command use the token.
+    pub fn give_to(&self, command: &mut Command) {
+        command.env("SOFTHSM2_CONF", self.conf()).env("YAOKU_PKCS11_PIN", PIN);
+        command.arg("--pkcs11-module").arg(&self.module).args(["--pkcs11-token", "keys"]);
+    }
+
+    /// How many objects the tokens hold: SoftHSM2 keeps a file of each.
+    pub fn objects(&self) -> usize {
+        let is_object = |path: &&PathBuf| {
+            path.extension().is_some_and(|extension| extension == "object") && path.file_stem().unwrap() != "token"
+        };
+        files_below(&self.dir.path().join("tokens")).iter().filter(is_object).count()
+    }
+}
