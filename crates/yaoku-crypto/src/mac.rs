@@ -5,6 +5,9 @@ use aws_lc_rs::{digest, hmac as aws_hmac};
 use hmac::{KeyInit, Mac};
 use sm3::Digest as _;
 
+use crate::Secret;
+use crate::stack::wiping_stack;
+
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, std::hash::Hash)]
 pub enum Hash {
@@ -73,6 +76,11 @@ pub fn hmac(hash: Hash, key: &[u8], data: &[u8]) -> Digest {
     HmacKey::new(hash, key).sign(data)
 }
 
+/// As [`hmac`], of data that is a secret: nothing of it stays on the stack.
+pub fn hmac_of_secret(hash: Hash, key: &[u8], data: &[u8]) -> Digest {
+    wiping_stack(|| hmac(hash, key, data))
+}
+
 /// A key of an HMAC, ready for use from any number of threads: the two hash states that depend on the key alone are
 /// computed once, when it is made.
 pub struct HmacKey(Prepared);
@@ -98,6 +106,11 @@ impl HmacKey {
                 Prepared::Sm3(key)
             }
         })
+    }
+
+    /// Prepares key material, in a box, so that nothing of it stays on the stack.
+    pub fn of_material(hash: Hash, material: &Secret) -> Box<Self> {
+        wiping_stack(|| Box::new(Self::new(hash, material.expose())))
     }
 
     /// The HMAC of `data`.

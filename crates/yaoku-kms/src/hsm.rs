@@ -2,8 +2,9 @@
 //!
 //! A key version in a token is an object there and a row here, and no commit covers both. So before an object is made, a row
 //! dooms it to be destroyed in an hour; the commit that takes the object into a key takes that row away. And the commit that
-//! deletes a key version dooms its object at once. The scheduler destroys what is doomed, as often as it takes. Whatever a
-//! process was doing when it died, no object stays behind for good, and none that is in use is destroyed.
+//! deletes a key version dooms its object at once. The scheduler destroys what is doomed, as often as it takes; where a commit
+//! could still take the object into a key, it changes the row first, so that no such commit succeeds any more, however late.
+//! Whatever a process was doing when it died or slept, no object stays behind for good, and none that is in use is destroyed.
 //!
 //! A token's AES-GCM takes a random nonce of 96 bits, so that a key version may encrypt 2^32 messages and no more (NIST SP
 //! 800-38D, 8.3). They are counted in blocks: what a process has not used of a block when it ends counts as used.
@@ -34,11 +35,14 @@ const BLOCK: u64 = 1 << 16;
 /// Rows of doomed objects written in one commit.
 const ROWS_A_COMMIT: usize = 4000;
 
+/// What a process may still encrypt of a block, held while the next block is reserved.
+type Left = Arc<tokio::sync::Mutex<u64>>;
+
 /// The token, and what is counted of its keys.
 pub(crate) struct Hsm {
     token: Option<Arc<Token>>,
     /// Messages left of each key version's block.
-    reserved: Mutex<HashMap<(KeyId, KeyVersionId), Arc<tokio::sync::Mutex<u64>>>>,
+    reserved: Mutex<HashMap<(KeyId, KeyVersionId), Left>>,
 }
 
 impl Hsm {
@@ -164,7 +168,7 @@ impl Kms {
     pub(crate) async fn new_object(&self, account: AccountId, seconds: u64) -> Result<NewObject, Error> {
         let id = ObjectId::generate(self.vault.random())?;
         let name = doomed_name(account, id);
-        let record = DoomedRecord { due: self.clock.now().plus_seconds(seconds) };
+        let record = DoomedRecord { due: self.clock.now().plus_seconds(seconds), in_making: true };
         let changes = Changes {
             expected: vec![(name.clone(), None)],
             puts: vec![(name.clone(), record.encode()?)],
@@ -176,6 +180,20 @@ impl Kms {
         }
     }
 
+    /// Makes sure that an object, which is now there, will be destroyed if it comes into no key.
+    ///
+    /// # Errors
+    /// When it was to be destroyed before it was there. It is then destroyed here, as nobody else would.
+    pub(crate) async fn check_in_making(&self, new: &NewObject) -> Result<(), Error> {
+        let row = self.vault.get(&new.doomed.name).await?;
+        if row.is_some_and(|row| row.revision == new.doomed.revision) {
+            return Ok(());
+        }
+        let object = new.id;
+        self.in_token(move |token| token.destroy(object)).await?;
+        Err(Error::Unavailable("the hardware security module took too long to make a key".into()))
+    }
+
     /// Makes a key in the token: what a version's row holds of it.
     pub(crate) async fn generate_in_token(
         &self,
@@ -185,8 +203,10 @@ impl Kms {
     ) -> Result<(Secret, Doomed), Error> {
         let new = self.new_object(account, GRACE).await?;
         let (object, kind, label) = (new.id, kind(record.spec, record.usage), label(id));
-        let public_key = self.in_token(move |token| token.generate(kind, object, &label)).await?;
-        Ok((Handle { object: *object.as_bytes(), public_key }.encode()?, new.doomed))
+        let generated = self.in_token(move |token| token.generate(kind, object, &label)).await;
+        // Also of what failed, half of a pair may be there.
+        self.check_in_making(&new).await?;
+        Ok((Handle { object: *object.as_bytes(), public_key: generated? }.encode()?, new.doomed))
     }
 
     /// The key that a version's row is about, ready for use.
@@ -249,7 +269,7 @@ impl Kms {
 
     /// Dooms the object of a version's row from now on, in a commit of the caller's.
     pub(crate) fn doom(&self, account: AccountId, material: &Secret, changes: &mut Changes) -> Result<(), Error> {
-        let record = DoomedRecord { due: self.clock.now() };
+        let record = DoomedRecord { due: self.clock.now(), in_making: false };
         changes.puts.push((doomed_name(account, object(material)?), record.encode()?));
         Ok(())
     }
@@ -263,6 +283,7 @@ impl Kms {
                 self.doom(key.account, &material, &mut all)?;
             }
             all.deletes.push(messages_name(key.account, key.id, version));
+            self.hsm.reserved.lock().remove(&(key.id, version));
         }
         while !(all.puts.is_empty() && all.deletes.is_empty()) {
             let puts = all.puts.split_off(all.puts.len().saturating_sub(ROWS_A_COMMIT / 2));
@@ -279,9 +300,17 @@ impl Kms {
         if !self.hsm.has_token() {
             return Ok(());
         }
+        // What is claimed at this look is destroyed at the next.
         let due = self.state.read().doomed_by(self.clock.now());
         let mut failure = Ok(());
-        for (account, object, revision) in due {
+        for (account, object, record, revision) in due {
+            let name = doomed_name(account, object);
+            let expected = vec![(name.clone(), Some(revision))];
+            if record.in_making {
+                let puts = vec![(name, DoomedRecord { in_making: false, ..record }.encode()?)];
+                self.commit(Changes { expected, puts, deletes: Vec::new() }).await?;
+                continue;
+            }
             match self.in_token(move |token| token.destroy(object)).await {
                 Ok(()) => {}
                 // Readiness says that it is away; when it is back, this goes on.
@@ -291,8 +320,6 @@ impl Kms {
                     continue;
                 }
             }
-            let name = doomed_name(account, object);
-            let expected = vec![(name.clone(), Some(revision))];
             if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await? {
                 tracing::info!(object = %uuid::Uuid::from_bytes(*object.as_bytes()), "destroyed an object of the HSM");
             }
@@ -304,4 +331,66 @@ impl Kms {
 /// What an object is called in the token, for those who look into it.
 pub(crate) fn label(id: KeyId) -> String {
     format!("yaoku {id}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use yaoku_crypto::SystemRandom;
+    use yaoku_iam::{Bootstrap, Environment, Iam, Principal};
+    use yaoku_seal::Vault;
+    use yaoku_seal::seal::FileSeal;
+    use yaoku_store::{Embedded, Options};
+
+    use super::*;
+    use crate::operations::keys::CreateKey;
+    use crate::{Call, KmsConfig, ManualClock, Operation, ProtectionLevel, Timestamp, Touched};
+
+    /// NIST SP 800-38D, 8.3: 2^32 messages with random nonces. Counting needs no token.
+    #[tokio::test]
+    async fn a_key_version_encrypts_no_more_messages_than_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
+        let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+        let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
+        let account = AccountId::parse("1234567890123456").unwrap();
+        let bootstrap = Bootstrap { account: Some(account), root: None };
+        let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
+        let kms = Kms::open(vault.clone(), iam, clock, KmsConfig::default(), None).await.unwrap();
+        let environment = Environment {
+            time: 1_795_485_600_000,
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure_transport: true,
+            user_agent: None,
+        };
+        let (principal, touched) = (Principal::root(account), Touched::default());
+        let call = Call { principal: &principal, environment: &environment, dry_run: false, touched: &touched };
+        let create = CreateKey {
+            spec: KeySpec::Aes256,
+            usage: None,
+            origin: Origin::Generated,
+            protection: ProtectionLevel::Software,
+            description: String::new(),
+            rotation: None,
+            tags: Vec::new(),
+            policy: None,
+        };
+        let id = create.perform(&kms, &call).await.unwrap().id;
+        let key = kms.stored_key(account, id).await.unwrap();
+        let version = key.record.primary.unwrap();
+
+        let counted = MessagesRecord { counted: (1 << 32) - BLOCK };
+        let name = messages_name(account, id, version);
+        let puts = vec![(name.clone(), counted.encode().unwrap())];
+        vault.commit(Changes { expected: vec![(name, None)], puts, deletes: Vec::new() }).await.unwrap();
+        for _ in 0..BLOCK {
+            kms.count_message(&key, version).await.unwrap();
+        }
+        assert!(matches!(kms.count_message(&key, version).await, Err(Error::LimitExceeded(_))));
+        let other = KeyVersionId::generate(vault.random()).unwrap();
+        kms.count_message(&key, other).await.unwrap();
+    }
 }

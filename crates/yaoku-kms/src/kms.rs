@@ -101,8 +101,8 @@ pub struct Kms {
 pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) scrub: Option<Timestamp>,
-    /// Objects of the HSM, with when they are to be destroyed.
-    doomed: BTreeMap<(AccountId, ObjectId), (Timestamp, Revision)>,
+    /// Objects of the HSM that are to be destroyed.
+    doomed: BTreeMap<(AccountId, ObjectId), (DoomedRecord, Revision)>,
 }
 
 impl State {
@@ -114,9 +114,9 @@ impl State {
     }
 
     /// Objects of the HSM that are to be destroyed by now, with the commit that said so.
-    pub(crate) fn doomed_by(&self, now: Timestamp) -> Vec<(AccountId, ObjectId, Revision)> {
-        let due = self.doomed.iter().filter(|(_, (due, _))| *due <= now);
-        due.map(|((account, object), (_, revision))| (*account, *object, *revision)).collect()
+    pub(crate) fn doomed_by(&self, now: Timestamp) -> Vec<(AccountId, ObjectId, DoomedRecord, Revision)> {
+        let due = self.doomed.iter().filter(|(_, (record, _))| record.due <= now);
+        due.map(|((account, object), (record, revision))| (*account, *object, *record, *revision)).collect()
     }
 }
 
@@ -364,7 +364,7 @@ impl Mirror for Kms {
     }
 
     fn concerns(kind: Kind) -> bool {
-        matches!(kind, KEY | KEY_VERSION | ALIAS | SCRUB)
+        matches!(kind, KEY | KEY_VERSION | ALIAS | SCRUB | DOOMED)
     }
 
     async fn read(vault: &Vault) -> Result<(State, Revision), Error> {
@@ -398,8 +398,7 @@ impl Mirror for Kms {
                 }
                 KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
                 DOOMED => {
-                    let due = DoomedRecord::decode(&bytes)?.due;
-                    state.doomed.insert((account, object_id(&name)?), (due, revision));
+                    state.doomed.insert((account, object_id(&name)?), (DoomedRecord::decode(&bytes)?, revision));
                 }
                 ALIAS => {
                     let alias = AliasName::from_stored(&name.id)?;
@@ -473,8 +472,7 @@ async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
         None => None,
     };
     let doomed = read_all::<_, Error>(&view, DOOMED, |name, record| {
-        let due = DoomedRecord::decode(&record.bytes)?.due;
-        Ok(((account_of(name)?, object_id(name)?), (due, record.revision)))
+        Ok(((account_of(name)?, object_id(name)?), (DoomedRecord::decode(&record.bytes)?, record.revision)))
     });
     let doomed = doomed.await?.into_iter().collect();
     Ok((State { catalogue, scrub, doomed }, view.revision()))

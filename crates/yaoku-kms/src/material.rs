@@ -32,7 +32,7 @@ pub(crate) enum Cipher {
 
 /// What authenticates messages.
 pub(crate) enum MacKey {
-    Here(HmacKey),
+    Here(Box<HmacKey>),
     InToken(Arc<TokenKey>),
 }
 
@@ -65,7 +65,7 @@ impl Material {
                 let public = PublicKey::from_spki_der(algorithm, &public_der)?;
                 Self::KeyPair(KeyPair { private: Private::Here { key, is_slow: spec.is_slow() }, public, public_der })
             }
-            Primitive::Mac(hash) => Self::Mac(MacKey::Here(HmacKey::new(hash, material.expose()))),
+            Primitive::Mac(hash) => Self::Mac(MacKey::Here(HmacKey::of_material(hash, material))),
         })
     }
 

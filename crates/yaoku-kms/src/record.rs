@@ -252,6 +252,8 @@ impl ScrubRecord {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct DoomedRecord {
     pub(crate) due: Timestamp,
+    /// Whether a commit may still take it into a key.
+    pub(crate) in_making: bool,
 }
 
 impl DoomedRecord {

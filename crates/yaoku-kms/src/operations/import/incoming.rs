@@ -1,7 +1,7 @@
 //! Wrapped material on its way in: unwrapped here, or inside the HSM, where it stays.
 
 use yaoku_crypto::asymmetric::{self, PrivateKey};
-use yaoku_crypto::mac::{Hash, hmac};
+use yaoku_crypto::mac::{Hash, hmac_of_secret};
 use yaoku_crypto::pkcs11::{Capability, ObjectId, UnwrapAlgorithm};
 use yaoku_crypto::unwrapping::{Content, Unwrapped, UnwrappingAlgorithm, unwrap};
 use yaoku_crypto::wrapping::WrappingKeySpec;
@@ -66,8 +66,9 @@ impl WrappingPair {
         // Doomed from the beginning: it is of no use after the token's end.
         let new = kms.new_object(key.account, TOKEN_LIFE).await?;
         let (object, label) = (new.id, format!("{} import", hsm::label(key.id)));
-        let public_key = kms.in_token(move |token| token.generate_wrapping_pair(bits, object, &label)).await?;
-        Ok(Self { private_key: Secret::new(object.as_bytes().to_vec()), public_key })
+        let generated = kms.in_token(move |token| token.generate_wrapping_pair(bits, object, &label)).await;
+        kms.check_in_making(&new).await?;
+        Ok(Self { private_key: Secret::new(object.as_bytes().to_vec()), public_key: generated? })
     }
 }
 
@@ -139,7 +140,9 @@ impl Incoming {
                 Err(yaoku_crypto::Error::Open) => Ok(None),
                 Err(error) => Err(error),
             });
-        unwrapped.await?.ok_or(Error::KeyMaterial)?;
+        let unwrapped = unwrapped.await;
+        kms.check_in_making(&new).await?;
+        unwrapped?.ok_or(Error::KeyMaterial)?;
         let made = Made::in_token(hsm::row_of_unwrapped(object)?, new.doomed);
         Ok(Self { made, identity: Identity::InToken(object), acceptable: true })
     }
@@ -166,7 +169,7 @@ impl Incoming {
             }
         };
         let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(hmac(Hash::Sha256, &fingerprint_key, identity).as_bytes());
+        fingerprint.copy_from_slice(hmac_of_secret(Hash::Sha256, &fingerprint_key, identity).as_bytes());
         Ok(Imported { fingerprint_key, fingerprint, present: true, expires })
     }
 

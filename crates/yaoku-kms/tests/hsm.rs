@@ -1,0 +1,270 @@
+//! What a token holds and the store knows of it: by a clock that is moved, and with commits that fail. Tried with SoftHSM2.
+//!
+//! The library reads its configuration from the environment, once a process; so the tests run in a process of their own,
+//! which the one test that is not ignored starts.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use yaoku_crypto::pkcs11::{Token, TokenConfig};
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
+use yaoku_kms::operations::crypto::{Decrypt, Encrypt};
+use yaoku_kms::operations::keys::{CreateKey, ScheduleKeyDeletion};
+use yaoku_kms::operations::versions::CreateKeyVersion;
+use yaoku_kms::{
+    Call, EncryptionContext, Error, KeyId, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin, ProtectionLevel,
+    Timestamp, Touched,
+};
+use yaoku_seal::Vault;
+use yaoku_seal::seal::FileSeal;
+use yaoku_store::{Embedded, Options, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+
+const PIN: &str = "1234";
+const DAY: u64 = 86_400;
+const HERE: Environment<'_> = Environment {
+    time: 1_795_485_600_000,
+    source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    secure_transport: true,
+    user_agent: None,
+};
+
+fn module() -> Option<PathBuf> {
+    let places = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib64/pkcs11/libsofthsm2.so",
+        "/usr/local/lib/softhsm/libsofthsm2.so",
+        "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+    ];
+    places.iter().map(PathBuf::from).find(|place| place.exists())
+}
+
+#[test]
+fn objects_live_as_long_as_their_keys() {
+    if module().is_none() {
+        assert!(std::env::var_os("CI").is_none(), "SoftHSM2 is missing; install the package softhsm2");
+        eprintln!("skipped: SoftHSM2 is not installed (package softhsm2)");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let tokens = dir.path().join("tokens");
+    std::fs::create_dir(&tokens).unwrap();
+    let conf = dir.path().join("softhsm2.conf");
+    std::fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).unwrap();
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "keys", "--so-pin", "12345678", "--pin", PIN])
+        .env("SOFTHSM2_CONF", &conf)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let tests = Command::new(std::env::current_exe().unwrap())
+        // One after the other, since each counts the objects of the one token.
+        .args(["--ignored", "--nocapture", "--test-threads=1"])
+        .env("SOFTHSM2_CONF", &conf)
+        .env("TOKENS", &tokens)
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&tests.stdout), String::from_utf8_lossy(&tests.stderr));
+    assert!(tests.status.success() && out.contains("test result: ok. 3 passed"), "{out}\n{err}");
+}
+
+/// One for all tests: the library is one for the process.
+static TOKEN: LazyLock<Arc<Token>> = LazyLock::new(|| {
+    let pin = Secret::new(PIN.as_bytes().to_vec());
+    let config = TokenConfig { module: module().unwrap(), label: Some("keys".into()), pin, sessions: 4 };
+    Arc::new(Token::open(config).unwrap())
+});
+
+/// How many objects the token holds: SoftHSM2 keeps a file of each.
+fn objects() -> usize {
+    let tokens = PathBuf::from(std::env::var_os("TOKENS").unwrap());
+    let files = std::fs::read_dir(tokens).unwrap().flat_map(|token| std::fs::read_dir(token.unwrap().path()).unwrap());
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".object") && name != "token.object").count()
+}
+
+/// A store whose disk fails when told to, from the second commit on.
+struct Failing {
+    inner: Embedded,
+    armed: AtomicBool,
+    spare_one: AtomicBool,
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn get(&self, key: &[u8]) -> Result<Option<Row>, yaoku_store::Error> {
+        self.inner.get(key).await
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, yaoku_store::Error> {
+        self.inner.snapshot().await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Outcome, yaoku_store::Error> {
+        if self.armed.load(Ordering::SeqCst) && !self.spare_one.swap(false, Ordering::SeqCst) {
+            return Err(yaoku_store::Error::Unavailable("no space left".into()));
+        }
+        self.inner.commit(transaction).await
+    }
+
+    async fn watch(&self, from: Revision) -> Result<Box<dyn Watch>, yaoku_store::Error> {
+        self.inner.watch(from).await
+    }
+
+    async fn scrub(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.scrub().await
+    }
+
+    async fn health(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.health().await
+    }
+}
+
+struct World {
+    store: Arc<Failing>,
+    clock: Arc<ManualClock>,
+    principal: Principal,
+    kms: Arc<Kms>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = Embedded::open(&dir.path().join("store"), Options::default()).unwrap();
+        let store = Arc::new(Failing { inner, armed: AtomicBool::new(false), spare_one: AtomicBool::new(false) });
+        let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
+        let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
+        let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+        let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+        let bootstrap = Bootstrap { account: Some(principal.account()), root: None };
+        let opened = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap();
+        let token = Some(TOKEN.clone());
+        let kms = Kms::open(vault, opened.iam, clock.clone(), KmsConfig::default(), token).await.unwrap();
+        Self { store, clock, principal, kms, _dir: dir }
+    }
+
+    async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        let touched = Touched::default();
+        let call = Call { principal: &self.principal, environment: &HERE, dry_run: false, touched: &touched };
+        operation.perform(&self.kms, &call).await
+    }
+
+    async fn key(&self, spec: KeySpec) -> Result<KeyId, Error> {
+        let create = CreateKey {
+            spec,
+            usage: None,
+            origin: Origin::Generated,
+            protection: ProtectionLevel::Hsm,
+            description: String::new(),
+            rotation: None,
+            tags: Vec::new(),
+            policy: None,
+        };
+        self.call(create).await.map(|key| key.id)
+    }
+
+    /// What is claimed at one look is destroyed at the next.
+    async fn looks(&self) {
+        for _ in 0..2 {
+            self.kms.do_what_is_due().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by objects_live_as_long_as_their_keys"]
+async fn deletion_destroys_the_objects_of_every_version() {
+    let world = World::new().await;
+    let before = objects();
+    let kept = world.key(KeySpec::Aes256).await.unwrap();
+    let doomed = world.key(KeySpec::Aes256).await.unwrap();
+    let pair = world.key(KeySpec::EcP256).await.unwrap();
+    for _ in 0..3 {
+        world.clock.advance_seconds(DAY * 7);
+        world.call(CreateKeyVersion { key: doomed.into() }).await.unwrap();
+    }
+    let encrypt =
+        Encrypt { key: kept.into(), plaintext: Secret::new(b"text".to_vec()), context: EncryptionContext::default() };
+    let blob = world.call(encrypt).await.unwrap().blob;
+    let full = objects();
+    assert_eq!(full - before, 1 + 4 + 2);
+    for key in [doomed, pair] {
+        world.call(ScheduleKeyDeletion { key, pending_days: 7 }).await.unwrap();
+    }
+    world.clock.advance_seconds(7 * DAY - 1);
+    world.looks().await;
+    assert_eq!(objects(), full, "nothing is destroyed before its time");
+    world.clock.advance_seconds(1);
+    world.looks().await;
+    assert_eq!(objects() - before, 1);
+    let decrypt = Decrypt { blob, context: EncryptionContext::default() };
+    assert!(world.call(decrypt).await.unwrap().plaintext.ct_eq(b"text"));
+}
+
+/// An object of a CreateKey that could not commit goes after an hour; the keys that could stay.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by objects_live_as_long_as_their_keys"]
+async fn objects_that_came_into_no_key_are_destroyed() {
+    let world = World::new().await;
+    let before = objects();
+    world.key(KeySpec::Aes256).await.unwrap();
+    world.store.spare_one.store(true, Ordering::SeqCst);
+    world.store.armed.store(true, Ordering::SeqCst);
+    assert!(matches!(world.key(KeySpec::Aes256).await, Err(Error::Unavailable(_))));
+    world.store.armed.store(false, Ordering::SeqCst);
+    assert_eq!(objects() - before, 2, "the object was made before its key could be stored");
+    world.clock.advance_seconds(3599);
+    world.looks().await;
+    assert_eq!(objects() - before, 2);
+    world.clock.advance_seconds(1);
+    world.looks().await;
+    assert_eq!(objects() - before, 1);
+    world.clock.advance_seconds(30 * DAY);
+    world.looks().await;
+    assert_eq!(objects() - before, 1, "the object of a key stays");
+}
+
+/// While CreateKey is at work for longer than an object in the making is kept, either of the two goes through, never both.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by objects_live_as_long_as_their_keys"]
+async fn no_key_comes_to_be_without_its_object() {
+    let world = Arc::new(World::new().await);
+    let before = objects();
+    let hurry = |pace| {
+        tokio::spawn({
+            let world = world.clone();
+            async move {
+                loop {
+                    world.clock.advance_seconds(600);
+                    world.kms.do_what_is_due().await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(pace)).await;
+                }
+            }
+        })
+    };
+    let (mut made, mut late) = (0, 0);
+    // From one pace at which all are late to one at which none is.
+    for pace in [0, 1, 2, 5, 10, 20, 50, 100, 200, 500] {
+        let hurry = hurry(pace);
+        for _ in 0..4 {
+            match world.key(KeySpec::Rsa2048).await {
+                Ok(_) => made += 1,
+                Err(_) => late += 1,
+            }
+        }
+        hurry.abort();
+        let _ = hurry.await;
+    }
+    world.clock.advance_seconds(3600);
+    world.looks().await;
+    assert!(late > 0, "none was late");
+    assert_eq!(objects() - before, 2 * made);
+}
