@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::request::Parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionContext};
-use yaoku_iam::{AccessKey, Described, PrincipalKind};
+use yaoku_iam::{AccessKey, Described, Principal, PrincipalKind};
 use yaoku_kms::Access;
 
 use crate::actions::{Action, Api, Exposure, Notes};
@@ -35,12 +36,38 @@ pub(crate) struct Call<'a> {
     /// The action as it was asked for, known or not.
     pub(crate) asked: &'a str,
     pub(crate) action: Option<&'static Action>,
-    pub(crate) access_key: Option<&'a AccessKey>,
+    pub(crate) caller: Option<&'a Caller>,
     /// Of an AccessKey that was claimed, proven or not.
     pub(crate) claimed: &'a str,
     /// What the action left for its record.
     pub(crate) notes: &'a Notes,
     pub(crate) error: Option<&'a WireError>,
+}
+
+/// Who called, for sure.
+#[derive(Clone)]
+pub(crate) enum Caller {
+    /// Whoever signed with an AccessKey.
+    Signed(Arc<AccessKey>),
+    /// The operator, as the root of an account.
+    Operator(Principal),
+}
+
+impl Caller {
+    pub(crate) fn principal(&self) -> &Principal {
+        match self {
+            Self::Signed(key) => &key.principal,
+            Self::Operator(root) => root,
+        }
+    }
+
+    /// Nothing, where none was needed.
+    pub(crate) fn access_key_id(&self) -> &str {
+        match self {
+            Self::Signed(key) => key.id.as_str(),
+            Self::Operator(_) => "",
+        }
+    }
 }
 
 /// The record of a call.
@@ -51,7 +78,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let agent = call.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let resources = resources(call);
     let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
-    let who = call.access_key.map(|key| key.principal.describe());
+    let who = call.caller.map(|caller| caller.principal().describe());
     let began = who.as_ref().and_then(|who| who.session_began).map(format_time).unwrap_or_default();
     // A change that failed changed nothing.
     let elements = call.notes.elements.lock();
@@ -86,7 +113,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
 
 /// Who called. Only what was proven makes an account.
 fn identity<'a>(call: &Call<'a>, who: Option<&'a Described>, began: &'a str) -> Identity<'a> {
-    let (Some(key), Some(who)) = (call.access_key, who) else {
+    let (Some(caller), Some(who)) = (call.caller, who) else {
         return Identity { r#type: "unknown", access_key_id: cut(call.claimed, MAX_NAME), ..Identity::default() };
     };
     let session = SessionContext { creation_date: began, mfa_authenticated: false };
@@ -99,7 +126,7 @@ fn identity<'a>(call: &Call<'a>, who: Option<&'a Described>, began: &'a str) -> 
         r#type,
         principal_id: &who.id,
         account_id: who.account.as_str(),
-        access_key_id: key.id.as_str(),
+        access_key_id: caller.access_key_id(),
         user_name: &who.name,
         session_context,
     }

@@ -7,8 +7,10 @@ pub mod actions;
 mod audit;
 pub mod http;
 pub mod metrics;
+mod operator;
 pub mod pipeline;
 pub mod strangers;
 pub mod wire;
 
+pub use operator::Office;
 pub use pipeline::{Service, ServiceConfig};

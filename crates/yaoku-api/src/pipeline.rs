@@ -14,7 +14,7 @@ use yaoku_iam::{AccessKey, Environment, Iam, SessionError};
 use yaoku_kms::{Access, Clock, Kms};
 
 use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
-use crate::audit;
+use crate::audit::{self, Caller};
 use crate::http::{Handler, Incoming, Refused, caught};
 use crate::metrics::Metrics;
 use crate::strangers::{Strangers, Treatment};
@@ -37,15 +37,15 @@ pub struct ServiceConfig {
 /// Answers requests of the protocol, and operators' probes.
 pub struct Service {
     kms: Arc<Kms>,
-    iam: Arc<Iam>,
-    clock: Arc<dyn Clock>,
+    pub(crate) iam: Arc<Iam>,
+    pub(crate) clock: Arc<dyn Clock>,
     region: String,
     accepted_hosts: Vec<String>,
     nonces: NonceTable,
     strangers: Strangers,
     metrics: Arc<Metrics>,
     /// None where the operator switched it off.
-    trail: Option<Arc<Trail>>,
+    pub(crate) trail: Option<Arc<Trail>>,
 }
 
 impl Service {
@@ -101,7 +101,7 @@ impl Service {
     }
 
     /// Lets a result go once its record is written.
-    async fn recorded(
+    pub(crate) async fn recorded(
         &self,
         parts: &Parts,
         source: IpAddr,
@@ -110,7 +110,7 @@ impl Service {
         called: &mut Called,
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
-        let (result, recorded_as) = match (&called.access_key, &result) {
+        let (result, recorded_as) = match (&called.caller, &result) {
             // What fails on this side before anything could be proven is not the caller's.
             (None, Err(error)) if error.http_status() < 500 => {
                 match self.strangers.called(source, self.clock.now().0) {
@@ -147,7 +147,7 @@ impl Service {
             params,
             asked: &called.asked,
             action: called.action,
-            access_key: called.access_key.as_deref(),
+            caller: called.caller.as_ref(),
             claimed: &called.claimed,
             notes: &called.notes,
             error: recorded_as.as_ref().or(result.as_ref().err()),
@@ -199,33 +199,48 @@ impl Service {
             // Nothing is done whose record could not be written.
             called.permit = Some(trail.admit().map_err(|_| WireError::unrecordable())?);
         }
-        let access_key = self.authenticate(&claim).await?;
-        called.access_key = Some(access_key.clone());
+        called.caller = Some(Caller::Signed(self.authenticate(&claim).await?));
         let api = called.api.ok_or_else(WireError::invalid_version)?;
-        let Some(action) = api.action(claim.action) else {
-            return Err(match api.unsupported.contains(&claim.action) {
-                true => {
-                    let message = format!("The action {} is not supported by this server.", claim.action);
-                    WireError::new(Code::UnsupportedOperation, message)
-                }
-                false => WireError::action_not_found(),
-            });
-        };
-        called.action = Some(action);
-        let principal = &access_key.principal;
-        let arguments = Arguments { params, region: &self.region, account: principal.account() };
         let environment = Environment {
             time: self.clock.now().0,
             source: peer.ip(),
             secure_transport: *tls,
             user_agent: parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
         };
+        self.act(api, claim.action, params, &environment, format, request_id, called).await
+    }
+
+    /// Does what a caller who is known asks for.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a call")]
+    pub(crate) async fn act(
+        &self,
+        api: &'static Api,
+        action: &str,
+        params: &Params<'_>,
+        environment: &Environment<'_>,
+        format: Format,
+        request_id: RequestId,
+        called: &mut Called,
+    ) -> Result<Reply, WireError> {
+        let Some(caller) = &called.caller else { return Err(WireError::internal()) };
+        let Some(action) = api.action(action) else {
+            return Err(match api.unsupported.contains(&action) {
+                true => {
+                    let message = format!("The action {action} is not supported by this server.");
+                    WireError::new(Code::UnsupportedOperation, message)
+                }
+                false => WireError::action_not_found(),
+            });
+        };
+        called.action = Some(action);
+        let principal = caller.principal();
+        let arguments = Arguments { params, region: &self.region, account: principal.account() };
         let exchange = Exchange {
             kms: &self.kms,
             iam: &self.iam,
             trail: self.trail.as_deref(),
             principal,
-            environment: &environment,
+            environment,
             arguments,
             format,
             request_id,
@@ -332,16 +347,16 @@ impl Handler for Service {
 }
 
 /// What is known of a call for its log line.
-struct Called {
+pub(crate) struct Called {
     /// The action as it was asked for, known or not.
     asked: String,
     /// The AccessKey that was claimed, proven or not.
     claimed: String,
     api: Option<&'static Api>,
     action: Option<&'static Action>,
-    access_key: Option<Arc<AccessKey>>,
+    caller: Option<Caller>,
     /// The right to leave a record.
-    permit: Option<Permit>,
+    pub(crate) permit: Option<Permit>,
     notes: Notes,
 }
 
@@ -353,7 +368,14 @@ impl Called {
         let asked = header("x-acs-action").or(param("Action")).unwrap_or_default().to_owned();
         let api = header("x-acs-version").or(param("Version")).and_then(Api::of_version);
         let claimed = param("AccessKeyId").unwrap_or_default().to_owned();
-        Self { asked, claimed, api, action: None, access_key: None, permit: None, notes: Notes::default() }
+        Self { asked, claimed, api, action: None, caller: None, permit: None, notes: Notes::default() }
+    }
+
+    /// What the operator asks for.
+    pub(crate) fn by_operator(api: &'static Api, action: &str, caller: Caller) -> Self {
+        let (asked, claimed) = (action.to_owned(), String::new());
+        let (api, caller) = (Some(api), Some(caller));
+        Self { asked, claimed, api, action: None, caller, permit: None, notes: Notes::default() }
     }
 
     /// Whether what was asked for is of those actions that leave no audit record.
@@ -383,7 +405,7 @@ fn token_refused(error: SessionError) -> WireError {
 /// One line a call: nothing of its parameters, which may be secret.
 fn log(request_id: RequestId, peer: SocketAddr, called: &Called, result: &Result<Reply, WireError>, started: Instant) {
     let action = called.action.map_or("-", |action| action.name);
-    let access_key = called.access_key.as_ref().map_or("-", |key| key.id.as_str());
+    let access_key = called.caller.as_ref().map_or("-", Caller::access_key_id);
     let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(%request_id, %peer, access_key, action, code, micros, "request");

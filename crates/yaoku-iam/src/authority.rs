@@ -109,6 +109,10 @@ impl Iam {
             // What is asked most often, before a text is made.
             return Decision::Allowed;
         }
+        if !own && self.tenant(question.resource.account).is_some_and(|owner| !owner.is_enabled()) {
+            let why = format!("the account {} was disabled", question.resource.account);
+            return Decision::Denied(Denial { why: why.into(), may_know: false });
+        }
         principal.stand(|standing| question.answer(standing))
     }
 
@@ -133,6 +137,10 @@ impl Iam {
 
     pub(crate) fn tenant(&self, account: AccountId) -> Option<Arc<Tenant>> {
         self.held.read().tenants.get(&account).cloned()
+    }
+
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.held.read().tenants.values().cloned().collect()
     }
 
     /// Every AccessKey that was used, with when that was last.

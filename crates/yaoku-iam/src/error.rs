@@ -79,6 +79,18 @@ pub enum Error {
     /// No such account in this installation.
     #[error("there is no account {0} in this installation")]
     NoAccount(AccountId),
+    /// There is an account of that id already.
+    #[error("there is an account {0} already")]
+    AccountExists(AccountId),
+    /// What an account is called is no single line of 1 to 64 characters.
+    #[error("an account is called by one line of 1 to 64 characters")]
+    AccountLabel,
+    /// There are as many accounts as there can be.
+    #[error("there can be no more than {most} accounts")]
+    TooManyAccounts {
+        /// How many there can be.
+        most: usize,
+    },
     /// The change is stored, but did not come into force in time.
     #[error(transparent)]
     NotInForce(#[from] yaoku_seal::NotInForce),

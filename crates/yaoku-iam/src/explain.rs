@@ -25,7 +25,7 @@ pub struct Hypothesis<'a> {
 }
 
 impl Iam {
-    /// The principal of that name: `root`, `user/<name>` or `role/<name>` of the account, or the ARN of one of any account. A role
+    /// The principal of that name: `root`, `user/<name>` (or the user's name alone) or `role/<name>` of the account, or the ARN of one of any account. A role
     /// stands for its sessions that have no policy of their own.
     pub fn named(&self, name: &str, account: AccountId) -> Option<Principal> {
         let (account, name) = match name.strip_prefix("acs:ram::") {
@@ -40,7 +40,7 @@ impl Iam {
         }
         let tenant = self.tenant(account)?;
         let directory = tenant.directory.read();
-        let identity = match name.split_once('/')? {
+        let identity = match name.split_once('/').unwrap_or(("user", name)) {
             ("user", name) => {
                 let (id, _) = directory.users.find(&Name::parse(Field::UserName, name).ok()?)?;
                 Identity::User { id, subject: directory.user_subject(id)? }

@@ -10,6 +10,7 @@
 
 mod access_key;
 mod account;
+mod accounts;
 mod authority;
 mod change;
 mod clock;
@@ -31,6 +32,7 @@ mod usage;
 
 pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
 pub use account::AccountId;
+pub use accounts::AccountAbout;
 pub use authority::{Bootstrap, Iam, Opened};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Conflict, Entity, Error, Field};

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_appender::non_blocking::WorkerGuard;
 
+use crate::account::AccountCommand;
 use crate::audit::AuditCommand;
 use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::hsm::HsmCommand;
@@ -66,7 +67,12 @@ enum Command {
     /// Read and check the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
-    /// Users, roles and policies: what they may do
+    /// Make, list, disable and enable accounts, which are wholly apart from each other
+    #[command(subcommand, arg_required_else_help = true)]
+    Account(AccountCommand),
+    /// Users, AccessKeys, groups, roles and policies, managed as the root of an account; and what they may do
+    ///
+    /// A running server does it, and records it. Answers are those of the RAM API, in JSON.
     #[command(subcommand, arg_required_else_help = true)]
     Ram(RamCommand),
     /// Print the version
@@ -137,6 +143,12 @@ impl Command {
             }
             Self::Audit(command) => command.run(),
             Self::Ram(command) => {
+                let _log = plain_log();
+                let store = settings(command.store())?;
+                let told = runtime()?.block_on(command.run(store))?;
+                say(&told)
+            }
+            Self::Account(command) => {
                 let _log = plain_log();
                 let store = settings(command.store())?;
                 let told = runtime()?.block_on(command.run(store))?;

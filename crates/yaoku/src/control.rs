@@ -1,7 +1,7 @@
-//! The control socket: how `yaoku backup` `yaoku seal rotate` and `yaoku ram explain` reach a running server.
+//! The control socket: how `yaoku backup`, `yaoku seal rotate`, `yaoku account` and `yaoku ram` reach a running server.
 //!
 //! HTTP/1.1 over a Unix socket that only the server's own user can open: `POST /backup` answers with the backup as it is
-//! made, `POST /seal/rotate` and `POST /ram/explain` with a sentence. A failure is a status other than 200 and a sentence; a backup that fails on
+//! made, `POST /seal/rotate` and `POST /ram/explain` with a sentence, `POST /operate` with what the action answers. A failure is a status other than 200 and a sentence; a backup that fails on
 //! the way breaks off without the last chunk, so that it can't be taken for a whole one.
 
 use std::io;
@@ -22,17 +22,22 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
+use yaoku_api::{Office, Service};
 use yaoku_iam::AccountId;
 use yaoku_kms::{Kms, Supposed};
 use yaoku_seal::Vault;
+use zeroize::Zeroizing;
 
 use crate::{Error, maintenance};
 
 const BACKUP: &str = "/backup";
 const ROTATE: &str = "/seal/rotate";
 const EXPLAIN: &str = "/ram/explain";
+const OPERATE: &str = "/operate";
 /// Bytes of a command's body, and of an answer in words.
 const MAX_TEXT: usize = 64 << 10;
+/// Bytes of what an action answers.
+const MAX_ANSWER: usize = 16 << 20;
 /// Bytes of a backup that wait for the reader.
 const BUFFER: usize = 64 << 10;
 /// Connections at once.
@@ -79,9 +84,9 @@ impl ControlSocket {
         Ok(Self { path, server, serving })
     }
 
-    /// Answers commands on keys and policies from now on, as one of that account.
-    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>) {
-        let _ = self.server.domain.set((account, Arc::downgrade(kms)));
+    /// Answers commands on keys, policies and identities from now on, of that account unless another is named.
+    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>, service: &Arc<Service>) {
+        let _ = self.server.domain.set((account, Arc::downgrade(kms), Arc::downgrade(service)));
     }
 
     /// Closes the socket; what is being answered breaks off.
@@ -97,7 +102,7 @@ struct ThisServer {
     data_dir: HeaderValue,
     vault: Arc<Vault>,
     /// Once the server has read its store.
-    domain: OnceLock<(AccountId, Weak<Kms>)>,
+    domain: OnceLock<(AccountId, Weak<Kms>, Weak<Service>)>,
 }
 
 /// Which data directory a command is meant for: a socket may be shared by mistake.
@@ -170,6 +175,7 @@ async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<A
             }
         },
         (&Method::POST, EXPLAIN) => explain(request.into_body(), &server).await,
+        (&Method::POST, OPERATE) => operate(request.into_body(), &server).await,
         _ => sentence(StatusCode::NOT_FOUND, "it does not know this command; it may be of another version".into()),
     })
 }
@@ -189,13 +195,56 @@ async fn explain(body: Incoming, server: &ThisServer) -> Answer {
         Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Some((account, Some(kms))) = server.domain.get().map(|(account, kms)| (*account, kms.upgrade())) else {
+    let Some((account, Some(kms))) = server.domain.get().map(|(account, kms, _)| (*account, kms.upgrade())) else {
         return sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into());
     };
     let ExplainBody { who, action, resource, context } = asked;
     match kms.explain(account, &Supposed { who, action, resource, context }).await {
         Ok(explained) => sentence(StatusCode::OK, explained),
         Err(error) => sentence(StatusCode::NOT_FOUND, error.to_string()),
+    }
+}
+
+/// An action that an operator asks for, as it comes over the socket.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Operation {
+    pub(crate) office: OfficeName,
+    /// The digits of an account; that of the installation, unless they are given.
+    pub(crate) account: Option<String>,
+    pub(crate) action: String,
+    pub(crate) params: Vec<(String, String)>,
+}
+
+/// A group of actions.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum OfficeName {
+    Ram,
+    Accounts,
+}
+
+async fn operate(body: Incoming, server: &ThisServer) -> Answer {
+    let asked = match text(body).await.map(|body| serde_json::from_str::<Operation>(&body)) {
+        Ok(Ok(asked)) => asked,
+        Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let Some((own, Some(service))) = server.domain.get().map(|(own, _, service)| (*own, service.upgrade())) else {
+        return sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into());
+    };
+    let account = match asked.account.as_deref().map(AccountId::parse).transpose() {
+        Ok(account) => account.unwrap_or(own),
+        Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let office = match asked.office {
+        OfficeName::Ram => Office::Ram,
+        OfficeName::Accounts => Office::Accounts,
+    };
+    match service.operate(office, account, &asked.action, &asked.params).await {
+        Ok(answer) => Response::new(Either::Left(Full::new(Bytes::from_owner(answer)))),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            sentence(status, format!("{} {}", error.code.as_str(), error.message))
+        }
     }
 }
 
@@ -288,6 +337,14 @@ impl RunningServer {
         let body = serde_json::to_vec(&ExplainBody { who, action, resource, context });
         let body = body.map_err(|error| Error::Control(error.to_string()))?;
         text(self.post(EXPLAIN, body.into()).await?).await
+    }
+
+    /// Has an action done; what it answers, in JSON, which may hold a secret.
+    pub(crate) async fn operate(self, operation: &Operation) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let body = serde_json::to_vec(operation).map_err(|error| Error::Control(error.to_string()))?;
+        let answer = http_body_util::Limited::new(self.post(OPERATE, body.into()).await?, MAX_ANSWER).collect().await;
+        let bytes = answer.map_err(|error| Error::Control(error.to_string()))?.to_bytes();
+        Ok(Zeroizing::new(bytes.to_vec()))
     }
 
     async fn post(self, path: &str, body: Bytes) -> Result<Incoming, Error> {

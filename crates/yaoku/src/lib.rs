@@ -1,9 +1,10 @@
 //! The `yaoku` program: command line, configuration, wiring, signals, and the control socket.
 //!
 //! [`cli`] reads the command line, [`config`] makes settings of it, [`serve`] puts the crates together and serves; it can
-//! be used from a test as well. [`control`] is how `yaoku backup`, `yaoku seal rotate` and `yaoku ram explain` reach a
-//! running server, and [`restore`] puts a backup in the place of a store.
+//! be used from a test as well. [`control`] is how `yaoku backup`, `yaoku seal rotate`, `yaoku account` and `yaoku ram`
+//! reach a running server, and [`restore`] puts a backup in the place of a store.
 
+mod account;
 mod audit;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ mod greeting;
 mod hsm;
 mod logging;
 pub mod maintenance;
+mod operator;
 mod ram;
 pub mod restore;
 pub mod serve;

@@ -100,7 +100,6 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         async move { iam.run_bookkeeping().await }
     });
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token).await?;
-    control.attend_to(account, &kms);
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
         None => {
@@ -121,7 +120,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         accepted_hosts: settings.accepted_hosts,
     };
     let weak_kms = Arc::downgrade(&kms);
-    let service = Arc::new(Service::new(kms, iam.clone(), clock, metrics.clone(), trail, config));
+    let service = Arc::new(Service::new(kms.clone(), iam.clone(), clock, metrics.clone(), trail, config));
+    control.attend_to(account, &kms, &service);
+    drop(kms);
     let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
     let server = server.behind(settings.proxies);
     let (stop, stopped) = oneshot::channel();

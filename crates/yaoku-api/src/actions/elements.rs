@@ -8,16 +8,23 @@ use serde_json::{Map, Value};
 
 /// Elements of the answers to changes. What a new action answers with is not shown until it stands here.
 const SHOWN: &[&str] = &[
+    "AccessKey",
+    "AccessKeyId",
+    "Account",
     "AccountId",
     "Arn",
+    "AssumedRoleId",
+    "AssumedRoleUser",
     "AutomaticRotation",
     "CreateDate",
     "CreationDate",
     "Creator",
+    "Credentials",
     "DeleteDate",
     "DeletionProtection",
     "DeletionProtectionDescription",
     "Description",
+    "Expiration",
     "KeyId",
     "KeyMetadata",
     "KeySpec",
@@ -25,6 +32,7 @@ const SHOWN: &[&str] = &[
     "KeyUsage",
     "KeyVersion",
     "KeyVersionId",
+    "Label",
     "LastRotationDate",
     "MaterialExpireTime",
     "NextRotationDate",
@@ -32,6 +40,7 @@ const SHOWN: &[&str] = &[
     "PrimaryKeyVersion",
     "ProtectionLevel",
     "RotationInterval",
+    "Status",
 ];
 /// Elements that are shown of one answer, and of each list in it.
 const MOST: usize = 64;

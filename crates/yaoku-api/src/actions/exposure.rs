@@ -10,6 +10,7 @@ pub enum Exposure {
 }
 
 const SHOWN: &[&str] = &[
+    "AccountId",
     "Algorithm",
     "AliasName",
     "All",
@@ -38,6 +39,7 @@ const SHOWN: &[&str] = &[
     "KeyUsage",
     "KeyVersionId",
     "KmsInstanceId",
+    "Label",
     "LookupAttribute",
     "Marker",
     "MaxItems",

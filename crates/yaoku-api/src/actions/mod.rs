@@ -8,13 +8,14 @@
 //! `failure.rs`; name it in [`APIS`], its kind of operations in [`Spec`], its error codes in the table of
 //! [`crate::wire::error`], its parameters in `exposure.rs`, and its domain, if it has one of its own, in [`Exchange`].
 
+pub(crate) mod accounts;
 mod actiontrail;
 mod arguments;
 mod elements;
 mod exposure;
 mod kms;
 mod names;
-mod ram;
+pub(crate) mod ram;
 mod sts;
 
 use std::future::Future;
@@ -101,6 +102,8 @@ pub enum Spec {
     Identity(&'static yaoku_iam::OperationSpec),
     /// Of the audit log, which is read here: it knows of no callers.
     Trail(&'static yaoku_iam::OperationSpec),
+    /// Of accounts, by the operator alone.
+    Operator(&'static yaoku_iam::OperationSpec),
 }
 
 impl Spec {
@@ -108,7 +111,7 @@ impl Spec {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Kms(spec) => spec.name,
-            Self::Identity(spec) | Self::Trail(spec) => spec.name,
+            Self::Identity(spec) | Self::Trail(spec) | Self::Operator(spec) => spec.name,
         }
     }
 
@@ -116,7 +119,7 @@ impl Spec {
     pub const fn access(&self) -> Access {
         match self {
             Self::Kms(spec) => spec.access,
-            Self::Identity(spec) | Self::Trail(spec) => spec.access,
+            Self::Identity(spec) | Self::Trail(spec) | Self::Operator(spec) => spec.access,
         }
     }
 }
@@ -257,6 +260,13 @@ mod tests {
     fn metrics_can_tell_the_actions_of_all_apis_apart() {
         let names: BTreeSet<_> = all().map(|action| action.name).collect();
         assert_eq!(all().count(), names.len());
+    }
+
+    #[test]
+    fn what_operators_do_is_not_served() {
+        let served: BTreeSet<_> = all().map(|action| action.name).collect();
+        assert!(accounts::API.actions().all(|action| !served.contains(action.name)));
+        assert!(Api::of_version(accounts::API.version).is_none());
     }
 
     #[test]

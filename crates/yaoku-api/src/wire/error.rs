@@ -181,6 +181,8 @@ codes! {
     /// The text has not the form that it should have.
     InvalidParameterNewMobilePhoneFormat = "InvalidParameter.NewMobilePhone.Format", 400;
     /// There is no such thing in the caller's account.
+    EntityNotExistAccount = "EntityNotExist.Account", 404;
+    /// There is no such thing in the caller's account.
     EntityNotExistUser = "EntityNotExist.User", 404;
     /// There is no such thing in the caller's account.
     EntityNotExistUserAccessKey = "EntityNotExist.User.AccessKey", 404;
@@ -200,6 +202,8 @@ codes! {
     EntityNotExistGroupPolicy = "EntityNotExist.Group.Policy", 404;
     /// There is no such thing in the caller's account.
     EntityNotExistRolePolicy = "EntityNotExist.Role.Policy", 404;
+    /// There is one already.
+    EntityAlreadyExistsAccount = "EntityAlreadyExists.Account", 409;
     /// There is one already.
     EntityAlreadyExistsUser = "EntityAlreadyExists.User", 409;
     /// There is one already.
@@ -238,6 +242,8 @@ codes! {
     DeleteConflictPolicyVersion = "DeleteConflict.Policy.Version", 409;
     /// It can't be deleted while this is so.
     DeleteConflictPolicyVersionDefault = "DeleteConflict.Policy.Version.Default", 409;
+    /// A quota is reached.
+    LimitExceededAccount = "LimitExceeded.Account", 409;
     /// A quota is reached.
     LimitExceededUser = "LimitExceeded.User", 409;
     /// A quota is reached.

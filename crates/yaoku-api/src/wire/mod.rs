@@ -8,7 +8,6 @@ pub mod credentials;
 pub mod error;
 pub mod format;
 pub mod nonce;
-// pub mod nonce;
 pub mod params;
 pub mod percent;
 pub mod request_id;

@@ -74,7 +74,7 @@ impl Operation for AssumeRole {
         check_session_name(&self.session_name)?;
         self.policy.as_deref().map(check_policy).transpose()?;
         let own = call.principal.account() == self.account;
-        let found = iam.tenant(self.account).and_then(|tenant| {
+        let found = iam.tenant(self.account).filter(|tenant| tenant.is_enabled()).and_then(|tenant| {
             let directory = tenant.directory.read();
             let (id, record) = directory.roles.find(&self.role)?;
             Some((id, record.clone()))

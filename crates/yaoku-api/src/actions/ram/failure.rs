@@ -42,7 +42,10 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
         | Error::Record(_)
         | Error::AccessKeySecret
         | Error::OtherAccount { .. }
-        | Error::NoAccount(_) => {
+        | Error::NoAccount(_)
+        | Error::AccountExists(_)
+        | Error::AccountLabel
+        | Error::TooManyAccounts { .. } => {
             tracing::error!(%request_id, %error, source = error.source(), "internal failure");
             WireError::internal()
         }

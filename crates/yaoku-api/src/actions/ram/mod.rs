@@ -18,7 +18,7 @@ use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, op
 use crate::wire::WireError;
 
 /// The API.
-pub(super) const API: Api = Api {
+pub(crate) const API: Api = Api {
     version: "2015-05-01",
     service: "Ram",
     families: &[

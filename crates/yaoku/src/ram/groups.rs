@@ -1,0 +1,107 @@
+//! `yaoku ram group`.
+
+use clap::{Args, Subcommand};
+
+use crate::operator::{At, Leaf, Request};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a group
+    Create(Leaf<Create>),
+    /// Show a group
+    Get(Leaf<Name>),
+    /// List all groups, or those of a user
+    List(Leaf<Of>),
+    /// Change what is known of a group, its name too
+    Update(Leaf<Update>),
+    /// Delete a group that has no users and policies any more
+    Delete(Leaf<Name>),
+    /// List the users of a group
+    Users(Leaf<Name>),
+    /// Put a user into a group
+    Add(Leaf<Membership>),
+    /// Take a user out of a group
+    Remove(Leaf<Membership>),
+}
+
+/// A group.
+#[derive(Args)]
+pub(crate) struct Name {
+    /// Its name
+    name: String,
+}
+
+/// A new group.
+#[derive(Args)]
+pub(crate) struct Create {
+    /// Its name
+    name: String,
+    /// What it is for
+    #[arg(long)]
+    comments: Option<String>,
+}
+
+/// What changes.
+#[derive(Args)]
+pub(crate) struct Update {
+    /// Its name
+    name: String,
+    /// Its new name
+    #[arg(long)]
+    new_name: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    comments: Option<String>,
+}
+
+/// Whose groups.
+#[derive(Args)]
+pub(crate) struct Of {
+    /// A user's name
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+/// A user in a group.
+#[derive(Args)]
+pub(crate) struct Membership {
+    /// The group's name
+    group: String,
+    /// The user's name
+    user: String,
+}
+
+impl Command {
+    pub(super) fn at(&self) -> &At {
+        match self {
+            Self::Create(leaf) => &leaf.at,
+            Self::Get(leaf) | Self::Delete(leaf) | Self::Users(leaf) => &leaf.at,
+            Self::List(leaf) => &leaf.at,
+            Self::Update(leaf) => &leaf.at,
+            Self::Add(leaf) | Self::Remove(leaf) => &leaf.at,
+        }
+    }
+
+    pub(super) fn request(self) -> Request {
+        let membership =
+            |action, Membership { group, user }| Request::new(action).with("GroupName", group).with("UserName", user);
+        match self {
+            Self::Create(Leaf { what, .. }) => {
+                Request::new("CreateGroup").with("GroupName", what.name).maybe("Comments", what.comments)
+            }
+            Self::Get(leaf) => Request::new("GetGroup").with("GroupName", leaf.what.name),
+            Self::List(Leaf { what: Of { user: Some(user) }, .. }) => {
+                Request::new("ListGroupsForUser").with("UserName", user)
+            }
+            Self::List(_) => Request::new("ListGroups"),
+            Self::Update(Leaf { what, .. }) => Request::new("UpdateGroup")
+                .with("GroupName", what.name)
+                .maybe("NewGroupName", what.new_name)
+                .maybe("NewComments", what.comments),
+            Self::Delete(leaf) => Request::new("DeleteGroup").with("GroupName", leaf.what.name),
+            Self::Users(leaf) => Request::new("ListUsersForGroup").with("GroupName", leaf.what.name),
+            Self::Add(leaf) => membership("AddUserToGroup", leaf.what),
+            Self::Remove(leaf) => membership("RemoveUserFromGroup", leaf.what),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `yaoku ram user`.
+
+use clap::{Args, Subcommand};
+
+use crate::operator::{At, Leaf, Request};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a user, who may do nothing until a policy is attached
+    Create(Leaf<Create>),
+    /// Show a user
+    Get(Leaf<Name>),
+    /// List all users
+    List(At),
+    /// Change what is known of a user, its name too
+    Update(Leaf<Update>),
+    /// Delete a user who has no AccessKeys, groups and policies any more
+    Delete(Leaf<Name>),
+}
+
+/// A user.
+#[derive(Args)]
+pub(crate) struct Name {
+    /// Its name
+    name: String,
+}
+
+/// A new user.
+#[derive(Args)]
+pub(crate) struct Create {
+    /// Its name
+    name: String,
+    /// Its name for people
+    #[arg(long)]
+    display_name: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    comments: Option<String>,
+    /// Its address
+    #[arg(long)]
+    email: Option<String>,
+    /// Its number, such as 86-13000000000
+    #[arg(long)]
+    mobile_phone: Option<String>,
+}
+
+/// What changes.
+#[derive(Args)]
+pub(crate) struct Update {
+    /// Its name
+    name: String,
+    /// Its new name
+    #[arg(long)]
+    new_name: Option<String>,
+    /// Its new name for people
+    #[arg(long)]
+    display_name: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    comments: Option<String>,
+    /// Its address
+    #[arg(long)]
+    email: Option<String>,
+    /// Its number, such as 86-13000000000
+    #[arg(long)]
+    mobile_phone: Option<String>,
+}
+
+impl Command {
+    pub(super) fn at(&self) -> &At {
+        match self {
+            Self::Create(leaf) => &leaf.at,
+            Self::Get(leaf) | Self::Delete(leaf) => &leaf.at,
+            Self::List(at) => at,
+            Self::Update(leaf) => &leaf.at,
+        }
+    }
+
+    pub(super) fn request(self) -> Request {
+        match self {
+            Self::Create(Leaf { what, .. }) => Request::new("CreateUser")
+                .with("UserName", what.name)
+                .maybe("DisplayName", what.display_name)
+                .maybe("Comments", what.comments)
+                .maybe("Email", what.email)
+                .maybe("MobilePhone", what.mobile_phone),
+            Self::Get(leaf) => Request::new("GetUser").with("UserName", leaf.what.name),
+            Self::List(_) => Request::new("ListUsers"),
+            Self::Update(Leaf { what, .. }) => Request::new("UpdateUser")
+                .with("UserName", what.name)
+                .maybe("NewUserName", what.new_name)
+                .maybe("NewDisplayName", what.display_name)
+                .maybe("NewComments", what.comments)
+                .maybe("NewEmail", what.email)
+                .maybe("NewMobilePhone", what.mobile_phone),
+            Self::Delete(leaf) => Request::new("DeleteUser").with("UserName", leaf.what.name),
+        }
+    }
+}
