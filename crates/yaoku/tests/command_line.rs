@@ -87,7 +87,7 @@ fn mistakes_are_told_with_what_to_do() {
         (&["--listen", "nonsense"], "127.0.0.1:7788"),
         (&["--listen", &taken], "choose another address with --listen"),
         (&["--store", "etcd://h1:2379"], "leave --store away"),
-        (&["--seal", "pkcs11"], "use file:PATH or passphrase"),
+        (&["--seal", "pkcs11"], "give --pkcs11-module"),
         (&["--seal", "passphrase"], "YAOKU_SEAL_PASSPHRASE"),
         (&["--root-access-key-id", "root"], "YAOKU_ROOT_ACCESS_KEY_SECRET"),
         (&["--tls-cert", "/nonexistent.pem", "--tls-key", "/nonexistent.pem"], "/nonexistent.pem"),
