@@ -32,7 +32,7 @@ def test_events_of_a_key_are_found(kms, trail):
     assert made["userIdentity"]["accessKeyId"] == KEY_ID
     assert made["requestParameters"]["Description"] == "looked up"
     assert made["responseElements"]["KeyMetadata"]["KeyId"] == key
-    assert made["referencedResources"] == {"Key": [key]}
+    assert made["referencedResources"] == {"ACS::KMS::Key": [key]}
     assert lookup(trail, "EventId", made["eventId"]).events == [made]
 
 

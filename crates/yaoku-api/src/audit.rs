@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionContext};
+use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionAttributes, SessionContext};
 use yaoku_iam::{AccessKey, Described, Principal, PrincipalKind};
 use yaoku_kms::Access;
 
@@ -19,6 +19,8 @@ use crate::wire::{Params, RequestId, WireError};
 pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that a stranger chose.
 const MAX_NAME: usize = 128;
+/// What ActionTrail calls a key.
+const KEY: &str = "ACS::KMS::Key";
 /// Parameters that a record shows.
 const MAX_PARAMS: usize = 64;
 
@@ -84,9 +86,10 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let elements = call.notes.elements.lock();
     let event = Event {
         event_id: &request_id,
-        event_version: "1",
+        event_version: 1,
         event_time: &time,
         event_type: "ApiCall",
+        event_category: "Management",
         event_name: cut(call.asked, MAX_NAME),
         read_write: match call.action {
             Some(action) if action.spec.access() == Access::Write => ReadWrite::Write,
@@ -116,11 +119,12 @@ fn identity<'a>(call: &Call<'a>, who: Option<&'a Described>, began: &'a str) -> 
     let (Some(caller), Some(who)) = (call.caller, who) else {
         return Identity { r#type: "unknown", access_key_id: cut(call.claimed, MAX_NAME), ..Identity::default() };
     };
-    let session = SessionContext { creation_date: began, mfa_authenticated: false };
+    // No credential of this server has a second factor.
+    let attributes = SessionAttributes { creation_date: began, mfa_authenticated: "false" };
     let (r#type, session_context) = match who.kind {
         PrincipalKind::Root => ("root-account", None),
         PrincipalKind::User(_) => ("ram-user", None),
-        PrincipalKind::Session(_) => ("assumed-role", Some(session)),
+        PrincipalKind::Session(_) => ("assumed-role", Some(SessionContext { attributes })),
     };
     Identity {
         r#type,
@@ -136,10 +140,10 @@ fn identity<'a>(call: &Call<'a>, who: Option<&'a Described>, began: &'a str) -> 
 fn resources<'a>(call: &Call<'a>) -> Vec<(&'static str, Cow<'a, str>)> {
     let (Some(api), Some(_), Some(params)) = (call.api, call.action, call.params) else { return Vec::new() };
     let touched = call.notes.touched.keys();
-    let named = api.resources.iter().filter(|(_, kind)| touched.is_empty() || *kind != "Key");
+    let named = api.resources.iter().filter(|(_, kind)| touched.is_empty() || *kind != KEY);
     let named = named.filter_map(|(param, kind)| Some((*kind, Cow::Borrowed(cut(params.get(param)?, MAX_VALUE)))));
     let mut resources: Vec<_> = named.collect();
-    resources.extend(touched.iter().map(|key| ("Key", Cow::Owned(key.to_string()))));
+    resources.extend(touched.iter().map(|key| (KEY, Cow::Owned(key.to_string()))));
     resources
 }
 

@@ -128,7 +128,8 @@ impl Service {
             _ => (result, None),
         };
         let Some(trail) = &self.trail else { return result };
-        if called.leaves_no_record() {
+        // Whoever guesses at secrets must not choose the one action by which guesses go unrecorded.
+        if called.leaves_no_record() && called.caller.is_some() {
             return result;
         }
         // A call that was refused before it was asked what it is did nothing, and may be refused for this now.
@@ -378,7 +379,7 @@ impl Called {
         Self { asked, claimed, api, action: None, caller, permit: None, notes: Notes::default() }
     }
 
-    /// Whether what was asked for is of those actions that leave no audit record.
+    /// Whether what was asked for is of those actions that leave no audit record once their caller is proven.
     fn leaves_no_record(&self) -> bool {
         self.api.and_then(|api| api.unrecorded).is_some_and(|action| action == self.asked)
     }

@@ -40,12 +40,19 @@ pub struct Identity<'a> {
 
 /// What is particular to a role's session.
 #[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct SessionContext<'a> {
+    /// Nothing else is: ActionTrail has them one level down.
+    pub attributes: SessionAttributes<'a>,
+}
+
+/// Attributes of a role's session.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionAttributes<'a> {
     /// When it began.
     pub creation_date: &'a str,
-    /// Whether it was begun with a second factor.
-    pub mfa_authenticated: bool,
+    /// Whether it was begun with a second factor: `true` or `false`, as a text.
+    pub mfa_authenticated: &'a str,
 }
 
 /// Things that a call was about: kind and name, those that it was mainly about first.
@@ -79,11 +86,13 @@ pub struct Event<'a, P: Serialize> {
     /// Its own id.
     pub event_id: &'a str,
     /// Version of this structure.
-    pub event_version: &'static str,
+    pub event_version: u8,
     /// When it was answered, in UTC.
     pub event_time: &'a str,
     /// `ApiCall`.
     pub event_type: &'static str,
+    /// `Management`: ActionTrail has no other for calls.
+    pub event_category: &'static str,
     /// The action.
     pub event_name: &'a str,
     /// Whether it changes anything.
@@ -128,13 +137,52 @@ pub struct Event<'a, P: Serialize> {
 }
 
 impl<P: Serialize> Event<'_, P> {
-    /// The record of the event: JSON without line feeds.
+    /// The record of the event: JSON without line feeds, nor anything else that a terminal would obey.
     ///
     /// # Errors
     /// [`Error::Form`] if the parameters can't be written as JSON.
     pub fn record(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(1024);
         serde_json::to_writer(&mut out, self).map_err(|_| Error::Form("the event can't be written as JSON"))?;
-        Ok(out)
+        Ok(escaped(out))
+    }
+}
+
+/// Whether a character is not seen but obeyed: a control character, or one that turns the order of those around it.
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The same JSON, with characters that are not seen but obeyed written as escapes. Of control characters, JSON itself
+/// escapes those below U+0020 only.
+fn escaped(json: Vec<u8>) -> Vec<u8> {
+    if json.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        return json;
+    }
+    let text = String::from_utf8_lossy(&json);
+    let mut out = String::with_capacity(json.len() + 64);
+    for character in text.chars() {
+        match is_obeyed(character) {
+            // All of them are below U+10000, so that four digits suffice.
+            true => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => out.push(character),
+        }
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_terminals_obey_is_escaped_and_remains_the_same_text() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{2066}\u{200f}\r\n\"\\钥😀é";
+        let json = escaped(serde_json::to_vec(text).unwrap());
+        let shown = String::from_utf8(json).unwrap();
+        assert!(!shown.chars().any(is_obeyed) && shown.contains("钥😀é"), "{shown:?}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        assert_eq!(escaped(b"{\"a\":\"b\"}".to_vec()), b"{\"a\":\"b\"}");
     }
 }

@@ -20,7 +20,7 @@ mod verify;
 mod writer;
 
 pub use error::Error;
-pub use event::{Event, Identity, ReadWrite, Resources, SessionContext};
+pub use event::{Event, Identity, ReadWrite, Resources, SessionAttributes, SessionContext, is_obeyed};
 pub use keeper::{forget, load_signer, remember, remembered};
 pub use lookup::{Condition, Direction, Lookup, Page, segment_at};
 pub use proof::{MAX_PROOF, check_proof, prove};

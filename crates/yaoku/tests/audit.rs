@@ -46,9 +46,11 @@ fn every_call_but_describe_regions_leaves_a_record() {
     client.call("DescribeKey", &[("KeyId", "key-none")]).fails(404, "Forbidden.KeyNotFound");
     let stranger = Client { access_key_id: "stranger".into(), ..client.clone() };
     assert_eq!(stranger.call("Encrypt", &[("KeyId", &key)]).status, 404);
+    let guesser = Client { secret: "guessed".into(), ..client.clone() };
+    guesser.call("DescribeRegions", &[]).fails(400, "SignatureDoesNotMatch");
     let events = events(&data, &["export"]);
     let names: Vec<_> = events.iter().map(|event| event["eventName"].as_str().unwrap()).collect();
-    assert_eq!(names, ["CreateKey", "Encrypt", "Decrypt", "DescribeKey", "Encrypt"]);
+    assert_eq!(names, ["CreateKey", "Encrypt", "Decrypt", "DescribeKey", "Encrypt", "DescribeRegions"]);
     for event in &events[..3] {
         assert_eq!(event["resourceName"], *key, "{event}");
         assert_eq!(event["userIdentity"]["type"], "root-account");
@@ -60,6 +62,7 @@ fn every_call_but_describe_regions_leaves_a_record() {
     let unknown = &events[4]["userIdentity"];
     assert_eq!((&unknown["type"], &unknown["accessKeyId"]), (&"unknown".into(), &"stranger".into()));
     assert!(unknown.get("accountId").is_none(), "nothing was proven");
+    assert_eq!(events[5]["errorCode"], "SignatureDoesNotMatch", "only who is proven asks for regions unrecorded");
     let found = self::events(&data, &["query", "--action", "Decrypt", "--key", &key]);
     assert_eq!(found, [events[2].clone()]);
 
@@ -68,7 +71,7 @@ fn every_call_but_describe_regions_leaves_a_record() {
     client.encrypt(&key, "aGk=");
     assert_eq!(server.terminate(), Some(0));
     let kept = kept.to_str().unwrap();
-    assert!(said(&data, &["verify", "--checkpoint", kept]).contains("records 0 to 6"));
+    assert!(said(&data, &["verify", "--checkpoint", kept]).contains("records 0 to 7"));
     let path = fs::read_dir(data.join("audit")).unwrap().map(|entry| entry.unwrap().path());
     let path = path.into_iter().find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
     let mut bytes = fs::read(&path).unwrap();
@@ -102,13 +105,16 @@ fn records_name_the_keys_that_a_call_came_to_however_it_named_them() {
     let of = |action: &str| events.iter().find(|event| event["eventName"] == action).unwrap();
     for action in ["Encrypt", "Decrypt", "DisableKey"] {
         assert_eq!(of(action)["resourceName"], *key, "{action}");
-        assert_eq!(of(action)["referencedResources"], serde_json::json!({"Key": [key]}), "{action}");
+        assert_eq!(of(action)["referencedResources"], serde_json::json!({"ACS::KMS::Key": [key]}), "{action}");
     }
-    assert_eq!(of("ReEncrypt")["referencedResources"], serde_json::json!({"Key": [other, key]}));
+    assert_eq!(of("ReEncrypt")["referencedResources"], serde_json::json!({"ACS::KMS::Key": [other, key]}));
     for action in ["CreateAlias", "DeleteAlias"] {
-        let both = serde_json::json!({"Alias": ["alias/audited"], "Key": [key]});
+        let both = serde_json::json!({"ACS::KMS::Alias": ["alias/audited"], "ACS::KMS::Key": [key]});
         assert_eq!(of(action)["referencedResources"], both, "{action}");
-        assert_eq!((&of(action)["resourceType"], &of(action)["resourceName"]), (&"Alias".into(), &alias.1.into()));
+        assert_eq!(
+            (&of(action)["resourceType"], &of(action)["resourceName"]),
+            (&"ACS::KMS::Alias".into(), &alias.1.into())
+        );
     }
     let refused = events.iter().rfind(|event| event["eventName"] == "Decrypt").unwrap();
     assert_eq!((&refused["errorCode"], &refused["resourceName"]), (&"Rejected.Disabled".into(), &(*key).into()));
@@ -174,6 +180,78 @@ fn requests_that_are_refused_before_they_are_read_leave_records() {
     assert_eq!((&event["eventName"], &event["eventSource"]), (&"Encrypt".into(), &"kms.example".into()));
     assert_eq!(event["userIdentity"], serde_json::json!({"type": "unknown", "accessKeyId": "somebody"}));
     assert!(event["errorMessage"].as_str().unwrap().contains("body is larger"), "{event}");
+}
+
+#[test]
+fn users_and_sessions_are_told_apart_as_actiontrail_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let root = server.client();
+    let ram = root.at(support::RAM);
+    ram.call("CreateUser", &[("UserName", "ann")]).ok();
+    for policy in ["AliyunSTSAssumeRoleAccess", "AliyunKMSReadOnlyAccess"] {
+        let attached = [("UserName", "ann"), ("PolicyType", "System"), ("PolicyName", policy)];
+        ram.call("AttachPolicyToUser", &attached).ok();
+    }
+    let made = ram.call("CreateAccessKey", &[("UserName", "ann")]).ok();
+    let ann = Client {
+        access_key_id: made.text("AccessKey/AccessKeyId").to_owned(),
+        secret: made.text("AccessKey/AccessKeySecret").to_owned(),
+        ..root.clone()
+    };
+    let account = support::ACCOUNT;
+    let trust = format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{account}:root"}}}}}}"#
+    );
+    ram.call("CreateRole", &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &trust)]).ok();
+    let wanted = [("RoleArn", &*format!("acs:ram::{account}:role/ops")), ("RoleSessionName", "s1")];
+    let begun = ann.at("2015-04-01").call("AssumeRole", &wanted).ok();
+    let session = Client {
+        access_key_id: begun.text("Credentials/AccessKeyId").to_owned(),
+        secret: begun.text("Credentials/AccessKeySecret").to_owned(),
+        security_token: Some(begun.text("Credentials/SecurityToken").to_owned()),
+        ..root.clone()
+    };
+    ann.call("ListKeys", &[]).ok();
+    session.call("ListAliases", &[]).fails(403, "Forbidden.NoPermission");
+    let of = |action: &str| events(&data, &["query", "--action", action]).remove(0);
+    let user = of("ListKeys")["userIdentity"].clone();
+    assert_eq!((&user["type"], &user["userName"]), (&"ram-user".into(), &"ann".into()));
+    let refused = of("ListAliases");
+    let who = &refused["userIdentity"];
+    assert_eq!((&who["type"], &who["userName"]), (&"assumed-role".into(), &"ops:s1".into()));
+    assert!(who["principalId"].as_str().unwrap().ends_with(":s1"), "{who}");
+    let attributes = &who["sessionContext"]["attributes"];
+    assert_eq!(attributes["mfaAuthenticated"], "false");
+    assert!(attributes["creationDate"].as_str().unwrap().ends_with('Z'), "{who}");
+    assert_eq!((&refused["eventVersion"], &refused["eventCategory"]), (&1.into(), &"Management".into()));
+    let assumed = of("AssumeRole");
+    assert_eq!(assumed["referencedResources"], serde_json::json!({"ACS::RAM::Role": [wanted[0].1]}));
+    let all = said(&data, &["export"]);
+    for secret in [&ann.secret, &session.secret, session.security_token.as_ref().unwrap()] {
+        assert!(!all.contains(secret), "a secret is in the log");
+    }
+}
+
+#[test]
+fn what_strangers_write_is_shown_and_not_obeyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let mut stream = TcpStream::connect(server.client().address).unwrap();
+    let head = "GET /?Action=%1B%5B2J%C2%9B31m%E2%80%AE&Version=2016-01-20&AccessKeyId=x HTTP/1.1\r\nhost: kms.example\r\n\
+                connection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let obeyed = |text: &str| text.lines().any(|line| line.chars().any(yaoku_audit::is_obeyed));
+    let record = said(&data, &["tail"]);
+    assert!(!obeyed(&record), "{record:?}");
+    let event: Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(event["eventName"], "\u{1b}[2J\u{9b}31m\u{202e}");
+    let table = said(&data, &["query", "--format", "csv"]);
+    assert!(table.contains("[2J") && !obeyed(&table.replace('\r', "")), "{table:?}");
 }
 
 #[test]

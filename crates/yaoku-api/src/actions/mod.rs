@@ -49,7 +49,7 @@ pub struct Api {
     pub(crate) xml_root: XmlRoot,
     /// Parameters that name what a call is about, with the kind of thing; those that come first count.
     pub(crate) resources: &'static [(&'static str, &'static str)],
-    /// The action that leaves no audit record, if it succeeds.
+    /// The action that leaves no audit record, if its caller is proven.
     pub(crate) unrecorded: Option<&'static str>,
 }
 

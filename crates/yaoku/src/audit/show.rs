@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use yaoku_audit::{Backwards, Reader};
+use yaoku_audit::{Backwards, Reader, is_obeyed};
 
 use super::{no_log, print};
 use crate::Error;
@@ -153,10 +153,12 @@ impl Show {
     }
 }
 
-/// The text of a cell. What a stranger wrote must not be run as a formula by whoever opens the table.
+/// The text of a cell. What a stranger wrote must neither be run as a formula by whoever opens the table, nor be obeyed by
+/// the terminal that shows it.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    format!("{}{text}", if formula { "'" } else { "" })
+    let seen = text.chars().map(|it| if is_obeyed(it) { char::REPLACEMENT_CHARACTER } else { it });
+    formula.then_some('\'').into_iter().chain(seen).collect()
 }
 
 fn not_written(error: csv::Error) -> Error {

@@ -43,7 +43,7 @@ pub(super) const API: Api = Api {
     ],
     unsupported: unsupported::UNSUPPORTED,
     xml_root: XmlRoot::Fixed("KMS"),
-    resources: &[("AliasName", "Alias"), ("KeyId", "Key"), ("DestinationKeyId", "Key")],
+    resources: &[("AliasName", "ACS::KMS::Alias"), ("KeyId", "ACS::KMS::Key"), ("DestinationKeyId", "ACS::KMS::Key")],
     // Clients ask it of every region, unasked.
     unrecorded: Some("DescribeRegions"),
 };

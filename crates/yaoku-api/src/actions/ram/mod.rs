@@ -34,11 +34,11 @@ pub(crate) const API: Api = Api {
     unsupported: unsupported::UNSUPPORTED,
     xml_root: XmlRoot::OfAction,
     resources: &[
-        ("UserAccessKeyId", "AccessKey"),
-        ("UserName", "User"),
-        ("GroupName", "Group"),
-        ("RoleName", "Role"),
-        ("PolicyName", "Policy"),
+        ("UserAccessKeyId", "ACS::RAM::AccessKey"),
+        ("UserName", "ACS::RAM::User"),
+        ("GroupName", "ACS::RAM::Group"),
+        ("RoleName", "ACS::RAM::Role"),
+        ("PolicyName", "ACS::RAM::Policy"),
     ],
     unrecorded: None,
 };

@@ -16,7 +16,7 @@ pub(super) const API: Api = Api {
     families: &[session::ACTIONS, caller::ACTIONS],
     unsupported: &["AssumeRoleWithOIDC", "AssumeRoleWithSAML"],
     xml_root: XmlRoot::OfAction,
-    resources: &[("RoleArn", "Role")],
+    resources: &[("RoleArn", "ACS::RAM::Role")],
     unrecorded: None,
 };
 
