@@ -134,7 +134,7 @@ fn events_are_looked_up_through_the_api() {
         client.call("DescribeKey", &[("KeyId", &key)]).ok();
     }
     Client { access_key_id: "stranger".into(), ..client.clone() }.call("ListKeys", &[]);
-    let trail = client.at("2020-07-06");
+    let trail = client.at(support::ACTIONTRAIL);
     let lookup = |params: &[(&str, &str)]| {
         let answer = trail.call("LookupEvents", params).ok();
         let names = answer.body["Events"].as_array().unwrap().iter();
@@ -206,7 +206,7 @@ fn users_and_sessions_are_told_apart_as_actiontrail_does() {
     );
     ram.call("CreateRole", &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &trust)]).ok();
     let wanted = [("RoleArn", &*format!("acs:ram::{account}:role/ops")), ("RoleSessionName", "s1")];
-    let begun = ann.at("2015-04-01").call("AssumeRole", &wanted).ok();
+    let begun = ann.at(support::STS).call("AssumeRole", &wanted).ok();
     let session = Client {
         access_key_id: begun.text("Credentials/AccessKeyId").to_owned(),
         secret: begun.text("Credentials/AccessKeySecret").to_owned(),
