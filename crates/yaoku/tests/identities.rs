@@ -417,5 +417,5 @@ fn records_say_which_user_or_session_called() {
     for part in [r#""type":"ram-user""#, r#""userName":"heidi""#, r#""serviceName":"Sts""#] {
         assert!(record.contains(part), "no {part} in {record}");
     }
-    assert!(records.contains(r#""serviceName":"Ram""#) && records.contains(r#""resourceType":"User""#));
+    assert!(records.contains(r#""serviceName":"Ram""#) && records.contains(r#""resourceType":"ACS::RAM::User""#));
 }
