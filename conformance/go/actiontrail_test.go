@@ -13,7 +13,7 @@ import (
 
 func TestEventsOfAKeyAreLookedUp(t *testing.T) {
 	config := sdk.NewConfig().WithScheme("HTTP")
-	trail, err := actiontrail.NewClientWithOptions(region, config, credentials.NewAccessKeyCredential(keyID, secret))
+	trail, err := actiontrail.NewClientWithOptions(region, config, credentials.NewAccessKeyCredential(root.keyID, root.secret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestEventsOfAKeyAreLookedUp(t *testing.T) {
 				code, _ := event["errorCode"].(string)
 				errors = append(errors, code)
 				k.same("account", text(event, "userIdentity.accountId"), account)
-				k.same("AccessKey", text(event, "userIdentity.accessKeyId"), keyID)
+				k.same("AccessKey", text(event, "userIdentity.accessKeyId"), root.keyID)
 				k.same("kind", text(event, "resourceType"), "ACS::KMS::Key")
 			}
 			if next = page.NextToken; next == "" {

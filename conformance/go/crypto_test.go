@@ -36,7 +36,7 @@ func TestContext(t *testing.T) {
 func TestContextInAnotherOrder(t *testing.T) {
 	each(t, func(k kms) {
 		blob := k.encrypt(k.newKey(nil), []byte("text"), in(context))
-		reader := kms{T: k.T, connect: connectOlder}.as(keyID, secret)
+		reader := kms{T: k.T, connect: connectOlder}.as(root)
 		k.same("plaintext", string(reader.decrypt(blob, in(reordered))), "text")
 	})
 }
@@ -160,7 +160,6 @@ func (k kms) errorCases() []errorCase {
 	damaged := object{"CiphertextBlob": k.damage(k.encrypt(key, []byte("hi"), nil))}
 	large := object{"KeyId": key, "Plaintext": base64.StdEncoding.EncodeToString(make([]byte, 6145))}
 	window := object{"KeyId": key, "PendingWindowInDays": 6}
-	externalPair := object{"KeySpec": "RSA_2048", "Origin": "EXTERNAL"}
 	secret := object{"SecretName": "s", "VersionId": "1", "SecretData": "d"}
 	return []errorCase{
 		{"unknown key", "Forbidden.KeyNotFound", 404, "DescribeKey", of(nobody), ""},
@@ -175,7 +174,6 @@ func (k kms) errorCases() []errorCase {
 		{"oversized plaintext", "InvalidParameter", 400, "Encrypt", large, "Plaintext"},
 		{"short window", "InvalidParameter", 400, "ScheduleKeyDeletion", window, "PendingWindowInDays"},
 		{"HSM", "Unsupported.ProtectionLevel", 400, "CreateKey", object{"ProtectionLevel": "HSM"}, ""},
-		{"external key pair", "UnsupportedOperation", 400, "CreateKey", externalPair, ""},
 		{"action not there yet", "UnsupportedOperation", 400, "CreateSecret", secret, ""},
 		{"dry run that would pass", "DryRunOperationError", 412, "Encrypt", dryRun(key), ""},
 		{"dry run that would fail", "ValidationError", 400, "Encrypt", dryRun(nobody), ""},
@@ -191,12 +189,12 @@ func (k kms) damage(blob string) string {
 
 func TestUnknownAccessKey(t *testing.T) {
 	each(t, func(k kms) {
-		k.as("nobody", secret).fails("InvalidAccessKeyId.NotFound", 404, "DescribeAccountKmsStatus", nil)
+		k.as(credential{keyID: "nobody", secret: root.secret}).fails("InvalidAccessKeyId.NotFound", 404, "DescribeAccountKmsStatus", nil)
 	})
 }
 
 func TestWrongSecret(t *testing.T) {
 	each(t, func(k kms) {
-		k.as(keyID, "wrong").fails("SignatureDoesNotMatch", 400, "DescribeAccountKmsStatus", nil)
+		k.as(credential{keyID: root.keyID, secret: "wrong"}).fails("SignatureDoesNotMatch", 400, "DescribeAccountKmsStatus", nil)
 	})
 }

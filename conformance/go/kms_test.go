@@ -20,15 +20,15 @@ type kms struct {
 func each(t *testing.T, scenario func(k kms)) {
 	for _, sdk := range sdks {
 		t.Run(sdk.name, func(t *testing.T) {
-			scenario(kms{T: t, connect: sdk.connect}.as(keyID, secret))
+			scenario(kms{T: t, connect: sdk.connect}.as(root))
 		})
 	}
 }
 
 // as is the same SDK with other credentials.
-func (k kms) as(keyID, secret string) kms {
+func (k kms) as(who credential) kms {
 	k.Helper()
-	sdk, err := k.connect(keyID, secret)
+	sdk, err := k.connect(who)
 	if err != nil {
 		k.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	current "github.com/alibabacloud-go/kms-20160120/v3/client"
 	"github.com/alibabacloud-go/tea/tea"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	oldererrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
@@ -24,11 +25,16 @@ import (
 
 var (
 	endpoint = setting("YAOKU_ENDPOINT")
-	keyID    = setting("YAOKU_ACCESS_KEY_ID")
-	secret   = setting("YAOKU_ACCESS_KEY_SECRET")
+	root     = credential{keyID: setting("YAOKU_ACCESS_KEY_ID"), secret: setting("YAOKU_ACCESS_KEY_SECRET")}
 	region   = setting("YAOKU_REGION")
 	account  = setting("YAOKU_ACCOUNT_ID")
+	other    = credential{keyID: setting("YAOKU_OTHER_ACCESS_KEY_ID"), secret: setting("YAOKU_OTHER_ACCESS_KEY_SECRET")}
+	// otherAccount is the account whose root has the credential other.
+	otherAccount = setting("YAOKU_OTHER_ACCOUNT_ID")
 )
+
+// credential is an AccessKey, and of a session also its SecurityToken.
+type credential struct{ keyID, secret, token string }
 
 // setting insists on a variable, because the SDKs take an empty one and crash later.
 func setting(name string) string {
@@ -56,7 +62,7 @@ type failure struct {
 }
 
 // connect makes a client of one SDK.
-type connect func(keyID, secret string) (face, error)
+type connect func(who credential) (face, error)
 
 var sdks = []struct {
 	name    string
@@ -66,14 +72,18 @@ var sdks = []struct {
 // currentSDK is github.com/alibabacloud-go/kms-20160120.
 type currentSDK struct{ client *current.Client }
 
-func connectCurrent(keyID, secret string) (face, error) {
-	client, err := current.NewClient(&openapi.Config{
-		AccessKeyId:     &keyID,
-		AccessKeySecret: &secret,
+func connectCurrent(who credential) (face, error) {
+	config := &openapi.Config{
+		AccessKeyId:     &who.keyID,
+		AccessKeySecret: &who.secret,
 		Endpoint:        &endpoint,
 		RegionId:        &region,
 		Protocol:        tea.String("http"),
-	})
+	}
+	if who.token != "" {
+		config.SecurityToken = &who.token
+	}
+	client, err := current.NewClient(config)
 	return currentSDK{client}, err
 }
 
@@ -110,20 +120,32 @@ func (currentSDK) explain(err error) (failure, bool) {
 	}, true
 }
 
-// olderSDK is github.com/aliyun/alibaba-cloud-sdk-go.
-type olderSDK struct{ client *older.Client }
+// olderSDK is github.com/aliyun/alibaba-cloud-sdk-go: a client of one of its services, and the constructors of that
+// service's requests, because only they know product, version and action of a request.
+type olderSDK struct {
+	client       any
+	constructors []any
+}
 
-func connectOlder(keyID, secret string) (face, error) {
-	config := sdk.NewConfig().WithScheme("HTTP")
-	client, err := older.NewClientWithOptions(region, config, credentials.NewAccessKeyCredential(keyID, secret))
+func connectOlder(who credential) (face, error) {
+	client, err := older.NewClientWithOptions(region, olderConfig(), who.older())
 	if err == nil {
 		client.Domain = endpoint
 	}
-	return olderSDK{client}, err
+	return olderSDK{client, olderRequests}, err
+}
+
+func olderConfig() *sdk.Config { return sdk.NewConfig().WithScheme("HTTP") }
+
+func (who credential) older() auth.Credential {
+	if who.token != "" {
+		return credentials.NewStsTokenCredential(who.keyID, who.secret, who.token)
+	}
+	return credentials.NewAccessKeyCredential(who.keyID, who.secret)
 }
 
 func (s olderSDK) call(action string, params object) (object, error) {
-	request, err := newOlderRequest(action)
+	request, err := s.request(action)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +170,7 @@ func (olderSDK) explain(err error) (failure, bool) {
 	}, true
 }
 
-// olderRequests are the constructors: only they know the product, version and action of a request.
+// olderRequests are the constructors of requests to KMS.
 var olderRequests = []any{
 	older.CreateAsymmetricDecryptRequest,
 	older.CreateAsymmetricEncryptRequest,
@@ -195,8 +217,8 @@ var olderRequests = []any{
 	older.CreateUpdateRotationPolicyRequest,
 }
 
-func newOlderRequest(action string) (reflect.Value, error) {
-	for _, constructor := range olderRequests {
+func (s olderSDK) request(action string) (reflect.Value, error) {
+	for _, constructor := range s.constructors {
 		request := reflect.ValueOf(constructor).Call(nil)[0]
 		if request.Interface().(requests.AcsRequest).GetActionName() == action {
 			return request, nil

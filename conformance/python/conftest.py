@@ -5,6 +5,7 @@ a failure is raised by the SDK as its own exception, and told apart by `kms.erro
 """
 
 import base64
+import importlib
 import json
 import os
 
@@ -15,6 +16,9 @@ KEY_ID = os.environ["YAOKU_ACCESS_KEY_ID"]
 SECRET = os.environ["YAOKU_ACCESS_KEY_SECRET"]
 REGION = os.environ["YAOKU_REGION"]
 ACCOUNT = os.environ["YAOKU_ACCOUNT_ID"]
+OTHER_ACCOUNT = os.environ["YAOKU_OTHER_ACCOUNT_ID"]
+OTHER_KEY_ID = os.environ["YAOKU_OTHER_ACCESS_KEY_ID"]
+OTHER_SECRET = os.environ["YAOKU_OTHER_ACCESS_KEY_SECRET"]
 
 
 class Failure:
@@ -54,15 +58,23 @@ class Kms:
 class Current(Kms):
     """alibabacloud_kms20160120"""
 
-    def __init__(self, key_id=KEY_ID, secret=SECRET):
-        from alibabacloud_kms20160120.client import Client
+    package = "alibabacloud_kms20160120"
+
+    def __init__(self, key_id=KEY_ID, secret=SECRET, token=None):
         from alibabacloud_tea_openapi.models import Config
         from Tea.exceptions import TeaException
 
         config = Config(
-            access_key_id=key_id, access_key_secret=secret, endpoint=ENDPOINT, protocol="http", region_id=REGION
+            access_key_id=key_id,
+            access_key_secret=secret,
+            security_token=token,
+            endpoint=ENDPOINT,
+            protocol="http",
+            region_id=REGION,
         )
-        self.client, self.exception = Client(config), TeaException
+        module = importlib.import_module(self.package + ".client")
+        self.models = importlib.import_module(self.package + ".models")
+        self.client, self.exception = module.Client(config), TeaException
         try:
             from darabonba.exceptions import DaraException
 
@@ -71,10 +83,8 @@ class Current(Kms):
             pass
 
     def call(self, action, **params):
-        from alibabacloud_kms20160120 import models
-
         method = "".join("_" + c.lower() if c.isupper() else c for c in action).lstrip("_")
-        request = getattr(models, action + "Request", None)
+        request = getattr(self.models, action + "Request", None)
         if request is None:
             return getattr(self.client, method)().body.to_map()
         return getattr(self.client, method)(request().from_map(params)).body.to_map()
@@ -86,14 +96,31 @@ class Current(Kms):
         return Failure(raised.code, raised.message, request_id, status)
 
 
+class Ram(Current):
+    """alibabacloud_ram20150501"""
+
+    package = "alibabacloud_ram20150501"
+
+
+class Sts(Current):
+    """alibabacloud_sts20150401"""
+
+    package = "alibabacloud_sts20150401"
+
+
 class Older(Kms):
     """aliyun-python-sdk-kms"""
 
-    def __init__(self, key_id=KEY_ID, secret=SECRET):
+    def __init__(self, key_id=KEY_ID, secret=SECRET, token=None):
         from aliyunsdkcore.acs_exception.exceptions import ServerException
+        from aliyunsdkcore.auth.credentials import StsTokenCredential
         from aliyunsdkcore.client import AcsClient
 
-        self.client, self.exception = AcsClient(key_id, secret, REGION), ServerException
+        if token is None:
+            self.client = AcsClient(key_id, secret, REGION)
+        else:
+            self.client = AcsClient(region_id=REGION, credential=StsTokenCredential(key_id, secret, token))
+        self.exception = ServerException
 
     def call(self, action, **params):
         module = __import__(f"aliyunsdkkms.request.v20160120.{action}Request", fromlist=["x"])

@@ -83,11 +83,6 @@ class ErrorsTest {
     }
 
     @Test
-    void keySpecThatIsNotThereYet() {
-        kms.fails("UnsupportedOperation", 400, "CreateKey", Map.of("KeySpec", "RSA_2048", "Origin", "EXTERNAL"));
-    }
-
-    @Test
     void actionThatIsNotThereYet() {
         var secret = Map.<String, Object>of("SecretName", "s", "VersionId", "1", "SecretData", "d");
         kms.fails("UnsupportedOperation", 400, "CreateSecret", secret);
