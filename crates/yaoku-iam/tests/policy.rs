@@ -89,9 +89,14 @@ fn agrees(operator: &str, wanted: &str, found: &str) -> bool {
         "Bool" => found == wanted,
         "NumericEquals" => found.parse::<i64>().is_ok_and(|found| found == wanted.parse::<i64>().unwrap()),
         "NumericLessThan" => found.parse::<i64>().is_ok_and(|found| found < wanted.parse::<i64>().unwrap()),
+        "NumericLessThanEquals" => found.parse::<i64>().is_ok_and(|found| found <= wanted.parse::<i64>().unwrap()),
+        "NumericGreaterThan" => found.parse::<i64>().is_ok_and(|found| found > wanted.parse::<i64>().unwrap()),
         "NumericGreaterThanEquals" => found.parse::<i64>().is_ok_and(|found| found >= wanted.parse::<i64>().unwrap()),
         // Times of one form and length sort as texts.
+        "DateEquals" => found.len() == 20 && found == wanted,
         "DateLessThan" => found.len() == 20 && found < wanted,
+        "DateLessThanEquals" => found.len() == 20 && found <= wanted,
+        "DateGreaterThan" => found.len() == 20 && found > wanted,
         "DateGreaterThanEquals" => found.len() == 20 && found >= wanted,
         "IpAddress" => {
             let (network, bits) = wanted.split_once('/').unwrap_or((wanted, "32"));
@@ -116,6 +121,7 @@ fn condition_holds(operator: &str, wanted: &[String], found: &[String]) -> bool 
         "StringNotEqualsIgnoreCase" => ("StringEqualsIgnoreCase", true),
         "StringNotLike" => ("StringLike", true),
         "NumericNotEquals" => ("NumericEquals", true),
+        "DateNotEquals" => ("DateEquals", true),
         "NotIpAddress" => ("IpAddress", true),
         other => (other, false),
     };
@@ -147,13 +153,16 @@ fn applies(statement: &Json, asked: &Asked, account: &str) -> (bool, bool) {
         })
     });
     let arn = format!("acs:ram::{account}:user/{}", asked.user);
-    let (meant, by_name) = match statement.get("Principal") {
-        None => (true, true),
-        Some(principal) => {
-            let names = list(&principal["RAM"]);
-            let by_name = names.iter().any(|name| name == "*" || *name == arn);
-            (by_name || names.contains(&format!("acs:ram::{account}:root")), by_name)
-        }
+    let named = |principal: &Json| {
+        let names = list(&principal["RAM"]);
+        let by_name = names.iter().any(|name| name == "*" || *name == arn);
+        (by_name || names.contains(&format!("acs:ram::{account}:root")), by_name)
+    };
+    let (meant, by_name) = match (statement.get("Principal"), statement.get("NotPrincipal")) {
+        (Some(principal), _) => named(principal),
+        // All but those: whoever is not spoken of in any way, is meant.
+        (None, Some(others)) => (!named(others).0, !named(others).0),
+        (None, None) => (true, true),
     };
     let met = action && resource && conditions;
     (met && meant, met && by_name)
@@ -194,9 +203,28 @@ fn condition() -> impl Strategy<Value = (String, String, Json)> {
         ],
         "[aA1*?]{0,2}".boxed(),
     );
-    let numbers =
-        of(&["NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericGreaterThanEquals"], "-?[0-2]".boxed());
-    let dates = of(&["DateLessThan", "DateGreaterThanEquals"], (0..4_u64).prop_map(seconds_to_text).boxed());
+    let numbers = of(
+        &[
+            "NumericEquals",
+            "NumericNotEquals",
+            "NumericLessThan",
+            "NumericLessThanEquals",
+            "NumericGreaterThan",
+            "NumericGreaterThanEquals",
+        ],
+        "-?[0-2]".boxed(),
+    );
+    let dates = of(
+        &[
+            "DateEquals",
+            "DateNotEquals",
+            "DateLessThan",
+            "DateLessThanEquals",
+            "DateGreaterThan",
+            "DateGreaterThanEquals",
+        ],
+        (0..4_u64).prop_map(seconds_to_text).boxed(),
+    );
     let addresses = of(&["IpAddress", "NotIpAddress"], r"10\.0\.0\.[0-3](/(0|24|31|32))?".boxed());
     let flags = of(&["Bool"], "true|false".boxed());
     let absent = ("true|false").prop_map(|value| ("Null".to_owned(), json!(value)));
@@ -210,7 +238,7 @@ fn document(principals: bool) -> impl Strategy<Value = Json> {
     let resource = r"\*|acs:kms:\*:\*:key/(\*|a|b|\?)|acs:kms:r:1:(key|\*)";
     let statement = (
         prop::sample::select(vec!["Allow", "Allow", "Deny"]),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         one_or_two(action.boxed()),
         one_or_two(resource.boxed()),
         prop::collection::vec(condition(), 0..3),
@@ -225,8 +253,8 @@ fn document(principals: bool) -> impl Strategy<Value = Json> {
             .boxed(),
         ),
     );
-    let statement =
-        statement.prop_map(move |(effect, (not_action, not_resource), action, resource, conditions, principal)| {
+    let statement = statement.prop_map(
+        move |(effect, (not_action, not_resource, not_principal), action, resource, conditions, principal)| {
             let mut statement = json!({"Effect": effect});
             statement[if not_action { "NotAction" } else { "Action" }] = action;
             statement[if not_resource { "NotResource" } else { "Resource" }] = resource;
@@ -234,10 +262,11 @@ fn document(principals: bool) -> impl Strategy<Value = Json> {
                 statement["Condition"][operator][key] = values;
             }
             if principals {
-                statement["Principal"]["RAM"] = principal;
+                statement[if not_principal { "NotPrincipal" } else { "Principal" }]["RAM"] = principal;
             }
             statement
-        });
+        },
+    );
     prop::collection::vec(statement, 1..4).prop_map(|statements| json!({"Version": "1", "Statement": statements}))
 }
 

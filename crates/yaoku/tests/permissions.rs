@@ -1,4 +1,5 @@
-//! Every operation asks for a permission: a user without any is refused each of them, whatever it sends.
+//! What operations ask for: a user without permissions is refused each of them, whatever it sends; those that are about
+//! two things ask for both.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
@@ -66,6 +67,90 @@ fn parameters<'a>(operation: &str, key: &'a str, blob: &'a str, public_key: &'a 
     }
 }
 
+/// A user of the account with one policy of these statements; with none, it has no policy.
+fn user(root: &Client, name: &str, statements: &str) -> Client {
+    let ram = root.at(RAM);
+    ram.call("CreateUser", &[("UserName", name)]).ok();
+    if !statements.is_empty() {
+        let document = format!(r#"{{"Version":"1","Statement":[{statements}]}}"#);
+        ram.call("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", &document)]).ok();
+        let attached = [("UserName", name), ("PolicyType", "Custom"), ("PolicyName", name)];
+        ram.call("AttachPolicyToUser", &attached).ok();
+    }
+    let made = ram.call("CreateAccessKey", &[("UserName", name)]).ok();
+    Client {
+        access_key_id: made.text("AccessKey/AccessKeyId").to_owned(),
+        secret: made.text("AccessKey/AccessKeySecret").to_owned(),
+        ..root.clone()
+    }
+}
+
+/// A statement that allows something on a key or alias.
+fn allow(action: &str, resource: &str) -> String {
+    format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"acs:kms:*:{ACCOUNT}:{resource}"}}"#)
+}
+
+#[test]
+fn re_encrypting_asks_for_one_permission_on_each_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let root = server.client();
+    let [from, to] = [root.create_key(&[]), root.create_key(&[])];
+    let blob = root.encrypt(&from, "aGk=");
+    let [on_from, on_to] = [format!("key/{from}"), format!("key/{to}")];
+    let both = [allow("kms:ReEncryptFrom", &on_from), allow("kms:ReEncryptTo", &on_to)];
+    let wrong_way_round = [allow("kms:ReEncryptTo", &on_from), allow("kms:ReEncryptFrom", &on_to)];
+    let other_names = [allow("kms:ReEncrypt", "key/*"), allow("kms:Decrypt", "key/*"), allow("kms:Encrypt", "key/*")];
+    for (name, statements, expected) in [
+        ("both", both.join(","), "ok"),
+        ("together", allow("kms:ReEncrypt*", "key/*"), "ok"),
+        ("from", both[0].clone(), "Forbidden.NoPermission"),
+        ("to", both[1].clone(), "Forbidden.NoPermission"),
+        ("source", allow("kms:ReEncrypt*", &on_from), "Forbidden.NoPermission"),
+        ("destination", allow("kms:ReEncrypt*", &on_to), "Forbidden.NoPermission"),
+        ("reverse", wrong_way_round.join(","), "Forbidden.NoPermission"),
+        ("others", other_names.join(","), "Forbidden.NoPermission"),
+    ] {
+        let user = user(&root, name, &statements);
+        let answer = user.call("ReEncrypt", &[("CiphertextBlob", &blob), ("DestinationKeyId", &to)]);
+        assert_eq!(answer.code(), expected, "{name}: {answer:?}");
+    }
+}
+
+#[test]
+fn using_an_alias_asks_for_the_key_and_managing_it_for_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let root = server.client();
+    let [key, other] = [root.create_key(&[]), root.create_key(&[])];
+    root.call("CreateAlias", &[("AliasName", "alias/held"), ("KeyId", &key)]).ok();
+    let [on_key, on_other] = [format!("key/{key}"), format!("key/{other}")];
+    let alias_only = user(&root, "aliases", &allow("kms:*", "alias/*"));
+    let key_only = user(&root, "keys", &allow("kms:*", &on_key));
+    let both = user(&root, "both", &[allow("kms:*", "alias/*"), allow("kms:*", &on_key)].join(","));
+    let elsewhere = user(&root, "elsewhere", &[allow("kms:*", "alias/*"), allow("kms:*", &on_other)].join(","));
+
+    let encrypt = [("KeyId", "alias/held"), ("Plaintext", "aGk=")];
+    let refused = "Forbidden.NoPermission";
+    for (user, expected) in [(&alias_only, refused), (&key_only, "ok"), (&both, "ok"), (&elsewhere, refused)] {
+        assert_eq!(user.call("Encrypt", &encrypt).code(), expected, "{}", user.access_key_id);
+    }
+    let made = [("AliasName", "alias/made"), ("KeyId", &*key)];
+    for user in [&alias_only, &key_only, &elsewhere] {
+        user.call("CreateAlias", &made).fails(403, refused);
+        user.call("UpdateAlias", &[("AliasName", "alias/held"), ("KeyId", &key)]).fails(403, refused);
+        user.call("DeleteAlias", &[("AliasName", "alias/held")]).fails(403, refused);
+    }
+    both.call("UpdateAlias", &[("AliasName", "alias/held"), ("KeyId", &other)]).fails(403, refused);
+    both.call("CreateAlias", &made).ok();
+    both.call("UpdateAlias", &made).ok();
+    both.call("DeleteAlias", &[("AliasName", "alias/made")]).ok();
+    // The alias has moved: what counts is the key that it names now.
+    root.call("UpdateAlias", &[("AliasName", "alias/held"), ("KeyId", &other)]).ok();
+    key_only.call("Encrypt", &encrypt).fails(403, refused);
+    elsewhere.call("Encrypt", &encrypt).ok();
+}
+
 #[test]
 fn a_user_without_permissions_is_refused_every_operation_that_is_not_open() {
     let dir = tempfile::tempdir().unwrap();
@@ -75,13 +160,7 @@ fn a_user_without_permissions_is_refused_every_operation_that_is_not_open() {
     let key = root.create_key(&[]);
     let blob = root.encrypt(&key, "aGk=");
     root.call("CreateAlias", &[("AliasName", "alias/held"), ("KeyId", &key)]).ok();
-    root.at(RAM).call("CreateUser", &[("UserName", "nobody")]).ok();
-    let made = root.at(RAM).call("CreateAccessKey", &[("UserName", "nobody")]).ok();
-    let user = Client {
-        access_key_id: made.text("AccessKey/AccessKeyId").to_owned(),
-        secret: made.text("AccessKey/AccessKeySecret").to_owned(),
-        ..root.clone()
-    };
+    let user = user(&root, "nobody", "");
     let open: BTreeSet<_> = OPEN.iter().map(|(name, _)| *name).collect();
     let public_key = include_str!("data/rsa_2048_public.b64").trim();
     for operation in REGISTRY.iter().map(|operation| operation.name) {
