@@ -20,7 +20,7 @@ pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that a stranger chose.
 const MAX_NAME: usize = 128;
 /// What ActionTrail calls a key.
-const KEY: &str = "ACS::KMS::Key";
+pub(crate) const KEY: &str = "ACS::KMS::Key";
 /// Parameters that a record shows.
 const MAX_PARAMS: usize = 64;
 

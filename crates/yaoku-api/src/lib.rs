@@ -5,6 +5,7 @@
 
 pub mod actions;
 mod audit;
+pub mod due;
 pub mod http;
 pub mod metrics;
 mod operator;

@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::merkle::{Frontier, Head, leaf_hash};
 use crate::note::{Purpose, Signer, Verifier};
@@ -19,6 +19,10 @@ use crate::{Error, Options, Segment, recovery, segments};
 pub(crate) const RETENTION: &str = "retention";
 /// Name of the file with the public key.
 const PUBLIC_KEY: &str = "public-key";
+/// Where records are kept for some time, this is the share of it that one segment holds records of.
+const SEGMENTS_OF_AN_AGE: u32 = 10;
+/// And no more than this.
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// Bytes of records in one group, but for the last record.
 pub(crate) const GROUP: usize = 4 << 20;
 
@@ -36,6 +40,8 @@ pub(crate) struct Writer {
     unclean: bool,
     /// What is written at once; kept for its capacity.
     group: Vec<u8>,
+    /// When this process began to write the file.
+    begun: Instant,
 }
 
 impl Writer {
@@ -67,7 +73,18 @@ impl Writer {
             tracing::warn!(path = %path.display(), bytes = torn, "cutting off what a crash left of a write that nobody was told of");
         }
         let dir = dir.to_owned();
-        let mut writer = Self { dir, signer, options, path, file, length, tree, unclean: true, group: Vec::new() };
+        let mut writer = Self {
+            dir,
+            signer,
+            options,
+            path,
+            file,
+            length,
+            tree,
+            unclean: true,
+            group: Vec::new(),
+            begun: Instant::now(),
+        };
         writer.clean()?;
         writer.retain()?;
         Ok(writer)
@@ -83,11 +100,18 @@ impl Writer {
         while !records.is_empty() {
             let count = self.write_group(records)?;
             records.drain(..count);
-            if self.length >= self.options.segment_bytes {
+            if self.length >= self.options.segment_bytes || self.has_its_time() {
                 self.roll();
             }
         }
         Ok(())
+    }
+
+    /// Whether the segment is to end for its age: only whole ones are dropped, and one that is seldom written to would keep its
+    /// first records long beyond their time.
+    fn has_its_time(&self) -> bool {
+        let share = |age: Duration| (age / SEGMENTS_OF_AN_AGE).min(LONGEST);
+        self.options.retained_age.is_some_and(|age| self.begun.elapsed() > share(age))
     }
 
     /// Makes the first of some records durable; how many.
@@ -134,6 +158,7 @@ impl Writer {
             // From the moment that it has its name it is the newest, whether that is durable or not.
             Ok((path, file, length)) => {
                 (self.path, self.file, self.length, self.unclean) = (path, file, length, true);
+                self.begun = Instant::now();
                 if let Err(error) = self.retain() {
                     tracing::warn!(%error, "old segments of the audit log can't be dropped");
                 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use yaoku_audit::merkle::Head;
 use yaoku_audit::note::{SEED_LEN, Signer};
@@ -113,6 +113,26 @@ fn retention_drops_whole_segments_and_keeps_the_rest_provable() {
     assert!(check(dir.path(), &[early]).is_err(), "what was dropped can't be compared");
     std::fs::remove_file(dir.path().join("retention")).unwrap();
     assert!(check(dir.path(), &[]).is_err(), "records missing without a signed note");
+}
+
+#[test]
+fn retention_by_age_drops_what_is_too_old_and_ends_segments_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(86_400);
+    let head = write(dir.path(), OPTIONS, None, 60);
+    let files = segments(dir.path()).unwrap();
+    for (path, days) in files[..files.len() - 1].iter().map(|(_, path)| path).zip([40, 31, 29, 20, 10]) {
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - days * day).unwrap();
+    }
+    let options = Options { retained_age: Some(30 * day), ..OPTIONS };
+    assert_eq!(write(dir.path(), options, Some(head), 0), head);
+    let found = check(dir.path(), &[head]).unwrap();
+    assert_eq!((found.first, found.head), (files[2].0, head), "those of 40 and 31 days are gone");
+
+    let short = Options { segment_bytes: u64::MAX, retained_age: Some(Duration::from_millis(1)), ..OPTIONS };
+    let head = write(dir.path(), short, Some(head), 40);
+    let found = check(dir.path(), &[head]).unwrap();
+    assert!(found.first > files.last().unwrap().0, "segments end by age too, and are dropped by it: {found:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! shares its store with others sees their changes by the same path.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
@@ -24,6 +24,7 @@ use crate::record::{
 };
 use crate::record::{key_name, scrub_name, version_name};
 use crate::target::Target;
+use crate::witness::Witness;
 use crate::workers::Workers;
 use crate::{
     Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, ProtectionLevel,
@@ -94,6 +95,8 @@ pub struct Kms {
     pub(crate) workers: Workers,
     pub(crate) hsm: Hsm,
     pub(crate) state: RwLock<State>,
+    /// Whoever keeps account of what is done without a call, if anybody does.
+    pub(crate) witness: OnceLock<Arc<dyn Witness>>,
     follower: Follower,
 }
 
@@ -143,6 +146,7 @@ impl Kms {
             workers: Workers::new(),
             hsm: Hsm::new(token),
             state: RwLock::new(state),
+            witness: OnceLock::new(),
             follower: Follower::new(revision),
         });
         Follower::start(&kms, kms.vault.clone());

@@ -23,6 +23,7 @@ mod scheduler;
 mod spec;
 mod tag;
 mod target;
+mod witness;
 mod workers;
 
 pub use catalogue::{KeyFilter, KeyFilters};
@@ -36,4 +37,5 @@ pub use record::{KeyMetadata, KeyVersion};
 pub use rotation::{RotationInterval, RotationStatus};
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};
 pub use tag::{Tag, Tags};
+pub use witness::{Done, Happening, Testimony, Witness};
 pub use yaoku_iam::{Access, Clock, ManualClock, SystemClock, Timestamp};

@@ -5,6 +5,7 @@
 //! record it was decided on, so that of several processes one takes it and the others find it done. What fell due while
 //! no process ran is due at the next start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -17,7 +18,7 @@ use crate::kms::{key_update, versions};
 use crate::operations::import::take_away;
 use crate::operations::versions::rotate;
 use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
-use crate::{Error, KeyId, KeyState, Kms, ProtectionLevel, Timestamp};
+use crate::{Done, Error, Happening, KeyId, KeyState, Kms, ProtectionLevel, Timestamp, Witness};
 
 /// How often the scheduler looks at its clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,6 +44,11 @@ impl Kms {
             never = scrubs => never,
             never = doomed => never,
         }
+    }
+
+    /// From now on, nothing is done without a call that `witness` is not told of. The first one stays.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        let _ = self.witness.set(witness);
     }
 
     /// Milliseconds since the longest due work fell due; 0 if nothing is due.
@@ -113,31 +119,37 @@ impl Kms {
         if key.record.due().is_none_or(|due| due > now) {
             return Ok(());
         }
-        if key.record.material_expires().is_some_and(|expires| expires <= now) {
-            let id = key.id;
-            if take_away(self, key).await? {
-                tracing::info!(key = %id, "took expired key material away");
+        let testimony = match self.witness.get() {
+            Some(witness) => {
+                let unseen = || Error::Unavailable("what falls due can't be recorded at present, and waits".into());
+                Some(witness.attend().ok_or_else(unseen)?)
             }
-            return Ok(());
+            None => None,
+        };
+        // A conflict means that somebody else changed the key: what is due then shows at the next look.
+        let done = if key.record.material_expires().is_some_and(|expires| expires <= now) {
+            take_away(self, key).await?.then_some(Done::MaterialExpired)
+        } else {
+            match key.record.state {
+                KeyState::Enabled => rotate(self, key, now).await?.map(|version| Done::Rotated(version.id)),
+                KeyState::PendingDeletion => self.delete(key).await?.then_some(Done::Deleted),
+                KeyState::Disabled | KeyState::PendingImport => None,
+            }
+        };
+        let Some(what) = done else { return Ok(()) };
+        tracing::info!(key = %id, done = ?what, "done as it was due");
+        if let Some(testimony) = testimony {
+            testimony(Happening { account, key: id, what });
         }
-        match key.record.state {
-            // A conflict means that somebody else changed the key: what is due then shows at the next look.
-            KeyState::Enabled => rotate(self, key, now).await.map(|version| {
-                if let Some(version) = version {
-                    tracing::info!(key = %version.key, version = %version.id, "rotated automatically");
-                }
-            }),
-            KeyState::PendingDeletion => self.delete(key).await,
-            KeyState::Disabled | KeyState::PendingImport => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Deletes a key with its versions and aliases, and marks the store for scrubbing.
-    async fn delete(&self, key: Key) -> Result<(), Error> {
+    /// Deletes a key with its versions and aliases, and marks the store for scrubbing. False if it was changed meanwhile.
+    async fn delete(&self, key: Key) -> Result<bool, Error> {
         let name = key_name(key.account, key.id);
         let unchanged = (name.clone(), Some(key.revision));
         if key.record.protection == ProtectionLevel::Hsm && !self.doom_all(&key, unchanged.clone()).await? {
-            return Ok(());
+            return Ok(false);
         }
         let versions = versions(&self.vault, &key).await?;
         let mut rows: Vec<_> =
@@ -160,7 +172,7 @@ impl Kms {
                 break changes;
             }
             if !self.commit(changes).await? {
-                return Ok(());
+                return Ok(false);
             }
             rows = rest;
         };
@@ -168,10 +180,7 @@ impl Kms {
         let mut changes = last;
         changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
         changes.deletes.push(name);
-        if self.commit(changes).await? {
-            tracing::info!(key = %key.id, "deleted as scheduled");
-        }
-        Ok(())
+        self.commit(changes).await
     }
 
     /// Takes what was deleted out of the store's files, some time after a deletion.

@@ -6,7 +6,8 @@
 use std::io::{Seek, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
 use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
@@ -22,8 +23,9 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
-    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms, KmsConfig,
-    ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Timestamp, Touched,
+    AliasName, Call, Clock, Done, EncryptionContext, Error, Happening, KeyId, KeyMetadata, KeySpec, KeyState, Kms,
+    KmsConfig, ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Testimony, Timestamp,
+    Touched, Witness,
 };
 use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
@@ -149,6 +151,44 @@ async fn a_key_rotates_when_due_and_once_however_many_try() {
     assert_eq!(world.encrypt(key).await.version, shown.primary.unwrap());
     let decrypted = world.call(Decrypt { blob: old.blob, context: EncryptionContext::default() }).await.unwrap();
     assert!(decrypted.version == old.version && decrypted.plaintext.ct_eq(b"text"));
+}
+
+/// Writes down what it is told of, while it has paper.
+#[derive(Default)]
+struct Clerk {
+    has_paper: AtomicBool,
+    told: Arc<Mutex<Vec<Happening>>>,
+}
+
+impl Witness for Clerk {
+    fn attend(&self) -> Option<Testimony> {
+        let told = self.told.clone();
+        self.has_paper.load(Ordering::SeqCst).then_some(Box::new(move |happening| told.lock().unwrap().push(happening)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_record_waits_and_each_thing_is_told_once() {
+    let world = World::new(2).await;
+    let clerks = [Arc::new(Clerk::default()), Arc::new(Clerk::default())];
+    for (node, clerk) in world.nodes.iter().zip(&clerks) {
+        node.tell(clerk.clone());
+    }
+    let rotating = world.key(Some(7)).await;
+    let doomed = world.key(None).await;
+    world.call(ScheduleKeyDeletion { key: doomed, pending_days: 7 }).await.unwrap();
+    world.clock.advance_seconds(7 * DAY);
+    for node in &world.nodes {
+        assert!(matches!(node.do_what_is_due().await, Err(Error::Unavailable(_))));
+    }
+    assert_eq!((world.versions(rotating).await, world.describe(doomed).await.state), (1, KeyState::PendingDeletion));
+    clerks.iter().for_each(|clerk| clerk.has_paper.store(true, Ordering::SeqCst));
+    world.everyone_looks().await;
+    let told = clerks.iter().flat_map(|clerk| clerk.told.lock().unwrap().clone());
+    let mut told: Vec<_> = told.map(|Happening { key, what, .. }| (key == doomed, what)).collect();
+    told.sort_by_key(|(doomed, _)| *doomed);
+    let primary = world.describe(rotating).await.primary.unwrap();
+    assert_eq!(told, [(false, Done::Rotated(primary)), (true, Done::Deleted)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

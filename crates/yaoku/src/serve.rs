@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use yaoku_api::due::DueEvents;
 use yaoku_api::http::{Limits, Server, TlsReloader};
 use yaoku_api::metrics::Metrics;
 use yaoku_api::{Service, ServiceConfig};
@@ -108,6 +109,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         }
     };
     let trail = audit.as_ref().map(audit::Keeper::trail);
+    if let Some(trail) = trail.clone() {
+        kms.tell(Arc::new(DueEvents { trail, clock: clock.clone(), region: settings.region.clone() }));
+    }
     let scheduler = tokio::spawn({
         let kms = kms.clone();
         async move { kms.run_scheduler().await }

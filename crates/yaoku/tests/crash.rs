@@ -8,10 +8,10 @@ mod support;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use support::{Answer, Client, Server};
+use support::{Answer, Client, Server, wait_until};
 
 const WRITERS: usize = 4;
 
@@ -43,11 +43,13 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     let data = dir.path().join("data");
     let (mut known, mut unsure, mut acknowledged) = (0, 0, 0);
     // Each change waits for the store and for its audit record. Instants spread over start-up's aftermath, single commits and
-    // full batches, the same in every run.
+    // full batches, the same in every run. Every other round counts from when each writer may have its key, so that machines of any speed
+    // get through to them.
     for round in 0..crashes {
         let server = Server::start(&data);
         let after = Duration::from_micros(500 + (round * 7919) % 180_000);
-        let works = load(&server.client(), after, || server.kill_now());
+        let first = if round % 2 == 0 { 0 } else { WRITERS as u64 };
+        let works = load(&server.client(), first, after, || server.kill_now());
         drop(server);
         known += works.iter().map(|work| work.keys.len() as u64).sum::<u64>();
         unsure += works.iter().filter(|work| work.creating).count() as u64;
@@ -58,16 +60,18 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     check_all(&data);
 }
 
-/// Runs writers until the server dies.
-fn load(client: &Client, after: Duration, kill: impl FnOnce()) -> Vec<Work> {
+/// Runs writers until the server dies: some time after they have made so many keys.
+fn load(client: &Client, first: u64, after: Duration, kill: impl FnOnce()) -> Vec<Work> {
     let stop = Arc::new(AtomicBool::new(false));
+    let made = Arc::new(AtomicU64::new(0));
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
-                let (client, stop) = (Client { ..client.clone() }, stop.clone());
-                scope.spawn(move || write_until_death(&client, &stop))
+                let (client, stop, made) = (client.clone(), stop.clone(), made.clone());
+                scope.spawn(move || write_until_death(&client, &stop, &made))
             })
             .collect();
+        wait_until("keys to be made", || made.load(Ordering::SeqCst) >= first);
         std::thread::sleep(after);
         kill();
         stop.store(true, Ordering::SeqCst);
@@ -75,12 +79,13 @@ fn load(client: &Client, after: Duration, kill: impl FnOnce()) -> Vec<Work> {
     })
 }
 
-fn write_until_death(client: &Client, stop: &AtomicBool) -> Work {
+fn write_until_death(client: &Client, stop: &AtomicBool, keys: &AtomicU64) -> Work {
     let mut work = Work::default();
     while !stop.load(Ordering::SeqCst) {
         work.creating = true;
         let Some(made) = acknowledged(client.try_call("CreateKey", &[("Description", "new")])) else { return work };
         work.creating = false;
+        keys.fetch_add(1, Ordering::SeqCst);
         let id = made.text("KeyMetadata/KeyId").to_owned();
         let key = work.keys.entry(id.clone()).or_insert_with(|| Key { description: "new".into(), ..Key::default() });
         if write_key(client, &id, key).is_none() {

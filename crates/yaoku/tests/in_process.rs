@@ -42,12 +42,22 @@ async fn what_is_due_after_days_happens_when_the_clock_is_moved() {
     let key = with_client(&running, 0, |client| {
         let key = client.create_key(&[]);
         client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]).ok();
-        key
+        (key, client.create_key(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")]))
     });
-    let key = key.await;
+    let (key, rotating) = key.await;
     clock.advance_seconds(WEEK + 1);
     let gone = with_client(&running, WEEK + 1, move |client| {
         support::wait_until("the key is deleted", || client.call("DescribeKey", &[("KeyId", &key)]).status == 404);
+        // Nobody called for it, and yet it is in the log.
+        let trail = client.at(support::ACTIONTRAIL);
+        for (name, key) in [("DeleteKey", &key), ("RotateKey", &rotating)] {
+            let asked = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", name)];
+            let found = || trail.call("LookupEvents", &asked).ok().body["Events"].as_array().unwrap().clone();
+            support::wait_until("the record is written", || !found().is_empty());
+            let [event] = &found()[..] else { panic!("{:?}", found()) };
+            assert_eq!((&event["eventType"], &event["resourceName"]), (&"AliyunServiceEvent".into(), &(**key).into()));
+            assert_eq!((&event["userIdentity"]["type"], &event["eventRW"]), (&"system".into(), &"Write".into()));
+        }
     });
     gone.await;
     running.stop().await;

@@ -114,7 +114,7 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_mib: Option<u64>,
 
-    /// Days that the audit log is kept, in pieces of 64 MiB [default: for ever]
+    /// Days that the audit log is kept, in pieces of 64 MiB and of a day at the most [default: for ever]
     #[arg(long, env = "YAOKU_AUDIT_RETAIN_DAYS", value_name = "DAYS", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_days: Option<u64>,
