@@ -40,7 +40,13 @@ type pair struct {
 
 func (k kms) newPair(spec, usage string) pair {
 	k.Helper()
-	key := k.newKey(object{"KeySpec": spec, "KeyUsage": usage})
+	return k.newPairIn(nil, spec, usage)
+}
+
+// newPairIn is newPair with further parameters of CreateKey.
+func (k kms) newPairIn(more object, spec, usage string) pair {
+	k.Helper()
+	key := k.newKey(merge(more, object{"KeySpec": spec, "KeyUsage": usage}))
 	shown := k.describe(key)
 	k.same("KeySpec", text(shown, "KeySpec"), spec)
 	k.same("KeyUsage", text(shown, "KeyUsage"), usage)

@@ -173,7 +173,7 @@ func (k kms) errorCases() []errorCase {
 		{"damaged ciphertext", "InvalidParameter", 400, "Decrypt", damaged, "CiphertextBlob"},
 		{"oversized plaintext", "InvalidParameter", 400, "Encrypt", large, "Plaintext"},
 		{"short window", "InvalidParameter", 400, "ScheduleKeyDeletion", window, "PendingWindowInDays"},
-		{"HSM", "Unsupported.ProtectionLevel", 400, "CreateKey", object{"ProtectionLevel": "HSM"}, ""},
+		{"HSM", "Unsupported.ProtectionLevel", 400, "CreateKey", object{"ProtectionLevel": "HSM", "KeySpec": "EC_SM2"}, ""},
 		{"action not there yet", "UnsupportedOperation", 400, "CreateSecret", secret, ""},
 		{"dry run that would pass", "DryRunOperationError", 412, "Encrypt", dryRun(key), ""},
 		{"dry run that would fail", "ValidationError", 400, "Encrypt", dryRun(nobody), ""},

@@ -28,8 +28,8 @@ def encode(data):
 class Pair:
     """One version of a key pair, and its public key as a client has it."""
 
-    def __init__(self, kms, spec, usage):
-        self.kms, self.key = kms, kms.key(KeySpec=spec, KeyUsage=usage)
+    def __init__(self, kms, spec, usage, **params):
+        self.kms, self.key = kms, kms.key(KeySpec=spec, KeyUsage=usage, **params)
         self.load()
 
     def load(self):

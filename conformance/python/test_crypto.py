@@ -89,7 +89,7 @@ def test_errors(kms, key):
     assert "CiphertextBlob" in kms.fails("InvalidParameter", 400, "Decrypt", CiphertextBlob=damaged).message
     large = base64.b64encode(bytes(6145)).decode()
     assert "Plaintext" in kms.fails("InvalidParameter", 400, "Encrypt", KeyId=key, Plaintext=large).message
-    kms.fails("Unsupported.ProtectionLevel", 400, "CreateKey", ProtectionLevel="HSM")
+    kms.fails("Unsupported.ProtectionLevel", 400, "CreateKey", ProtectionLevel="HSM", KeySpec="EC_SM2")
     kms.fails("UnsupportedOperation", 400, "CreateSecret", SecretName="s", VersionId="1", SecretData="d")
     kms.fails("InvalidParameter", 400, "ScheduleKeyDeletion", KeyId=key, PendingWindowInDays=6)
 

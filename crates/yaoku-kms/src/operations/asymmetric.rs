@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::pkcs11::Capability;
 use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
@@ -146,6 +147,7 @@ impl Operation for AsymmetricEncrypt {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::EncryptDecrypt)).await?;
+        check_decryption(kms, &material, self.algorithm).await?;
         let public_key = &material.key_pair()?.public;
         let bytes = public_key.encrypt(self.algorithm, kms.vault.random(), self.plaintext.expose()).map_err(refused)?;
         call.proceed()?;
@@ -204,10 +206,21 @@ pub(crate) async fn decrypt(
     ciphertext: &[u8],
 ) -> Result<Decrypted, Error> {
     let (key, material) = key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
+    check_decryption(kms, &material, algorithm).await?;
     let ciphertext = ciphertext.to_vec();
     let decrypt = move |private: &Private| private.decrypt(algorithm, &ciphertext);
     let plaintext = with_private_key(kms, material, decrypt).await?;
     Ok(Decrypted { key, version: key_pair.version, plaintext })
+}
+
+/// Checks that the HSM, if the private key is in one, decrypts what is encrypted so: some know one hash of RSAES-OAEP only.
+async fn check_decryption(kms: &Kms, material: &Material, algorithm: WrappingAlgorithm) -> Result<(), Error> {
+    if let Private::InToken(_) = material.key_pair()?.private
+        && let Capability::Lacking(what) = kms.in_token(move |token| token.can_decrypt(algorithm)).await?
+    {
+        return Err(Error::invalid(Field::Algorithm, format!("the hardware security module lacks {what}")));
+    }
+    Ok(())
 }
 
 /// Uses a private key, elsewhere if that takes long.

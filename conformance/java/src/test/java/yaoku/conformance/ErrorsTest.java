@@ -79,7 +79,8 @@ class ErrorsTest {
 
     @Test
     void hardwareProtection() {
-        kms.fails("Unsupported.ProtectionLevel", 400, "CreateKey", Map.of("ProtectionLevel", "HSM"));
+        var inHsm = Map.<String, Object>of("ProtectionLevel", "HSM", "KeySpec", "EC_SM2");
+        kms.fails("Unsupported.ProtectionLevel", 400, "CreateKey", inHsm);
     }
 
     @Test

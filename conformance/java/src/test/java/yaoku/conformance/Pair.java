@@ -14,7 +14,11 @@ import java.util.Map;
 /** The only version of a key pair, which has no primary one: the caller names it. */
 record Pair(Kms kms, String key, String version) {
     static Pair create(Kms kms, String spec, String usage) throws Exception {
-        return of(kms, kms.key(Map.of("KeySpec", spec, "KeyUsage", usage)));
+        return create(kms, spec, usage, "SOFTWARE");
+    }
+
+    static Pair create(Kms kms, String spec, String usage, String protectionLevel) throws Exception {
+        return of(kms, kms.key(Map.of("KeySpec", spec, "KeyUsage", usage, "ProtectionLevel", protectionLevel)));
     }
 
     static Pair of(Kms kms, String key) throws Exception {
