@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderName, Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::{Permit, Trail};
 use yaoku_iam::{AccessKey, Environment, Iam, SessionError};
@@ -93,7 +93,7 @@ impl Service {
         let body = match result {
             // The reply may hold a plaintext: it is wiped when the last byte was sent.
             Ok(reply) => Bytes::from_owner(reply),
-            Err(error) => Bytes::from(response::error(format, &error, request_id, &host(parts))),
+            Err(error) => Bytes::from(response::error(format, &error, request_id, host(parts))),
         };
         let mut response = reply(response, format.content_type(), body);
         response.headers_mut().insert(REQUEST_ID, request_id.header());
@@ -101,13 +101,13 @@ impl Service {
     }
 
     /// Lets a result go once its record is written.
-    pub(crate) async fn recorded(
+    pub(crate) async fn recorded<'a>(
         &self,
         parts: &Parts,
         source: IpAddr,
         params: Option<&Params<'_>>,
         request_id: RequestId,
-        called: &mut Called,
+        called: &mut Called<'a>,
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
         let (result, recorded_as) = match (&called.caller, &result) {
@@ -141,15 +141,15 @@ impl Service {
             request_id,
             millis: self.clock.now().0,
             parts,
-            host: &host(parts),
+            host: host(parts),
             source,
             region: &self.region,
             api: called.api,
             params,
-            asked: &called.asked,
+            asked: called.asked,
             action: called.action,
             caller: called.caller.as_ref(),
-            claimed: &called.claimed,
+            claimed: called.claimed,
             notes: &called.notes,
             error: recorded_as.as_ref().or(result.as_ref().err()),
         });
@@ -169,13 +169,13 @@ impl Service {
     }
 
     /// Takes a request that could be parsed to its result.
-    async fn run(
+    async fn run<'a>(
         &self,
-        request: &Incoming,
-        params: &Params<'_>,
+        request: &'a Incoming,
+        params: &'a Params<'_>,
         format: Format,
         request_id: RequestId,
-        called: &mut Called,
+        called: &mut Called<'a>,
     ) -> Result<Reply, WireError> {
         let Incoming { parts, body, peer, tls } = request;
         if parts.method != Method::GET && parts.method != Method::POST {
@@ -191,8 +191,8 @@ impl Service {
         };
         let claim = credentials::authentication(&received)?;
         // Of two that a request may name, those that its signature is made over.
-        claim.action.clone_into(&mut called.asked);
-        claim.access_key_id.clone_into(&mut called.claimed);
+        called.asked = claim.action;
+        called.claimed = claim.access_key_id;
         called.api = Api::of_version(claim.version);
         if let Some(trail) = &self.trail
             && !called.leaves_no_record()
@@ -347,12 +347,16 @@ impl Handler for Service {
     }
 }
 
+/// Headers by which a request says what it asks for.
+const ACTION: HeaderName = HeaderName::from_static("x-acs-action");
+const VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+
 /// What is known of a call for its log line.
-pub(crate) struct Called {
+pub(crate) struct Called<'a> {
     /// The action as it was asked for, known or not.
-    asked: String,
+    asked: &'a str,
     /// The AccessKey that was claimed, proven or not.
-    claimed: String,
+    claimed: &'a str,
     api: Option<&'static Api>,
     action: Option<&'static Action>,
     caller: Option<Caller>,
@@ -361,22 +365,21 @@ pub(crate) struct Called {
     notes: Notes,
 }
 
-impl Called {
+impl<'a> Called<'a> {
     /// What a request says of itself before anything is understood or proven.
-    fn said(parts: &Parts, params: Option<&Params<'_>>) -> Self {
+    fn said(parts: &'a Parts, params: Option<&'a Params<'_>>) -> Self {
         let param = |name| params.and_then(|params| params.get(name));
-        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let asked = header("x-acs-action").or(param("Action")).unwrap_or_default().to_owned();
-        let api = header("x-acs-version").or(param("Version")).and_then(Api::of_version);
-        let claimed = param("AccessKeyId").unwrap_or_default().to_owned();
+        let header = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let asked = header(ACTION).or_else(|| param("Action")).unwrap_or_default();
+        let api = header(VERSION).or_else(|| param("Version")).and_then(Api::of_version);
+        let claimed = param("AccessKeyId").unwrap_or_default();
         Self { asked, claimed, api, action: None, caller: None, permit: None, notes: Notes::default() }
     }
 
     /// What the operator asks for.
-    pub(crate) fn by_operator(api: &'static Api, action: &str, caller: Caller) -> Self {
-        let (asked, claimed) = (action.to_owned(), String::new());
+    pub(crate) fn by_operator(api: &'static Api, action: &'a str, caller: Caller) -> Self {
         let (api, caller) = (Some(api), Some(caller));
-        Self { asked, claimed, api, action: None, caller, permit: None, notes: Notes::default() }
+        Self { asked: action, claimed: "", api, action: None, caller, permit: None, notes: Notes::default() }
     }
 
     /// Whether what was asked for is of those actions that leave no audit record once their caller is proven.
@@ -404,7 +407,13 @@ fn token_refused(error: SessionError) -> WireError {
 }
 
 /// One line a call: nothing of its parameters, which may be secret.
-fn log(request_id: RequestId, peer: SocketAddr, called: &Called, result: &Result<Reply, WireError>, started: Instant) {
+fn log(
+    request_id: RequestId,
+    peer: SocketAddr,
+    called: &Called<'_>,
+    result: &Result<Reply, WireError>,
+    started: Instant,
+) {
     let action = called.action.map_or("-", |action| action.name);
     let access_key = called.caller.as_ref().map_or("-", Caller::access_key_id);
     let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
@@ -413,10 +422,10 @@ fn log(request_id: RequestId, peer: SocketAddr, called: &Called, result: &Result
 }
 
 /// The host that the request names, as errors repeat it.
-fn host(parts: &Parts) -> String {
+fn host(parts: &Parts) -> &str {
     let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let authority = parts.uri.authority().map(|authority| authority.as_str());
-    header.or(authority).unwrap_or_default().to_owned()
+    header.or(authority).unwrap_or_default()
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

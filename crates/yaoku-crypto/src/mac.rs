@@ -1,11 +1,15 @@
 //! Hashes and message authentication codes: SHA-1 and SHA-2 (FIPS 180-4), SM3 (GB/T 32905-2016), and HMAC (RFC 2104,
 //! FIPS 198-1) over each.
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::{digest, hmac as aws_hmac};
 use hmac::{KeyInit, Mac};
 use sm3::Digest as _;
+use zeroize::Zeroizing;
 
 use crate::Secret;
+
 use crate::stack::wiping_stack;
 
 /// A hash function.
@@ -122,6 +126,49 @@ impl HmacKey {
     }
 }
 
+/// A secret under which many texts are authenticated: what an HMAC needs of the key is computed once for each hash.
+pub struct SigningSecret {
+    secret: Secret,
+    prepared: OnceLock<Box<PreparedKey>>,
+}
+
+/// One of the keys made of a secret, and the next: as many as there are pairs of hash and ending in the program, few.
+struct PreparedKey {
+    hash: Hash,
+    ending: &'static [u8],
+    key: HmacKey,
+    next: OnceLock<Box<Self>>,
+}
+
+impl SigningSecret {
+    /// The secret itself.
+    pub const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The HMAC of `data` under the secret followed by `ending`, which protocols put there.
+    pub fn hmac(&self, hash: Hash, ending: &'static [u8], data: &[u8]) -> Digest {
+        let prepare = || {
+            let key = Zeroizing::new([self.secret.expose(), ending].concat());
+            Box::new(PreparedKey { hash, ending, key: HmacKey::new(hash, &key), next: OnceLock::new() })
+        };
+        let mut place = &self.prepared;
+        loop {
+            let prepared = place.get_or_init(prepare);
+            if (prepared.hash, prepared.ending) == (hash, ending) {
+                return prepared.key.sign(data);
+            }
+            place = &prepared.next;
+        }
+    }
+}
+
+impl From<Secret> for SigningSecret {
+    fn from(secret: Secret) -> Self {
+        Self { secret, prepared: OnceLock::new() }
+    }
+}
+
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
@@ -225,6 +272,19 @@ mod tests {
             let prepared = HmacKey::new(function, key);
             assert_eq!(hex(hmac(function, key, data)), expected, "{function:?}");
             assert_eq!([(); 2].map(|()| hex(prepared.sign(data))), [expected; 2], "{function:?}");
+        }
+    }
+
+    #[test]
+    fn a_signing_secret_signs_as_its_key_does() {
+        let secret = SigningSecret::from(Secret::new(b"secret".to_vec()));
+        for _ in 0..2 {
+            for (function, ending) in
+                [(Hash::Sha256, &b""[..]), (Hash::Sha1, b"&"), (Hash::Sm3, b""), (Hash::Sha1, b"")]
+            {
+                let key = [b"secret", ending].concat();
+                assert_eq!(hex(secret.hmac(function, ending, b"data")), hex(hmac(function, &key, b"data")));
+            }
         }
     }
 

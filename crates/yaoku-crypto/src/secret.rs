@@ -96,6 +96,7 @@ mod tests {
         <Secret as Claim<_>>::claim();
         <crate::aead::CommittingAead as Claim<_>>::claim();
         <crate::mac::HmacKey as Claim<_>>::claim();
+        <crate::mac::SigningSecret as Claim<_>>::claim();
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
+use yaoku_crypto::mac::SigningSecret;
 use yaoku_crypto::{Random, Secret};
 
 use crate::principal::Identity;
@@ -41,7 +42,7 @@ pub struct AccessKey {
     /// The public half.
     pub id: AccessKeyId,
     /// The key of the request signatures.
-    pub secret: Secret,
+    pub secret: SigningSecret,
     /// Whose credential it is.
     pub principal: Principal,
     pub(crate) created: Option<Timestamp>,

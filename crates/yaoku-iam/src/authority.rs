@@ -256,7 +256,9 @@ impl Held {
         let id = AccessKeyId::parse(text_id(name)?)?;
         let AccessKeyRecord { account, owner, secret, active, created } = AccessKeyRecord::decode(bytes)?;
         if let Some(held) = self.access_keys.get(id.as_str()) {
-            if held.principal.account() == account && held.owner() == Some(owner) && held.secret.ct_eq(secret.expose())
+            if held.principal.account() == account
+                && held.owner() == Some(owner)
+                && held.secret.secret().ct_eq(secret.expose())
             {
                 held.principal.status.set_active(active);
                 return Ok(());
@@ -274,7 +276,7 @@ impl Held {
         let status = Arc::new(Status::default());
         status.set_active(active);
         let principal = Principal { tenant: tenant.clone(), status, identity };
-        let key = Arc::new(AccessKey { id: id.clone(), secret, principal, created });
+        let key = Arc::new(AccessKey { id: id.clone(), secret: secret.into(), principal, created });
         tenant.directory.write().access_keys.insert(id.clone(), key.clone());
         self.access_keys.insert(id.as_str().into(), key);
         Ok(())

@@ -119,7 +119,7 @@ impl Iam {
         let identity = Identity::Session(Arc::new(session));
         let principal = Principal { tenant, status: Arc::default(), identity };
         let id = AccessKeyId::parse(access_key_id).map_err(|_| SessionError::Malformed)?;
-        let secret = Secret::new(content.secret.to_vec());
+        let secret = Secret::new(content.secret.to_vec()).into();
         Ok(Arc::new(AccessKey { id, secret, principal, created: Some(content.began) }))
     }
 }

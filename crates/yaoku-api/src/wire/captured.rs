@@ -89,7 +89,7 @@ impl Request {
             body: &self.body,
         };
         let authentication = authentication(&received)?;
-        if authentication.verify(&Secret::new(secret.into())) {
+        if authentication.verify(&Secret::new(secret.into()).into()) {
             Ok(see(&received, &authentication))
         } else {
             Err(authentication.mismatch())

@@ -1,7 +1,7 @@
 //! Who says to have sent a request: what both signature schemes tell before the signature is verified.
 
 use http::{HeaderMap, Method};
-use yaoku_crypto::Secret;
+use yaoku_crypto::mac::SigningSecret;
 
 use super::{Params, WireError, signature_acs3::SignatureAcs3, signature_v1::SignatureV1, time::parse_time};
 
@@ -62,25 +62,25 @@ enum Signature<'a> {
 /// # Errors
 /// `MissingParameter`, `InvalidParameter`, `IncompleteSignature`, `InvalidTimeStamp.Format`, or `SignatureDoesNotMatch` where
 /// the body is not the one whose hash was signed.
-pub fn authentication<'a>(request: &'a Received<'a>) -> Result<Authentication<'a>, WireError> {
+pub fn authentication<'a>(request: &Received<'a>) -> Result<Authentication<'a>, WireError> {
     if SignatureAcs3::is_claimed(request.headers) { by_headers(request) } else { by_parameters(request) }
 }
 
-fn by_headers<'a>(request: &'a Received<'a>) -> Result<Authentication<'a>, WireError> {
+fn by_headers<'a>(request: &Received<'a>) -> Result<Authentication<'a>, WireError> {
     let signature = SignatureAcs3::parse(request)?;
-    let (name, timestamp) = signature.timestamp()?;
+    let (name, timestamp) = signature.timestamp();
     Ok(Authentication {
         access_key_id: signature.access_key_id(),
-        security_token: signature.security_token()?.filter(|token| !token.is_empty()),
+        security_token: signature.security_token().filter(|token| !token.is_empty()),
         timestamp: parse_time(timestamp).ok_or_else(|| WireError::timestamp_format(name))?,
-        version: signature.version()?,
-        action: signature.action()?,
-        nonce: Some(signature.nonce()?),
+        version: signature.version(),
+        action: signature.action(),
+        nonce: Some(signature.nonce()),
         signature: Signature::Acs3(signature),
     })
 }
 
-fn by_parameters<'a>(request: &'a Received<'a>) -> Result<Authentication<'a>, WireError> {
+fn by_parameters<'a>(request: &Received<'a>) -> Result<Authentication<'a>, WireError> {
     let params = request.params;
     let present = |name| params.get(name).filter(|value| !value.is_empty());
     let required = |name| present(name).ok_or_else(|| WireError::missing_parameter(name));
@@ -115,7 +115,7 @@ impl Authentication<'_> {
     }
 
     /// Whether `secret`, the AccessKey's, made the signature.
-    pub fn verify(&self, secret: &Secret) -> bool {
+    pub fn verify(&self, secret: &SigningSecret) -> bool {
         match &self.signature {
             Signature::V1(signature) => signature.verify(secret),
             Signature::Acs3(signature) => signature.verify(secret),
@@ -124,7 +124,7 @@ impl Authentication<'_> {
 
     /// As [`Self::verify`]. A gateway may have asked for another host than its client did: a signature over one of `hosts`
     /// counts as well.
-    pub fn verify_for(&self, secret: &Secret, hosts: &[String]) -> bool {
+    pub fn verify_for(&self, secret: &SigningSecret, hosts: &[String]) -> bool {
         self.verify(secret)
             || match &self.signature {
                 // It is not over the host.

@@ -5,11 +5,10 @@
 //! order, SM3 requests have their hash under `x-acs-content-sm3` or `x-acs-content-sha256`, and `host` need not be signed
 //! (aliyun-java-sdk-core does not; version 1.0 never did).
 
-use http::{HeaderMap, header::AUTHORIZATION};
-use yaoku_crypto::{
-    Secret,
-    mac::{self, Hash},
-};
+use std::sync::OnceLock;
+
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use yaoku_crypto::mac::{self, Hash, SigningSecret};
 
 use super::{
     Received, WireError,
@@ -22,17 +21,27 @@ use super::{
 const MAX_SIGNED_HEADERS: usize = 64;
 /// The longest tag, in hexadecimal digits.
 const TAG_DIGITS: usize = 64;
+/// The longest name of an algorithm, in bytes.
+const MAX_ALGORITHM: usize = 16;
 /// What a signature must cover, besides the body's hash: the operation, and what keeps it from being replayed. `host` is not
 /// among them, because the older Java SDK does not sign it.
 const REQUIRED_HEADERS: [&str; 4] = ["x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"];
 /// Read if present, and then only if signed.
 const SECURITY_TOKEN: &str = "x-acs-security-token";
+const SECURITY_TOKEN_HEADER: HeaderName = HeaderName::from_static(SECURITY_TOKEN);
 
 /// The signature of one request, not yet verified.
 pub struct SignatureAcs3<'a> {
-    request: &'a Received<'a>,
+    request: Received<'a>,
     authorization: Authorization<'a>,
+    /// The signed headers with their values, in the order in which they were signed.
+    signed: Vec<(&'a str, &'a [u8])>,
     content_hash: &'a str,
+    action: &'a str,
+    version: &'a str,
+    date: &'a str,
+    nonce: &'a str,
+    security_token: Option<&'a str>,
 }
 
 /// The `Authorization` header, taken apart.
@@ -63,32 +72,41 @@ impl<'a> SignatureAcs3<'a> {
     /// # Errors
     /// `IncompleteSignature` for a malformed header or a set of signed headers that leaves out a required one, has one that
     /// the request lacks or repeats; `MissingParameter` naming a required header; `SignatureDoesNotMatch` for another body.
-    pub fn parse(request: &'a Received<'a>) -> Result<Self, WireError> {
+    pub fn parse(request: &Received<'a>) -> Result<Self, WireError> {
         let authorization = Authorization::parse(header(request.headers, AUTHORIZATION.as_str())?.unwrap_or_default())?;
-        let signed = signed_headers(authorization.signed_headers)?;
-        for name in &signed {
-            signed_value(request, name)?;
-        }
-        let must_be_signed = |name: &str| match signed.contains(&name) {
-            true => Ok(()),
-            false => Err(WireError::incomplete_signature(format_args!("\"SignedHeaders\" must have {name}"))),
+        let names = signed_headers(authorization.signed_headers)?;
+        let signed = names.into_iter().map(|name| Ok((name, signed_value(request, name)?)));
+        let signed = signed.collect::<Result<Vec<_>, WireError>>()?;
+        let covered = |name: &'static str| match value_of(&signed, name)? {
+            Some(value) if !value.is_empty() => Ok(value),
+            Some(_) => Err(WireError::missing_parameter(name)),
+            // A header that is not there is what to say first.
+            None => required_header(request.headers, name).and_then(|_| Err(unsigned(name))),
         };
-        for name in REQUIRED_HEADERS {
-            required_header(request.headers, name)?;
-            must_be_signed(name)?;
-        }
-        if header(request.headers, SECURITY_TOKEN)?.is_some() {
-            must_be_signed(SECURITY_TOKEN)?;
-        }
-        let (content_hash_name, content_hash) = content_hash(request.headers, authorization.hash)?;
-        must_be_signed(content_hash_name)?;
-        if !is_hex_of(content_hash, mac::hash(authorization.hash, request.body).as_bytes()) {
+        let [action, version, date, nonce] = REQUIRED_HEADERS.map(covered);
+        let (action, version, date, nonce) = (action?, version?, date?, nonce?);
+        let security_token = match value_of(&signed, SECURITY_TOKEN)? {
+            None if request.headers.contains_key(SECURITY_TOKEN_HEADER) => return Err(unsigned(SECURITY_TOKEN)),
+            token => token,
+        };
+        let (content_hash_name, content_hash) = content_hash(request.headers, &signed, authorization.hash)?;
+        if !is_hash_of(content_hash, authorization.hash, request.body) {
             return Err(WireError::new(
                 super::Code::SignatureDoesNotMatch,
                 format!("The header {content_hash_name} is not the hash of the body that was received."),
             ));
         }
-        Ok(Self { request, authorization, content_hash })
+        Ok(Self {
+            request: *request,
+            authorization,
+            signed,
+            content_hash,
+            action,
+            version,
+            date,
+            nonce,
+            security_token,
+        })
     }
 
     /// The AccessKey that is said to have signed.
@@ -97,49 +115,51 @@ impl<'a> SignatureAcs3<'a> {
     }
 
     /// The operation that the signature covers.
-    pub fn action(&self) -> Result<&'a str, WireError> {
-        required_header(self.request.headers, "x-acs-action")
+    pub fn action(&self) -> &'a str {
+        self.action
     }
 
     /// The API version that the signature covers.
-    pub fn version(&self) -> Result<&'a str, WireError> {
-        required_header(self.request.headers, "x-acs-version")
+    pub fn version(&self) -> &'a str {
+        self.version
     }
 
     /// The time of signing as it stands in the request, and the header's name.
-    pub fn timestamp(&self) -> Result<(&'static str, &'a str), WireError> {
-        Ok(("x-acs-date", required_header(self.request.headers, "x-acs-date")?))
+    pub fn timestamp(&self) -> (&'static str, &'a str) {
+        ("x-acs-date", self.date)
     }
 
     /// What makes the request unique.
-    pub fn nonce(&self) -> Result<&'a str, WireError> {
-        required_header(self.request.headers, "x-acs-signature-nonce")
+    pub fn nonce(&self) -> &'a str {
+        self.nonce
     }
 
     /// The token of a temporary credential, from the header or else the parameter.
-    pub fn security_token(&self) -> Result<Option<&'a str>, WireError> {
-        Ok(header(self.request.headers, SECURITY_TOKEN)?.or_else(|| self.request.params.get("SecurityToken")))
+    pub fn security_token(&self) -> Option<&'a str> {
+        self.security_token.or_else(|| self.request.params.get("SecurityToken"))
     }
 
     /// Whether `secret` made this signature; takes the same time wherever the tags differ.
-    pub fn verify(&self, secret: &Secret) -> bool {
+    pub fn verify(&self, secret: &SigningSecret) -> bool {
         self.is_signed_by(secret, None)
     }
 
     /// Whether `secret` made this signature over the same request to another host.
-    pub fn verify_for(&self, secret: &Secret, host: &str) -> bool {
-        let over_host = self.authorization.signed_headers.split(';').any(|name| name == "host");
+    pub fn verify_for(&self, secret: &SigningSecret, host: &str) -> bool {
+        let over_host = self.signed.iter().any(|(name, _)| *name == "host");
         over_host && self.is_signed_by(secret, Some(host))
     }
 
-    fn is_signed_by(&self, secret: &Secret, host: Option<&str>) -> bool {
+    fn is_signed_by(&self, secret: &SigningSecret, host: Option<&str>) -> bool {
         let Authorization { algorithm, hash, signature, .. } = self.authorization;
         let canonical = mac::hash(hash, self.canonical_request(Values::Given, host).as_slice());
-        let mut string = WipingBuffer::with_capacity(algorithm.len() + 1 + TAG_DIGITS);
-        string.push(algorithm.as_bytes());
-        string.push(b"\n");
-        string.push(&hex(canonical.as_bytes()));
-        let tag = hex(mac::hmac(hash, secret.expose(), string.as_slice()).as_bytes());
+        // A hash tells nothing of what was hashed, so that this needs no wiping.
+        let mut string = [0; MAX_ALGORITHM + 1 + TAG_DIGITS];
+        let (name, rest) = string.split_at_mut(algorithm.len());
+        name.copy_from_slice(algorithm.as_bytes());
+        rest[0] = b'\n';
+        rest[1..=TAG_DIGITS].copy_from_slice(&hex(canonical.as_bytes()));
+        let tag = hex(secret.hmac(hash, b"", &string[..algorithm.len() + 1 + TAG_DIGITS]).as_bytes());
         // Clients may write capitals. Another length differs in any case, so that stopping at it tells nothing.
         let Ok(mut given) = <[u8; TAG_DIGITS]>::try_from(signature.as_bytes()) else { return false };
         given.make_ascii_lowercase();
@@ -153,23 +173,23 @@ impl<'a> SignatureAcs3<'a> {
 
     fn canonical_request(&self, values: Values, host: Option<&str>) -> WipingBuffer {
         let Received { method, path, params, .. } = self.request;
+        let headers: usize = self.signed.iter().map(|(name, value)| 2 * name.len() + value.len() + 3).sum();
         let query = || params.iter().filter(|param| param.place() == Place::Query);
         let text: usize = query().map(|param| param.name().len() + param.value().len() + 8).sum();
-        let mut out = WipingBuffer::with_capacity(text + text / 4 + 1024);
+        let mut out = WipingBuffer::with_capacity(text + text / 4 + headers + path.len() + 128);
         for line in [method.as_str(), path] {
             out.push(line.as_bytes());
             out.push(b"\n");
         }
         write_query(query(), values, &mut out);
         out.push(b"\n");
-        for name in self.authorization.signed_headers.split(';') {
+        for (name, value) in &self.signed {
             out.push(name.as_bytes());
             out.push(b":");
             if values == Values::Given {
                 match host {
-                    Some(host) if name == "host" => out.push(host.as_bytes()),
-                    // `parse` has found each of them once.
-                    _ => out.push(signed_value(self.request, name).unwrap_or_default().trim_ascii()),
+                    Some(host) if *name == "host" => out.push(host.as_bytes()),
+                    _ => out.push(value.trim_ascii()),
                 }
             }
             out.push(b"\n");
@@ -240,7 +260,8 @@ fn signed_headers(text: &str) -> Result<Vec<&str>, WireError> {
 
 /// The one value of a signed header. HTTP/2 carries `host` as the request's authority.
 fn signed_value<'a>(request: &Received<'a>, name: &str) -> Result<&'a [u8], WireError> {
-    let mut values = request.headers.get_all(name).into_iter();
+    // Few headers come, and fewer of one length: going through them costs less than hashing a name.
+    let mut values = request.headers.iter().filter(|(header, _)| header.as_str() == name).map(|(_, value)| value);
     match (values.next(), values.next(), request.authority) {
         (Some(value), None, _) => Ok(value.as_bytes()),
         (None, None, Some(authority)) if name == "host" => Ok(authority.as_bytes()),
@@ -256,9 +277,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Wir
     let mut values = headers.get_all(name).into_iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(|text| Some(text.trim_ascii())).map_err(|_| {
-            WireError::incomplete_signature(format_args!("the header {name} must be of visible ASCII characters"))
-        }),
+        (Some(value), None) => value.to_str().map(|text| Some(text.trim_ascii())).map_err(|_| invisible(name)),
         (Some(_), Some(_)) => Err(repeated(name)),
     }
 }
@@ -267,15 +286,38 @@ fn required_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Wi
     header(headers, name)?.filter(|value| !value.is_empty()).ok_or_else(|| WireError::missing_parameter(name))
 }
 
+/// The text of a signed header; none if it is not signed.
+fn value_of<'a>(signed: &[(&'a str, &'a [u8])], name: &str) -> Result<Option<&'a str>, WireError> {
+    let Some((_, value)) = signed.iter().find(|(signed, _)| *signed == name) else { return Ok(None) };
+    let visible = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    let text = std::str::from_utf8(value).ok().filter(|_| visible).ok_or_else(|| invisible(name))?;
+    Ok(Some(text.trim_ascii()))
+}
+
+fn unsigned(name: &str) -> WireError {
+    WireError::incomplete_signature(format_args!("\"SignedHeaders\" must have {name}"))
+}
+
+fn invisible(name: &str) -> WireError {
+    WireError::incomplete_signature(format_args!("the header {name} must be of visible ASCII characters"))
+}
+
 /// The header with the body's hash: its name and value.
-fn content_hash(headers: &HeaderMap, hash: Hash) -> Result<(&'static str, &str), WireError> {
+fn content_hash<'a>(
+    headers: &HeaderMap,
+    signed: &[(&'a str, &'a [u8])],
+    hash: Hash,
+) -> Result<(&'static str, &'a str), WireError> {
     let names: &[&'static str] = match hash {
         Hash::Sm3 => &["x-acs-content-sm3", "x-acs-content-sha256"],
         _ => &["x-acs-content-sha256"],
     };
     for &name in names {
-        if let Some(value) = header(headers, name)? {
+        if let Some(value) = value_of(signed, name)? {
             return Ok((name, value));
+        }
+        if header(headers, name)?.is_some() {
+            return Err(unsigned(name));
         }
     }
     Err(WireError::missing_parameter(names[0]))
@@ -309,6 +351,13 @@ fn hex(bytes: &[u8]) -> [u8; TAG_DIGITS] {
     text
 }
 
-fn is_hex_of(text: &str, bytes: &[u8]) -> bool {
-    text.as_bytes().eq_ignore_ascii_case(&hex(bytes))
+/// Whether `text` is the hash of a body, in hexadecimal digits. Most bodies are empty.
+fn is_hash_of(text: &str, hash: Hash, body: &[u8]) -> bool {
+    static OF_NOTHING: [OnceLock<[u8; TAG_DIGITS]>; 2] = [const { OnceLock::new() }; 2];
+    let digits = || hex(mac::hash(hash, body).as_bytes());
+    let expected = match body.is_empty() {
+        true => OF_NOTHING[usize::from(hash == Hash::Sm3)].get_or_init(digits),
+        false => &digits(),
+    };
+    text.as_bytes().eq_ignore_ascii_case(expected)
 }

@@ -2,11 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
-use yaoku_crypto::{
-    Secret,
-    mac::{self, Hash},
-};
-use zeroize::Zeroizing;
+use yaoku_crypto::mac::{self, Hash, SigningSecret};
 
 use super::{Params, WireError, percent, wiping_buffer::WipingBuffer};
 
@@ -58,12 +54,9 @@ impl<'a> SignatureV1<'a> {
     }
 
     /// Whether `secret` made this signature; takes the same time wherever the tags differ.
-    pub fn verify(&self, secret: &Secret) -> bool {
-        let mut key = Zeroizing::new(Vec::with_capacity(secret.len() + 1));
-        key.extend_from_slice(secret.expose());
-        key.push(b'&');
+    pub fn verify(&self, secret: &SigningSecret) -> bool {
         let string = string_to_sign(self.method, self.params, Values::Given);
-        mac::ct_eq(mac::hmac(self.hash, &key, string.as_slice()).as_bytes(), self.tag())
+        mac::ct_eq(secret.hmac(self.hash, b"&", string.as_slice()).as_bytes(), self.tag())
     }
 
     /// The signature's bytes. They name the request where it has no nonce: another request has others.
@@ -108,7 +101,7 @@ mod tests {
 
     fn verify(method: Method, query: &str, form: &str, secret: &str) -> bool {
         let params = Params::parse(query.as_bytes(), form.as_bytes()).unwrap();
-        SignatureV1::parse(&method, &params).unwrap().verify(&Secret::new(secret.into()))
+        SignatureV1::parse(&method, &params).unwrap().verify(&yaoku_crypto::Secret::new(secret.into()).into())
     }
 
     fn refusal(query: &str) -> WireError {

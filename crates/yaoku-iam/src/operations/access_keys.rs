@@ -168,7 +168,7 @@ impl Operation for UpdateAccessKey {
 
 /// The record of an AccessKey, switched on or off.
 pub(crate) fn switched(key: &AccessKey, owner: Owner, active: bool) -> AccessKeyRecord {
-    let (account, secret) = (key.principal.account(), key.secret.duplicate());
+    let (account, secret) = (key.principal.account(), key.secret.secret().duplicate());
     AccessKeyRecord { account, owner, secret, active, created: key.created }
 }
 
