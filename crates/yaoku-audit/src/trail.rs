@@ -70,6 +70,8 @@ pub struct Trail {
 #[must_use = "dropped, it leaves no record"]
 pub struct Permit {
     shared: Arc<Shared>,
+    /// Whether its place is the record's now.
+    used: bool,
 }
 
 struct Shared {
@@ -80,6 +82,8 @@ struct Shared {
 
 struct State {
     waiting: Vec<Waiting>,
+    /// How many the writer would like to write together.
+    awaited: usize,
     /// Permits that are out, without those whose record waits.
     permits: usize,
     /// Records that are not durable yet, whether they wait or an attempt to write them failed.
@@ -108,6 +112,7 @@ impl Trail {
         let writer = Writer::open(dir, signer, remembered, options)?;
         let state = State {
             waiting: Vec::new(),
+            awaited: 0,
             permits: 0,
             records: 0,
             bytes: 0,
@@ -137,7 +142,7 @@ impl Trail {
         }
         state.permits += 1;
         drop(state);
-        Ok(Permit { shared: self.shared.clone() })
+        Ok(Permit { shared: self.shared.clone(), used: false })
     }
 
     /// Whether calls are admitted at present.
@@ -200,7 +205,7 @@ impl Permit {
     ///
     /// # Errors
     /// [`Unavailable`]. The record is kept in memory all the same, and written first when the log can be written again.
-    pub async fn record(self, record: Vec<u8>) -> Result<(), Unavailable> {
+    pub async fn record(mut self, record: Vec<u8>) -> Result<(), Unavailable> {
         if record.len() > MAX_RECORD {
             return Err(Unavailable);
         }
@@ -216,12 +221,13 @@ impl Permit {
             state.records += 1;
             state.bytes += record.len();
             state.waiting.push(Waiting { record, written: sender });
+            state.permits -= 1;
+            self.used = true;
             // While the log is failing, the writer looks again by itself.
-            if state.waiting.len() == 1 {
+            if state.waiting.len() == 1 || state.waiting.len() == state.awaited || state.closing {
                 self.shared.wake.notify_one();
             }
         }
-        drop(self);
         match written {
             Some(written) => written.await.map_err(|_| Unavailable),
             None => Ok(()),
@@ -231,6 +237,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if self.used {
+            return;
+        }
         let mut state = self.shared.state.lock();
         state.permits -= 1;
         if state.closing {
@@ -261,14 +270,17 @@ fn run(mut writer: Writer, shared: &Shared) {
     // Records of groups that could not be written: what they tell of has happened, so they are written when it works again.
     let mut behind: Vec<Vec<u8>> = Vec::new();
     let mut last_calls = None;
+    let mut pace = Pace::default();
     loop {
-        let (waiting, ended) = collect(shared, !behind.is_empty(), &mut last_calls);
+        let (waiting, ended) = collect(shared, !behind.is_empty(), &pace, &mut last_calls);
         let mut written = Vec::with_capacity(waiting.len());
         for waiting in waiting {
             behind.push(waiting.record);
             written.extend(waiting.written);
         }
+        let (records, began) = (behind.len(), Instant::now());
         let result = writer.write(&mut behind);
+        pace = Pace { records, took: began.elapsed() };
         if let Err(error) = &result {
             tracing::error!(%error, records = behind.len(), "the audit log can't be written; calls are refused");
         }
@@ -293,15 +305,42 @@ fn run(mut writer: Writer, shared: &Shared) {
     }
 }
 
+/// How the last group went.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    records: usize,
+    took: Duration,
+}
+
+impl Pace {
+    /// The longest that records wait for others, however slow the disk is.
+    const LONGEST: Duration = Duration::from_millis(2);
+
+    /// How many records are worth a wait, and for how long: callers that were answered a moment ago may be about to come
+    /// again, and each that shares a write saves one. Who calls alone never waits.
+    fn next(&self) -> (usize, Duration) {
+        (self.records + self.records / 4, self.took.min(Self::LONGEST))
+    }
+}
+
 /// Waits for records, and tells whether these are the last. While a log that could not be written is to be tried again, there
 /// may be none.
-fn collect(shared: &Shared, failing: bool, last_calls: &mut Option<Instant>) -> (Vec<Waiting>, bool) {
+fn collect(shared: &Shared, failing: bool, pace: &Pace, last_calls: &mut Option<Instant>) -> (Vec<Waiting>, bool) {
     let mut state = shared.state.lock();
     if failing && !state.closing {
         shared.wake.wait_for(&mut state, RETRY);
     }
     while !failing && state.waiting.is_empty() && !state.closing {
         shared.wake.wait(&mut state);
+    }
+    if shared.sync == Sync::Durable && !failing {
+        let (awaited, patience) = pace.next();
+        state.awaited = awaited;
+        let until = Instant::now() + patience;
+        while state.waiting.len() < awaited && !state.closing && !shared.wake.wait_until(&mut state, until).timed_out()
+        {
+        }
+        state.awaited = 0;
     }
     if shared.sync == Sync::Batched && !state.closing {
         shared.wake.wait_for(&mut state, BATCH);
