@@ -4,13 +4,14 @@
 //! process from the store's feed in order and has the mirror apply it; a change is acknowledged only when that is done
 //! here, so what was acknowledged is in force.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{Error, Kind, Record, RecordName, Revision, Vault, VaultChange, View};
 
@@ -18,6 +19,8 @@ use crate::{Error, Kind, Record, RecordName, Revision, Vault, VaultChange, View}
 const APPLY_DEADLINE: Duration = Duration::from_secs(30);
 /// Records read from the store at a time.
 const PAGE: usize = 1000;
+/// How many changes that came together are announced together, at the most.
+const ANNOUNCED_TOGETHER: u32 = 256;
 
 /// What is kept in memory of the store's records.
 pub trait Mirror: Send + Sync + Sized + 'static {
@@ -117,6 +120,7 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
                 None
             }
         };
+        let mut unannounced = 0;
         while let Some(feed) = &mut feed {
             let change = tokio::select! {
                 change = feed.next() => change,
@@ -127,7 +131,12 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
             match change.map_err(M::Error::from).and_then(|change| mirror.apply(change)) {
                 Ok(()) => {
                     revision = next;
-                    mirror.follower().applied.send_replace(revision);
+                    unannounced += 1;
+                    // Each announcement wakes everyone who waits. Those of one group commit wait for its last change.
+                    if !feed.is_behind() || unannounced == ANNOUNCED_TOGETHER {
+                        mirror.follower().applied.send_replace(revision);
+                        unannounced = 0;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the feed of the store broke off; reading the whole store again");
@@ -155,25 +164,39 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
     }
 }
 
-/// Every record of a kind, read.
+/// Every record of a kind, read: opened on as many threads as there are processors, while the next are fetched.
 ///
 /// # Errors
 /// When the store can't be read, a record does not open, or `read` fails.
-pub async fn read_all<T, E: From<Error>>(
+pub async fn read_all<T: Send + 'static, E: From<Error> + Send + 'static>(
     view: &View,
     kind: Kind,
-    read: impl Fn(&RecordName, &Record) -> Result<T, E>,
+    read: fn(&RecordName, &Record) -> Result<T, E>,
 ) -> Result<Vec<T>, E> {
-    let mut all = Vec::new();
-    let mut after = None;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (mut all, mut after) = (Vec::new(), None);
+    let mut pages: VecDeque<JoinHandle<Result<Vec<T>, E>>> = VecDeque::with_capacity(threads);
     loop {
-        let page = view.scan(kind, None, None, after.as_ref(), PAGE).await?;
-        for (name, record) in &page {
-            all.push(read(name, record)?);
+        let rows = view.rows(kind, after.as_deref(), PAGE).await?;
+        let more = rows.last().map(|last| last.key.clone());
+        if pages.len() == threads || more.is_none() {
+            let waited_for = if more.is_none() { pages.len() } else { 1 };
+            for page in pages.drain(..waited_for).collect::<Vec<_>>() {
+                all.append(&mut opened(page).await?);
+            }
         }
-        match page.into_iter().next_back() {
-            Some((last, _)) => after = Some(last),
-            None => return Ok(all),
+        if more.is_none() {
+            return Ok(all);
         }
+        after = more;
+        let view = view.clone();
+        pages.push_back(tokio::task::spawn_blocking(move || {
+            view.open(rows)?.iter().map(|(name, record)| read(name, record)).collect()
+        }));
     }
+}
+
+/// The records of a page that another thread opens.
+async fn opened<T, E: From<Error>>(page: JoinHandle<Result<Vec<T>, E>>) -> Result<Vec<T>, E> {
+    page.await.unwrap_or_else(|error| Err(Error::Record(format!("that was being opened: {error}")).into()))
 }

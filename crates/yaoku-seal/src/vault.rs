@@ -418,6 +418,7 @@ impl Domains {
 }
 
 /// All records at one revision.
+#[derive(Clone)]
 pub struct View {
     snapshot: Arc<dyn Snapshot>,
     domains: Arc<Domains>,
@@ -443,7 +444,21 @@ impl View {
         limit: usize,
     ) -> Result<Vec<(RecordName, Record)>, Error> {
         let after = after.map(RecordName::row_key).transpose()?;
-        let rows = self.snapshot.scan(&row_prefix(kind, domain, id), after.as_deref(), limit).await?;
+        self.open(self.snapshot.scan(&row_prefix(kind, domain, id), after.as_deref(), limit).await?)
+    }
+
+    /// Rows of a kind as the store has them, after that row.
+    pub(crate) async fn rows(
+        &self,
+        kind: Kind,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<yaoku_store::Row>, Error> {
+        Ok(self.snapshot.scan(&row_prefix(kind, None, None), after, limit).await?)
+    }
+
+    /// The records in rows.
+    pub(crate) fn open(&self, rows: Vec<yaoku_store::Row>) -> Result<Vec<(RecordName, Record)>, Error> {
         let record = |row: yaoku_store::Row| {
             let name = RecordName::of_row_key(&row.key).ok_or_else(|| Error::Record("with an unknown name".into()))?;
             let cipher = self.domains.held(name.domain).ok_or_else(|| no_domain(name.domain))?;
@@ -488,6 +503,11 @@ impl VaultWatch {
             }
         }
         Ok(opened)
+    }
+
+    /// Whether another change is known to be there, so that [`Self::next`] would not wait for one.
+    pub fn is_behind(&self) -> bool {
+        self.watch.is_behind()
     }
 }
 

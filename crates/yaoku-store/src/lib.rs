@@ -154,4 +154,9 @@ pub trait Watch: Send {
     /// # Errors
     /// [`Error::Compacted`] if the watcher is too far behind.
     async fn next(&mut self) -> Result<Change, Error>;
+
+    /// Whether another change is known to be there, so that [`Self::next`] would not wait.
+    fn is_behind(&self) -> bool {
+        false
+    }
 }

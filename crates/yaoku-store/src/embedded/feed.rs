@@ -106,6 +106,10 @@ impl Watch for Follower {
             }
         }
     }
+
+    fn is_behind(&self) -> bool {
+        *self.latest.borrow() > self.seen
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +126,10 @@ mod tests {
         let mut follower = feed.follow(Revision(5)).unwrap();
         feed.publish((6..9).map(change));
         for revision in 6..9 {
+            assert!(follower.is_behind());
             assert_eq!(follower.next().await.unwrap().revision, Revision(revision));
         }
+        assert!(!follower.is_behind());
         let next = tokio::spawn(async move { follower.next().await });
         feed.publish([change(9)]);
         assert_eq!(next.await.unwrap().unwrap().revision, Revision(9));
