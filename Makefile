@@ -4,8 +4,9 @@ CARGO ?= cargo
 DATA ?= yaoku-data
 LISTEN ?= 127.0.0.1:7788
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 
-.PHONY: help run build test lint deny unit conformance fuzz bench clean
+.PHONY: help run build test lint deny unit conformance fuzz bench bench-build bench-scale soak instructions clean
 
 help:
 	@echo "make run          build the release binary and serve on $(LISTEN), data in ./$(DATA)"
@@ -15,6 +16,9 @@ help:
 	@echo "make conformance  the official SDKs against the release binary"
 	@echo "make fuzz         every fuzz target for $(FUZZ_SECONDS) seconds"
 	@echo "make bench        yaoku against the floor of its HTTP stack; see bench/README.md"
+	@echo "make bench-scale  the same with 1,000,000 keys against few"
+	@echo "make soak         load, changes and restarts for SOAK_SECONDS, $(SOAK_SECONDS) by default"
+	@echo "make instructions instructions of a request against bench/instructions.json"
 	@echo "make clean        remove what was built; ./$(DATA) stays"
 
 run: build
@@ -23,7 +27,7 @@ run: build
 build:
 	$(CARGO) build --release --locked --bin yaoku
 
-test: lint unit conformance fuzz
+test: lint unit instructions conformance fuzz
 
 lint: deny
 	$(CARGO) fmt --all --check
@@ -41,10 +45,21 @@ conformance: build
 fuzz:
 	fuzz/run $(FUZZ_SECONDS)
 
-bench: build
-	$(CARGO) build --release --locked -p yaoku-bench
-	target/release/yaoku-bench --server target/release/yaoku
+bench: bench-build
+	target/release/yaoku-bench standard
 	target/release/yaoku-bench primitives
+
+bench-scale: bench-build
+	target/release/yaoku-bench scale
+
+soak: bench-build
+	target/release/yaoku-bench soak --seconds $(SOAK_SECONDS)
+
+instructions:
+	bench/instructions
+
+bench-build: build
+	$(CARGO) build --release --locked -p yaoku-bench
 
 clean:
 	$(CARGO) clean

@@ -1,6 +1,8 @@
 //! Requests as the SDKs sign them, ready to be written to a connection.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use yaoku_api::wire::time::format_time;
 use yaoku_crypto::mac::{Hash, HmacKey, hash};
+
+use crate::zipf::Zipf;
 
 /// A signature scheme.
 #[derive(Clone, Copy)]
@@ -19,83 +23,105 @@ pub(crate) enum Scheme {
     V1,
 }
 
-/// What is called.
-#[derive(Clone, Copy)]
-pub(crate) enum Action {
-    CreateKey,
-    Encrypt,
-    Decrypt,
-    GenerateDataKey,
-}
+/// Parameters of an action; encoded, they are sorted by name.
+pub(crate) type Params<'a> = &'a [(&'static str, &'a str)];
 
-impl Action {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::CreateKey => "CreateKey",
-            Self::Encrypt => "Encrypt",
-            Self::Decrypt => "Decrypt",
-            Self::GenerateDataKey => "GenerateDataKey",
-        }
-    }
-}
-
-/// Writes requests of one kind; all of it that does not change is made once.
+/// Writes requests of one action; all of it that does not change is made once.
 pub(crate) struct Caller {
     scheme: Scheme,
     host: String,
     access_key_id: String,
     key: HmacKey,
-    action: Action,
-    /// Parameters, encoded, in the order of their names.
-    params: Vec<(&'static str, String)>,
-    query: String,
+    action: &'static str,
+    /// What is asked, in turn or as `choice` has it.
+    variants: Vec<Variant>,
+    choice: Option<Arc<Zipf>>,
     empty: String,
 }
 
-/// No two requests of a run have the same.
-static NONCES: AtomicU64 = AtomicU64::new(0);
+struct Variant {
+    /// Encoded, in the order of their names.
+    params: Vec<(&'static str, String)>,
+    query: String,
+}
+
+impl Variant {
+    fn new(params: Params<'_>) -> Self {
+        let mut params: Vec<_> = params.iter().map(|(name, value)| (*name, encode(value))).collect();
+        params.sort_unstable();
+        let query = params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        Self { params, query }
+    }
+}
+
+/// No two requests of a process have the same; two processes have not begun in the same nanosecond.
+fn nonce() -> u64 {
+    static NONCES: AtomicU64 = AtomicU64::new(0);
+    let number = NONCES.fetch_add(1, Ordering::Relaxed);
+    if number > 0 {
+        return number;
+    }
+    let first = since_1970().as_nanos() as u64;
+    NONCES.fetch_add(first, Ordering::Relaxed);
+    first
+}
 
 impl Caller {
     pub(crate) fn new(
         scheme: Scheme,
         host: &str,
         access_key: (&str, &str),
-        action: Action,
-        params: &[(&'static str, &str)],
+        action: &'static str,
+        params: Params<'_>,
     ) -> Self {
         let key = match scheme {
             Scheme::Acs3 => HmacKey::new(Hash::Sha256, access_key.1.as_bytes()),
             Scheme::V1 => HmacKey::new(Hash::Sha1, format!("{}&", access_key.1).as_bytes()),
         };
-        let mut params: Vec<_> = params.iter().map(|(name, value)| (*name, encode(value))).collect();
-        params.sort_unstable();
-        let query = params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
-        let empty = hex(hash(Hash::Sha256, b"").as_bytes());
+        let empty = hex(hash(Hash::Sha256, b"").as_bytes()).as_str().to_owned();
         let (host, access_key_id) = (host.to_owned(), access_key.0.to_owned());
-        Self { scheme, host, access_key_id, key, action, params, query, empty }
+        let variants = vec![Variant::new(params)];
+        Self { scheme, host, access_key_id, key, action, variants, choice: None, empty }
+    }
+
+    /// The same action on many things, chosen by Zipf's law.
+    pub(crate) fn among(mut self, name: &'static str, values: &[String], others: Params<'_>) -> Self {
+        let variant = |value: &String| Variant::new(&[&[(name, value.as_str())], others].concat());
+        self.variants = values.iter().map(variant).collect();
+        self.choice = Some(Arc::new(Zipf::new(values.len())));
+        self
     }
 
     /// Puts the next request into `out`.
     pub(crate) fn write(&self, out: &mut String) {
+        let variant = self.choice.as_ref().map_or(0, |choice| choice.draw());
+        let Some(variant) = self.variants.get(variant) else { return };
         out.clear();
-        let nonce = NONCES.fetch_add(1, Ordering::Relaxed);
         let date = format_time(since_1970().as_millis() as u64);
         match self.scheme {
-            Scheme::Acs3 => self.write_acs3(nonce, &date, out),
-            Scheme::V1 => self.write_v1(nonce, &date, out),
+            Scheme::Acs3 => self.write_acs3(variant, nonce(), &date, out),
+            Scheme::V1 => self.write_v1(variant, nonce(), &date, out),
         }
     }
 
-    fn write_acs3(&self, nonce: u64, date: &str, out: &mut String) {
+    fn write_acs3(&self, variant: &Variant, nonce: u64, date: &str, out: &mut String) {
         const SIGNED: &str = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
-        let Self { host, query, empty, access_key_id, .. } = self;
-        let action = self.action.name();
-        let canonical = format!(
-            "POST\n/\n{query}\nhost:{host}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n\
-             x-acs-signature-nonce:{nonce}\nx-acs-version:2016-01-20\n\n{SIGNED}\n{empty}"
-        );
-        let to_sign = format!("ACS3-HMAC-SHA256\n{}", hex(hash(Hash::Sha256, canonical.as_bytes()).as_bytes()));
-        let signature = hex(self.key.sign(to_sign.as_bytes()).as_bytes());
+        let Self { host, empty, access_key_id, action, .. } = self;
+        let query = &variant.query;
+        let to_sign = SCRATCH.with_borrow_mut(|canonical| {
+            canonical.clear();
+            let _ = write!(
+                canonical,
+                "POST\n/\n{query}\nhost:{host}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n\
+                 x-acs-signature-nonce:{nonce}\nx-acs-version:2016-01-20\n\n{SIGNED}\n{empty}"
+            );
+            let digest = hex(hash(Hash::Sha256, canonical.as_bytes()).as_bytes());
+            canonical.clear();
+            let _ = write!(canonical, "ACS3-HMAC-SHA256\n{}", digest.as_str());
+            self.key.sign(canonical.as_bytes())
+        });
+        let signature = hex(to_sign.as_bytes());
+        let signature = signature.as_str();
         let _ = write!(
             out,
             "POST /?{query} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\nx-acs-action: {action}\r\n\
@@ -105,12 +131,13 @@ impl Caller {
         );
     }
 
-    fn write_v1(&self, nonce: u64, date: &str, out: &mut String) {
+    fn write_v1(&self, variant: &Variant, nonce: u64, date: &str, out: &mut String) {
         let (nonce, date) = (nonce.to_string(), encode(date));
-        let mut params: Vec<(&str, &str)> = self.params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let own = variant.params.iter().map(|(name, value)| (*name, value.as_str()));
+        let mut params: Vec<(&str, &str)> = own.collect();
         params.extend([
             ("AccessKeyId", self.access_key_id.as_str()),
-            ("Action", self.action.name()),
+            ("Action", self.action),
             ("Format", "JSON"),
             ("SignatureMethod", "HMAC-SHA1"),
             ("SignatureNonce", &nonce),
@@ -128,6 +155,10 @@ impl Caller {
     }
 }
 
+thread_local! {
+    static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 fn since_1970() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -138,8 +169,20 @@ fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The digits of 32 bytes.
+struct Digits([u8; 64]);
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+fn hex(bytes: &[u8]) -> Digits {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    Digits(text)
 }

@@ -11,17 +11,19 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::call::Caller;
 use crate::server::cpu_of;
+use crate::transport::{Connection, Transport};
 
 /// A server, and what is asked of it.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: String,
     pub(crate) pid: u32,
+    pub(crate) transport: Transport,
     pub(crate) caller: Arc<Caller>,
 }
 
@@ -39,6 +41,11 @@ impl Measured {
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
         self.latency.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Microseconds of the server's processor time for each request.
+    pub(crate) fn server_micros(&self) -> f64 {
+        self.server_cpu.as_secs_f64() * 1e6 / self.latency.len() as f64
     }
 }
 
@@ -73,13 +80,15 @@ async fn measure(
     next: impl Fn() -> Option<Instant> + Send + Sync + 'static,
 ) -> Result<Measured, Error> {
     let next = Arc::new(next);
+    let mut streams = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        streams.push(target.transport.connect(&target.address).await?);
+    }
     let own = std::process::id();
     let (server_before, own_before) = (cpu_of(target.pid)?, cpu_of(own)?);
     let started = Instant::now();
     let mut tasks = JoinSet::new();
-    for _ in 0..connections {
-        let stream = TcpStream::connect(&target.address).await?;
-        stream.set_nodelay(true)?;
+    for stream in streams {
         let (next, caller) = (next.clone(), target.caller.clone());
         tasks.spawn(async move { converse(stream, &caller, next.as_ref()).await });
     }
@@ -96,7 +105,7 @@ async fn measure(
 }
 
 async fn converse(
-    mut stream: TcpStream,
+    mut stream: Connection,
     caller: &Caller,
     next: &(impl Fn() -> Option<Instant> + Sync),
 ) -> Result<Histogram<u64>, Error> {
@@ -106,6 +115,7 @@ async fn converse(
         wait_until(at).await;
         caller.write(&mut request);
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let (status, body) = answer(&mut stream, &mut buffer).await?;
         if status != 200 {
             return Err(format!("status {status}: {}", String::from_utf8_lossy(&body)).into());
@@ -127,7 +137,7 @@ async fn wait_until(at: Instant) {
 }
 
 /// Reads one answer; its status and body.
-pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<(u16, Vec<u8>), Error> {
+pub(crate) async fn answer(stream: &mut Connection, buffer: &mut BytesMut) -> Result<(u16, BytesMut), Error> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 16];
         let mut head = httparse::Response::new(&mut headers);
@@ -136,8 +146,8 @@ pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut BytesMut) -> Res
             let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
             let length: usize = std::str::from_utf8(length.ok_or("an answer without a length")?.value)?.parse()?;
             if buffer.len() >= head_length + length {
-                let whole = buffer.split_to(head_length + length);
-                return Ok((status, whole[head_length..].to_vec()));
+                let mut whole = buffer.split_to(head_length + length);
+                return Ok((status, whole.split_off(head_length)));
             }
         }
         if stream.read_buf(buffer).await? == 0 {

@@ -2,21 +2,27 @@
 //! without looking at the request. What is left of the floor's rate is what yaoku itself costs. See `README.md` beside.
 
 mod call;
+mod instructions;
 mod load;
+mod machine;
+mod plot;
 mod primitives;
 mod report;
+mod scale;
 mod server;
+mod soak;
+mod suite;
+mod transport;
+mod zipf;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::call::{Action, Scheme};
-use crate::load::{Measured, closed_loop, open_loop};
-use crate::report::Row;
-use crate::server::Server;
+/// The floor has the allocator that yaoku has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What can go wrong ends the run.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -26,8 +32,35 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 #[command(version)]
 struct Options {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
+}
 
+#[derive(Subcommand)]
+enum Command {
+    /// Requests a second, latencies and ratios
+    Standard(Standard),
+    /// Many keys against few
+    Scale(Scale),
+    /// Load with changes and restarts in it, for a long time
+    Soak(Soak),
+    /// Instructions of a request, against a baseline
+    Instructions(Instructions),
+    /// Measure the primitives beneath yaoku against `openssl speed`
+    Primitives,
+    /// Serve the floor, which the standard run does by itself
+    #[command(hide = true)]
+    Floor { certificate: Option<PathBuf>, key: Option<PathBuf> },
+    /// Serve without looking at anything
+    #[command(hide = true)]
+    Null,
+    /// Send requests to a server in the same process
+    #[command(hide = true)]
+    Replay(Replay),
+}
+
+/// The standard set.
+#[derive(Args)]
+pub(crate) struct Standard {
     /// The release binary of yaoku
     #[arg(long, default_value = "target/release/yaoku")]
     server: PathBuf,
@@ -36,7 +69,7 @@ struct Options {
     #[arg(long, default_value = "target")]
     disk: PathBuf,
 
-    /// Connections of the closed loop
+    /// Connections
     #[arg(long, default_value_t = 64)]
     connections: usize,
 
@@ -47,27 +80,123 @@ struct Options {
     /// Rounds; each measures everything once, so that what else the machine does meets all alike
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+
+    /// Only rows whose name has this in it, and the floor
+    #[arg(long)]
+    only: Option<String>,
+
+    /// Directory for table and plots
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Measure the primitives beneath yaoku against `openssl speed`
-    Primitives,
-    /// Serve the floor, which the standard run does by itself
-    #[command(hide = true)]
-    Floor,
+/// Many keys.
+#[derive(Args)]
+pub(crate) struct Scale {
+    /// The release binary of yaoku
+    #[arg(long, default_value = "target/release/yaoku")]
+    server: PathBuf,
+
+    /// Directory for the servers' data, on the disk that is to be measured; 1,000,000 keys take 2 GB there
+    #[arg(long, default_value = "target")]
+    disk: PathBuf,
+
+    /// Keys
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
+
+    /// Connections
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+
+    /// Seconds of each measurement, after one of warming up
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+
+    /// Rounds
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// Directory for the table
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+/// A long run.
+#[derive(Args)]
+pub(crate) struct Soak {
+    /// The release binary of yaoku
+    #[arg(long, default_value = "target/release/yaoku")]
+    server: PathBuf,
+
+    /// Directory for the server's data
+    #[arg(long, default_value = "target")]
+    disk: PathBuf,
+
+    /// Seconds of the run
+    #[arg(long, default_value_t = 3600)]
+    seconds: u64,
+
+    /// Seconds between restarts, which are by SIGTERM and SIGKILL in turn
+    #[arg(long, default_value_t = 60)]
+    restart_every: u64,
+
+    /// Connections of the load
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+
+    /// Part of the highest rate, in percent
+    #[arg(long, default_value_t = 70)]
+    load: u64,
+
+    /// Directory for the report
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+/// Instruction counts.
+#[derive(Args)]
+pub(crate) struct Instructions {
+    /// Counts that must not be exceeded by much
+    #[arg(long, default_value = "bench/instructions.json")]
+    baseline: PathBuf,
+
+    /// Make what is counted the baseline
+    #[arg(long)]
+    update: bool,
+
+    /// Keep callgrind's profiles in this directory
+    #[arg(long)]
+    profiles: Option<PathBuf>,
+}
+
+/// Requests to count.
+#[derive(Args)]
+pub(crate) struct Replay {
+    subject: String,
+    count: u64,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = match options.command {
+        // Counts are the same from run to run with one thread only.
+        Command::Replay(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
     let done = match options.command {
-        Some(Command::Floor) => runtime.block_on(server::serve_floor()),
-        Some(Command::Primitives) => primitives::run(),
-        None => runtime.block_on(run(&options)),
+        Command::Standard(options) => runtime.block_on(suite::run(&options)),
+        Command::Scale(options) => runtime.block_on(scale::run(&options)),
+        Command::Soak(options) => runtime.block_on(soak::run(&options)),
+        Command::Instructions(options) => instructions::run(&options),
+        Command::Primitives => primitives::run(),
+        Command::Floor { certificate, key } => runtime.block_on(server::serve_floor(certificate.zip(key))),
+        Command::Null => runtime.block_on(server::serve_null()),
+        Command::Replay(options) => runtime.block_on(instructions::replay(&options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,41 +208,4 @@ fn main() -> ExitCode {
 fn failed(error: &Error) -> ExitCode {
     eprintln!("yaoku-bench: {error}");
     ExitCode::FAILURE
-}
-
-/// The standard set: everything in a closed loop, then latencies in an open loop at half of Encrypt's rate.
-async fn run(options: &Options) -> Result<(), Error> {
-    let floor = Server::floor().await?;
-    let yaoku = Server::yaoku(&options.server, &options.disk, false).await?;
-    let audited = Server::yaoku(&options.server, &options.disk, true).await?;
-    let encrypt = yaoku.target(Scheme::Acs3, Action::Encrypt).await?;
-    let mut subjects = vec![("floor", floor.asked_as(&encrypt)?), ("Encrypt, ACS3", encrypt)];
-    for (name, scheme, action) in [
-        ("Encrypt, 1.0 with HMAC-SHA1", Scheme::V1, Action::Encrypt),
-        ("Decrypt, ACS3", Scheme::Acs3, Action::Decrypt),
-        ("GenerateDataKey, ACS3", Scheme::Acs3, Action::GenerateDataKey),
-    ] {
-        subjects.push((name, yaoku.target(scheme, action).await?));
-    }
-    for (name, action) in [("Encrypt, audited", Action::Encrypt), ("Decrypt, audited", Action::Decrypt)] {
-        subjects.push((name, audited.target(Scheme::Acs3, action).await?));
-    }
-    let mut rows: Vec<Row> = subjects.iter().map(|(name, _)| Row::new(name)).collect();
-    let length = Duration::from_secs(options.seconds);
-    for round in 1..=options.rounds {
-        let progress = |what: String| report::progress(&format!("round {round} of {}: {what}", options.rounds));
-        for ((name, target), row) in subjects.iter().zip(&mut rows) {
-            progress((*name).to_owned());
-            closed_loop(target, options.connections, Duration::from_secs(1)).await?;
-            row.closed.push(closed_loop(target, options.connections, length).await?);
-        }
-        // Half of what Encrypt reaches, for the floor and for Encrypt.
-        let rate = rows[1].closed.last().map_or(0.0, Measured::rate) / 2.0;
-        for ((name, target), row) in subjects.iter().zip(&mut rows).take(2) {
-            progress(format!("{name}, {rate:.0} requests a second"));
-            row.open.push(open_loop(target, options.connections, rate, length).await?);
-        }
-    }
-    report::print(&rows, options.connections);
-    Ok(())
 }

@@ -63,10 +63,77 @@ fn row(name: &str, ours: f64, theirs: f64) {
     println!("| {name} | {ours:.0} | {theirs:.0} | {:.2} |", ours / theirs);
 }
 
+/// A primitive that calls are measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Primitive {
+    Rsa,
+    P256,
+    Sm2,
+    Sm4,
+}
+
+impl Primitive {
+    pub(crate) const fn id(self) -> &'static str {
+        match self {
+            Self::Rsa => "rsa",
+            Self::P256 => "p256",
+            Self::Sm2 => "sm2",
+            Self::Sm4 => "sm4",
+        }
+    }
+
+    /// What the call that uses it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "AsymmetricSign, RSA_2048",
+            Self::P256 => "AsymmetricSign, EC_P256",
+            Self::Sm2 => "AsymmetricSign, EC_SM2",
+            Self::Sm4 => "Encrypt, Aliyun_SM4",
+        }
+    }
+
+    /// The wire's name of the signature's algorithm.
+    pub(crate) const fn algorithm(self) -> Option<&'static str> {
+        match self {
+            Self::Rsa => Some("RSA_PSS_SHA_256"),
+            Self::P256 => Some("ECDSA_SHA_256"),
+            Self::Sm2 => Some("SM2DSA"),
+            Self::Sm4 => None,
+        }
+    }
+
+    /// Microseconds of one call, in a loop of that length.
+    pub(crate) fn micros(self, length: Duration) -> Result<f64, Error> {
+        let sign = |key, algorithm| {
+            let private = PrivateKey::new(key, &generate(key, &SystemRandom)?)?;
+            rate_over(length, || Ok(private.sign(algorithm, &SystemRandom, &[7; 32])?))
+        };
+        let rate = match self {
+            Self::Rsa => sign(KeyAlgorithm::Rsa2048, SigningAlgorithm::RsaPssSha256),
+            Self::P256 => sign(KeyAlgorithm::EcP256, SigningAlgorithm::EcdsaSha256),
+            Self::Sm2 => sign(KeyAlgorithm::EcSm2, SigningAlgorithm::Sm2Dsa),
+            Self::Sm4 => {
+                let key = Secret::random(Algorithm::Sm4.key_len(), &SystemRandom)?;
+                let aead = CommittingAead::new(Algorithm::Sm4, &key)?;
+                let mut out = Vec::new();
+                rate_over(length, || {
+                    out.clear();
+                    aead.seal(&SystemRandom, &[7; 34], &[7; 32], &mut out).map_err(Error::from)
+                })
+            }
+        };
+        Ok(1e6 / rate?)
+    }
+}
+
 /// How often a second.
-fn rate<T>(mut work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
+fn rate<T>(work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
+    rate_over(Duration::from_secs(SECONDS), work)
+}
+
+fn rate_over<T>(length: Duration, mut work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
     let (start, mut done) = (Instant::now(), 0u64);
-    while start.elapsed() < Duration::from_secs(SECONDS) {
+    while start.elapsed() < length {
         for _ in 0..16 {
             black_box(work()?);
         }

@@ -1,6 +1,6 @@
 //! The servers that are measured, each a process of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,120 +10,205 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use yaoku_api::http::{Handler, Incoming, Limits, Server as HttpServer};
+use yaoku_api::http::{Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
 use yaoku_api::metrics::Metrics;
 
 use crate::Error;
-use crate::call::{Action, Caller, Scheme};
+use crate::call::{Caller, Params, Scheme};
 use crate::load::{Target, answer};
+use crate::transport::{Certificate, Transport};
 
-const ACCESS_KEY: (&str, &str) = ("bench-root", "bench-secret-0123456789");
+pub(crate) const ACCESS_KEY: (&str, &str) = ("bench-root", "bench-secret-0123456789");
 /// What a server says when it serves, before its address.
-const READY: &str = "yaoku ready";
+pub(crate) const READY: &str = "yaoku ready";
 
-/// A server process; ended when dropped.
+/// A server process; killed when dropped.
 pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
+    transport: Transport,
     _output: Lines<BufReader<ChildStdout>>,
-    _data: TempDir,
+}
+
+/// How yaoku is started.
+pub(crate) struct Setup<'a> {
+    pub(crate) binary: &'a Path,
+    pub(crate) data: PathBuf,
+    pub(crate) audit: bool,
+    pub(crate) certificate: Option<&'a Certificate>,
 }
 
 impl Server {
-    /// yaoku with its defaults, but for the log, where a line a request is written by choice, and for the audit log, if that is
-    /// to be left out. Its data is made below `disk`.
-    pub(crate) async fn yaoku(binary: &Path, disk: &Path, audit: bool) -> Result<Self, Error> {
-        let data = TempDir::new_in(disk)?;
-        let mut command = Command::new(binary);
+    /// yaoku with its defaults, but for the log, where a line a request is written by choice, and what `setup` says.
+    pub(crate) async fn yaoku(setup: &Setup<'_>) -> Result<Self, Error> {
+        let mut command = Command::new(setup.binary);
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "warn", "--root-access-key-id", ACCESS_KEY.0]);
-        command.arg(format!("--audit={audit}"));
-        command.arg("--data-dir").arg(data.path().join("data")).env("YAOKU_ROOT_ACCESS_KEY_SECRET", ACCESS_KEY.1);
-        Self::start(command, data).await.map_err(|error| format!("{}: {error}", binary.display()).into())
+        command.arg(format!("--audit={}", setup.audit));
+        command.arg("--data-dir").arg(&setup.data).env("YAOKU_ROOT_ACCESS_KEY_SECRET", ACCESS_KEY.1);
+        let transport = match setup.certificate {
+            Some(Certificate { certificate, key, .. }) => {
+                command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+                setup.certificate.map(Certificate::transport).transpose()?.unwrap_or(Transport::Plain)
+            }
+            None => Transport::Plain,
+        };
+        let named = |error: Error| format!("{}: {error}", setup.binary.display()).into();
+        Self::start(command, transport).await.map_err(named)
     }
 
-    /// The floor.
-    pub(crate) async fn floor() -> Result<Self, Error> {
+    /// The floor, over TLS if there is a certificate.
+    pub(crate) async fn floor(certificate: Option<&Certificate>) -> Result<Self, Error> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("floor");
-        Self::start(command, TempDir::new()?).await
+        let transport = match certificate {
+            Some(certificate) => {
+                command.arg(&certificate.certificate).arg(&certificate.key);
+                certificate.transport()?
+            }
+            None => Transport::Plain,
+        };
+        Self::start(command, transport).await
     }
 
-    async fn start(mut command: Command, data: TempDir) -> Result<Self, Error> {
+    /// A server that reads requests without looking at them, and answers the same bytes to all: what the client costs.
+    pub(crate) async fn null() -> Result<Self, Error> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("null");
+        Self::start(command, Transport::Plain).await
+    }
+
+    async fn start(mut command: Command, transport: Transport) -> Result<Self, Error> {
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut output = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         while let Some(line) = output.next_line().await? {
             if line.starts_with(READY) {
                 let address = line.rsplit_once("//").map(|(_, address)| address.trim_end_matches('/').to_owned());
                 let address = address.ok_or("the server does not say its address")?;
-                return Ok(Self { process, address, _output: output, _data: data });
+                return Ok(Self { process, address, transport, _output: output });
             }
         }
         Err("the server ended at once".into())
     }
 
-    /// An action with a key of its own, and what it needs.
-    pub(crate) async fn target(&self, scheme: Scheme, action: Action) -> Result<Target, Error> {
-        let plaintext = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-        let made = self.call(Action::CreateKey, &[]).await?;
-        let key = made["KeyMetadata"]["KeyId"].as_str().ok_or("no key")?;
-        let encrypts = [("KeyId", key), ("Plaintext", plaintext)];
-        let encrypted = self.call(Action::Encrypt, &encrypts).await?;
-        let blob = [("CiphertextBlob", encrypted["CiphertextBlob"].as_str().ok_or("no ciphertext")?)];
-        let params: &[(&'static str, &str)] = match action {
-            Action::CreateKey => &[],
-            Action::Encrypt => &encrypts,
-            Action::Decrypt => &blob,
-            Action::GenerateDataKey => &encrypts[..1],
-        };
-        self.asked(scheme, action, params)
+    /// An action, asked of this server again and again.
+    pub(crate) fn asked(&self, scheme: Scheme, action: &'static str, params: Params<'_>) -> Result<Target, Error> {
+        self.target(Caller::new(scheme, &self.address, ACCESS_KEY, action, params))
     }
 
-    /// The same requests as `target`'s, asked of this server.
+    /// The requests of `caller`, asked of this server.
+    pub(crate) fn target(&self, caller: Caller) -> Result<Target, Error> {
+        let (address, transport) = (self.address.clone(), self.transport.clone());
+        Ok(Target { address, pid: self.pid()?, transport, caller: Arc::new(caller) })
+    }
+
+    /// The same requests as another's, asked of this server.
     pub(crate) fn asked_as(&self, target: &Target) -> Result<Target, Error> {
-        Ok(Target { address: self.address.clone(), pid: self.pid()?, caller: target.caller.clone() })
+        let (address, transport) = (self.address.clone(), self.transport.clone());
+        Ok(Target { address, pid: self.pid()?, transport, caller: target.caller.clone() })
     }
 
-    fn asked(&self, scheme: Scheme, action: Action, params: &[(&'static str, &str)]) -> Result<Target, Error> {
-        let caller = Arc::new(Caller::new(scheme, &self.address, ACCESS_KEY, action, params));
-        Ok(Target { address: self.address.clone(), pid: self.pid()?, caller })
-    }
-
-    fn pid(&self) -> Result<u32, Error> {
+    pub(crate) fn pid(&self) -> Result<u32, Error> {
         self.process.id().ok_or_else(|| "the server has ended".into())
     }
 
-    async fn call(&self, action: Action, params: &[(&'static str, &str)]) -> Result<Value, Error> {
-        let mut request = String::new();
-        self.asked(Scheme::Acs3, action, params)?.caller.write(&mut request);
-        let mut stream = TcpStream::connect(&self.address).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let (_, body) = answer(&mut stream, &mut BytesMut::new()).await?;
-        Ok(serde_json::from_slice(&body)?)
+    /// A call that must succeed; its answer.
+    pub(crate) async fn call(&self, action: &'static str, params: Params<'_>) -> Result<Value, Error> {
+        match self.try_call(action, params).await? {
+            (200, body) => Ok(body),
+            (status, body) => Err(format!("{action}: status {status}: {body}").into()),
+        }
     }
+
+    /// Status and answer of a call, over a connection of its own.
+    pub(crate) async fn try_call(&self, action: &'static str, params: Params<'_>) -> Result<(u16, Value), Error> {
+        let mut request = String::new();
+        Caller::new(Scheme::Acs3, &self.address, ACCESS_KEY, action, params).write(&mut request);
+        let mut stream = self.transport.connect(&self.address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
+        let (status, body) = answer(&mut stream, &mut BytesMut::new()).await?;
+        Ok((status, serde_json::from_slice(&body)?))
+    }
+
+    /// The id of a new key.
+    pub(crate) async fn create_key(&self, params: Params<'_>) -> Result<String, Error> {
+        let made = self.call("CreateKey", params).await?;
+        Ok(made["KeyMetadata"]["KeyId"].as_str().ok_or("no key")?.to_owned())
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub(crate) async fn terminate(mut self) -> Result<(), Error> {
+        let pid = self.pid()?.to_string();
+        std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
+        let status = self.process.wait().await?;
+        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    /// Ends the process at this instant.
+    pub(crate) async fn kill(mut self) -> Result<(), Error> {
+        Ok(self.process.kill().await?)
+    }
+}
+
+/// Data directories of one run, below the disk that is measured.
+pub(crate) fn scratch(disk: &Path) -> Result<TempDir, Error> {
+    Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(disk)?)
 }
 
 /// Serves the floor until the process is ended: yaoku's HTTP stack with yaoku's limits, and an answer as long as Encrypt's.
 #[expect(clippy::print_stdout, reason = "the parent process reads it")]
-pub(crate) async fn serve_floor() -> Result<(), Error> {
+pub(crate) async fn serve_floor(certificate: Option<(PathBuf, PathBuf)>) -> Result<(), Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{READY}: http://{}", listener.local_addr()?);
     let metrics = Metrics::new();
-    let floor = Arc::new(Floor(Bytes::from(vec![b'x'; ENCRYPT_ANSWER])));
-    HttpServer::new(listener, None, Limits::default(), floor, metrics.connections()).run(std::future::pending()).await;
+    let tls = certificate.map(|(certificate, key)| TlsReloader::open(certificate, key)).transpose()?.map(Arc::new);
+    HttpServer::new(listener, tls, Limits::default(), Arc::new(Floor::new()), metrics.connections())
+        .run(std::future::pending())
+        .await;
     Ok(())
 }
 
 /// Bytes of the body that Encrypt answers with for 32 bytes.
 const ENCRYPT_ANSWER: usize = 357;
 
-struct Floor(Bytes);
+/// Answers the same to everything.
+pub(crate) struct Floor(Bytes);
+
+impl Floor {
+    pub(crate) fn new() -> Self {
+        Self(Bytes::from(vec![b'x'; ENCRYPT_ANSWER]))
+    }
+}
 
 impl Handler for Floor {
     async fn call(&self, _: Incoming) -> Response<Full<Bytes>> {
         Response::new(Full::new(self.0.clone()))
+    }
+}
+
+/// Serves what [`Server::null`] asks.
+#[expect(clippy::print_stdout, reason = "the parent process reads it")]
+pub(crate) async fn serve_null() -> Result<(), Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{READY}: http://{}", listener.local_addr()?);
+    let body = "x".repeat(ENCRYPT_ANSWER);
+    let answer: Arc<str> = format!("HTTP/1.1 200 OK\r\ncontent-length: {ENCRYPT_ANSWER}\r\n\r\n{body}").into();
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let mut request = vec![0; 16 << 10];
+            // A client that waits for its answer sends one request at a time, which comes in one piece on loopback.
+            while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                if stream.write_all(answer.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 }
 
@@ -134,4 +219,17 @@ pub(crate) fn cpu_of(pid: u32) -> Result<Duration, Error> {
     let fields: Vec<&str> = stat.rsplit_once(')').ok_or("no process")?.1.split_whitespace().collect();
     let ticks = |at: usize| -> Result<u64, Error> { Ok(fields.get(at).ok_or("no such field")?.parse()?) };
     Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
+}
+
+/// Bytes of a process's memory that are resident.
+pub(crate) fn resident(pid: u32) -> Result<u64, Error> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    let kibibytes: u64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
+    Ok(kibibytes * 1024)
+}
+
+/// File descriptors that a process has open.
+pub(crate) fn open_files(pid: u32) -> Result<usize, Error> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
