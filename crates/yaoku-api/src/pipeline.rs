@@ -221,7 +221,7 @@ impl Service {
         environment: &Environment<'_>,
         format: Format,
         request_id: RequestId,
-        called: &mut Called,
+        called: &mut Called<'_>,
     ) -> Result<Reply, WireError> {
         let Some(caller) = &called.caller else { return Err(WireError::internal()) };
         let Some(action) = api.action(action) else {
