@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use yaoku_audit::merkle::Head;
 use yaoku_audit::note::{SEED_LEN, Signer};
-use yaoku_audit::{Check, Error, Options, Sync, Trail, segments, verify};
+use yaoku_audit::{Check, Error, Frame, Options, Segment, Sync, Trail, segments, verify};
 use yaoku_crypto::Secret;
 
 const OPTIONS: Options = Options { sync: Sync::Durable, segment_bytes: 4096, retained_bytes: None, retained_age: None };
@@ -133,6 +133,21 @@ fn retention_by_age_drops_what_is_too_old_and_ends_segments_in_time() {
     let head = write(dir.path(), short, Some(head), 40);
     let found = check(dir.path(), &[head]).unwrap();
     assert!(found.first > files.last().unwrap().0, "segments end by age too, and are dropped by it: {found:?}");
+}
+
+#[test]
+fn in_batches_nobody_waits_and_few_writes_hold_all_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sync: Sync::Batched, segment_bytes: u64::MAX, ..OPTIONS };
+    let begun = Instant::now();
+    let head = write(dir.path(), options, None, 2000);
+    let batches = begun.elapsed().as_millis() / 200;
+    assert_eq!(check(dir.path(), &[head]).unwrap().head.size, 2000);
+    let mut segment = Segment::open(&segments(dir.path()).unwrap()[0].1).unwrap();
+    let frames = std::iter::from_fn(|| segment.next(0).unwrap());
+    let signed = frames.filter(|frame| matches!(frame, Frame::Checkpoint(_))).count() as u128;
+    // One opens the segment, one closes it, and one may be under way when the time is taken.
+    assert!(signed <= batches + 3, "{signed} checkpoints in {batches} times 200 ms");
 }
 
 #[test]

@@ -400,6 +400,27 @@ fn killed_at_any_instant_every_answered_call_has_its_record() {
 }
 
 #[test]
+fn in_batches_records_follow_their_answers_soon_and_none_is_lost_by_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, |command| {
+        command.args(["--audit-sync", "batched"]);
+    });
+    let said_so = fs::read_to_string(support::log_of(&data)).unwrap();
+    assert!(said_so.contains("up to 200 ms before their audit records are durable"), "{said_so}");
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let recorded = || events(&data, &["query", "--key", &key]).len();
+    wait_until("the record to be written", || recorded() == 1);
+    for _ in 0..50 {
+        client.encrypt(&key, "aGk=");
+    }
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(recorded(), 51);
+    assert!(said(&data, &["verify"]).contains("is whole"));
+}
+
+#[test]
 fn without_room_for_records_calls_fail_and_readiness_goes_down() {
     const MOUNT: &str = r#"mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@""#;
     let dir = tempfile::tempdir().unwrap();
