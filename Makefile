@@ -27,7 +27,7 @@ run: build
 build:
 	$(CARGO) build --release --locked --bin yaoku
 
-test: lint unit conformance fuzz
+test: lint unit instructions conformance fuzz
 
 lint: deny
 	$(CARGO) fmt --all --check

@@ -65,7 +65,10 @@ pub(crate) fn latencies(file: &Path, title: &str, lines: &[(&str, Histogram<u64>
         .x_label_area_size(44)
         .y_label_area_size(64)
         .build_cartesian_2d(0.0..last, (10.0..most).log_scale())?;
-    let percentile = |at: &f64| format!("{}", 100.0 * (1.0 - 10f64.powf(-at)));
+    let percentile = |at: &f64| {
+        let text = format!("{:.3}", 100.0 * (1.0 - 10f64.powf(-at)));
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
     chart.configure_mesh().x_desc("percentile").y_desc("µs").x_labels(6).x_label_formatter(&percentile).draw()?;
     for ((name, line), colour) in lines.iter().zip(COLOURS) {
         let points = (0..=100).map(|step| last * f64::from(step) / 100.0);
