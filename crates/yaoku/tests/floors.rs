@@ -13,7 +13,8 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
     &["yaoku-api"],
-    &["yaoku", "yaoku-bench"],
+    &["yaoku"],
+    &["yaoku-bench"],
 ];
 
 #[test]
