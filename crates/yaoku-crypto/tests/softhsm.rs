@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+#[path = "support/softhsm.rs"]
+mod softhsm;
+
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
+use softhsm::{PIN, SoftHsm, module};
 use yaoku_crypto::aead::Algorithm;
 use yaoku_crypto::asymmetric::{KeyAlgorithm, PublicKey, SigningAlgorithm};
 use yaoku_crypto::mac::{Hash, hash};
@@ -18,46 +22,12 @@ use yaoku_crypto::pkcs11::{
 use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_crypto::{Error, Secret, SystemRandom};
 
-const PIN: &str = "1234";
-
-fn module() -> Option<PathBuf> {
-    let places = [
-        "/usr/lib/softhsm/libsofthsm2.so",
-        "/usr/lib64/pkcs11/libsofthsm2.so",
-        "/usr/local/lib/softhsm/libsofthsm2.so",
-        "/opt/homebrew/lib/softhsm/libsofthsm2.so",
-    ];
-    places.iter().map(PathBuf::from).find(|place| place.exists())
-}
-
 #[test]
 fn keys_in_softhsm() {
-    if module().is_none() {
-        assert!(std::env::var_os("CI").is_none(), "SoftHSM2 is missing; install the package softhsm2");
-        eprintln!("skipped: SoftHSM2 is not installed (package softhsm2)");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let tokens = dir.path().join("tokens");
-    std::fs::create_dir(&tokens).unwrap();
-    let conf = dir.path().join("softhsm2.conf");
-    std::fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).unwrap();
-    for label in ["keys", "other"] {
-        let made = Command::new("softhsm2-util")
-            .args(["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN])
-            .env("SOFTHSM2_CONF", &conf)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    let tests = Command::new(std::env::current_exe().unwrap())
-        // One after the other, since one of them ends the library for all.
-        .args(["--ignored", "--nocapture", "--test-threads=1"])
-        .env("SOFTHSM2_CONF", &conf)
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&tests.stdout), String::from_utf8_lossy(&tests.stderr));
-    assert!(tests.status.success(), "{out}\n{err}");
+    let Some(hsm) = SoftHsm::new() else { return };
+    hsm.add_token("other");
+    // One after the other also since one of them ends the library for all.
+    hsm.run_ignored_tests();
 }
 
 fn config(label: Option<&str>, pin: &str, sessions: usize) -> TokenConfig {

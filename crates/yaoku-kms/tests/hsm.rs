@@ -5,14 +5,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+#[path = "../../yaoku-crypto/tests/support/softhsm.rs"]
+mod softhsm;
+
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use softhsm::{PIN, SoftHsm, module};
 use yaoku_crypto::pkcs11::{Token, TokenConfig};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
@@ -27,7 +30,6 @@ use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_store::{Embedded, Options, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
 
-const PIN: &str = "1234";
 const DAY: u64 = 86_400;
 const HERE: Environment<'_> = Environment {
     time: 1_795_485_600_000,
@@ -36,43 +38,11 @@ const HERE: Environment<'_> = Environment {
     user_agent: None,
 };
 
-fn module() -> Option<PathBuf> {
-    let places = [
-        "/usr/lib/softhsm/libsofthsm2.so",
-        "/usr/lib64/pkcs11/libsofthsm2.so",
-        "/usr/local/lib/softhsm/libsofthsm2.so",
-        "/opt/homebrew/lib/softhsm/libsofthsm2.so",
-    ];
-    places.iter().map(PathBuf::from).find(|place| place.exists())
-}
-
 #[test]
 fn objects_live_as_long_as_their_keys() {
-    if module().is_none() {
-        assert!(std::env::var_os("CI").is_none(), "SoftHSM2 is missing; install the package softhsm2");
-        eprintln!("skipped: SoftHSM2 is not installed (package softhsm2)");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let tokens = dir.path().join("tokens");
-    std::fs::create_dir(&tokens).unwrap();
-    let conf = dir.path().join("softhsm2.conf");
-    std::fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).unwrap();
-    let made = Command::new("softhsm2-util")
-        .args(["--init-token", "--free", "--label", "keys", "--so-pin", "12345678", "--pin", PIN])
-        .env("SOFTHSM2_CONF", &conf)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let tests = Command::new(std::env::current_exe().unwrap())
-        // One after the other, since each counts the objects of the one token.
-        .args(["--ignored", "--nocapture", "--test-threads=1"])
-        .env("SOFTHSM2_CONF", &conf)
-        .env("TOKENS", &tokens)
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&tests.stdout), String::from_utf8_lossy(&tests.stderr));
-    assert!(tests.status.success() && out.contains("test result: ok. 3 passed"), "{out}\n{err}");
+    let Some(hsm) = SoftHsm::new() else { return };
+    let out = hsm.run_ignored_tests();
+    assert!(out.contains("test result: ok. 3 passed"), "{out}");
 }
 
 /// One for all tests: the library is one for the process.
@@ -82,12 +52,9 @@ static TOKEN: LazyLock<Arc<Token>> = LazyLock::new(|| {
     Arc::new(Token::open(config).unwrap())
 });
 
-/// How many objects the token holds: SoftHSM2 keeps a file of each.
+/// How many objects the one token of all tests holds.
 fn objects() -> usize {
-    let tokens = PathBuf::from(std::env::var_os("TOKENS").unwrap());
-    let files = std::fs::read_dir(tokens).unwrap().flat_map(|token| std::fs::read_dir(token.unwrap().path()).unwrap());
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".object") && name != "token.object").count()
+    softhsm::objects_of(Path::new(&std::env::var_os("SOFTHSM2_CONF").unwrap()))
 }
 
 /// A store whose disk fails when told to, from the second commit on.

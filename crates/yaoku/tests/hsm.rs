@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
-#[path = "support/softhsm.rs"]
+#[path = "../../yaoku-crypto/tests/support/softhsm.rs"]
 mod softhsm;
 mod support;
 
