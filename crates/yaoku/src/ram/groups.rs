@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::Name;
 use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
@@ -22,13 +23,6 @@ pub(crate) enum Command {
     Add(Leaf<Membership>),
     /// Take a user out of a group
     Remove(Leaf<Membership>),
-}
-
-/// A group.
-#[derive(Args)]
-pub(crate) struct Name {
-    /// Its name
-    name: String,
 }
 
 /// A new group.

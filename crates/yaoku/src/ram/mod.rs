@@ -7,12 +7,19 @@ mod policies;
 mod roles;
 mod users;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
 use crate::control::OfficeName;
 use crate::operator::running;
+
+/// One of a kind: a user, a group, a role, a policy.
+#[derive(Args)]
+pub(crate) struct Name {
+    /// Its name
+    name: String,
+}
 
 /// Commands on identities and policies.
 #[derive(Subcommand)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::document;
+use super::{Name, document};
 use crate::Error;
 use crate::operator::{At, Leaf, Request};
 
@@ -30,13 +30,6 @@ pub(crate) enum Command {
     Detach(Leaf<Attachment>),
     /// List whom a policy is attached to
     Entities(Leaf<Policy>),
-}
-
-/// A policy of the account's own.
-#[derive(Args)]
-pub(crate) struct Name {
-    /// Its name
-    name: String,
 }
 
 /// A policy.

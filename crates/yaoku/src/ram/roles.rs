@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::document;
+use super::{Name, document};
 use crate::Error;
 use crate::operator::{At, Leaf, Request};
 
@@ -20,13 +20,6 @@ pub(crate) enum Command {
     Update(Leaf<Update>),
     /// Delete a role that has no policies any more; its sessions end
     Delete(Leaf<Name>),
-}
-
-/// A role.
-#[derive(Args)]
-pub(crate) struct Name {
-    /// Its name
-    name: String,
 }
 
 /// A new role.

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::Name;
 use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
@@ -16,13 +17,6 @@ pub(crate) enum Command {
     Update(Leaf<Update>),
     /// Delete a user who has no AccessKeys, groups and policies any more
     Delete(Leaf<Name>),
-}
-
-/// A user.
-#[derive(Args)]
-pub(crate) struct Name {
-    /// Its name
-    name: String,
 }
 
 /// A new user.
