@@ -20,7 +20,7 @@ pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that a stranger chose.
 const MAX_NAME: usize = 128;
 /// What ActionTrail calls a key.
-pub(crate) const KEY: &str = "ACS::KMS::Key";
+const KEY: &str = "ACS::KMS::Key";
 /// Parameters that a record shows.
 const MAX_PARAMS: usize = 64;
 
@@ -112,6 +112,68 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         error_message: call.error.map_or("", |error| cut(&error.message, MAX_VALUE)),
     };
     event.record()
+}
+
+/// Something that is recorded though it is no call of an action.
+pub(crate) struct Deed<'a> {
+    pub(crate) event_type: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) read_write: ReadWrite,
+    pub(crate) millis: u64,
+    pub(crate) region: &'a str,
+    pub(crate) request_id: RequestId,
+    /// From where it was asked for; nowhere, where nobody asked.
+    pub(crate) origin: Origin<'a>,
+    pub(crate) who: Identity<'a>,
+    /// What came of it.
+    pub(crate) elements: Option<&'a serde_json::Value>,
+    /// The key that it was done to, if it was done to one.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) error: Option<&'a WireError>,
+}
+
+/// From where something was asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Origin<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) agent: &'a str,
+}
+
+impl Deed<'_> {
+    /// The record of it.
+    pub(crate) fn record(self) -> Result<Vec<u8>, yaoku_audit::Error> {
+        // One deed may leave several records.
+        let (id, request_id) = (RequestId::random().to_string(), self.request_id.to_string());
+        let time = format_time(self.millis);
+        let resources: Vec<_> = self.key.into_iter().map(|key| (KEY, Cow::Borrowed(key))).collect();
+        let event = Event {
+            event_id: &id,
+            event_version: 1,
+            event_time: &time,
+            event_type: self.event_type,
+            event_category: "Management",
+            event_name: self.name,
+            read_write: self.read_write,
+            event_source: self.origin.host,
+            service_name: self.service,
+            api_version: "",
+            acs_region: self.region,
+            request_id: &request_id,
+            source_ip_address: self.origin.address,
+            user_agent: self.origin.agent,
+            user_identity: self.who,
+            request_parameters: serde_json::Map::new(),
+            response_elements: self.elements,
+            referenced_resources: Resources(&resources),
+            resource_name: self.key.unwrap_or_default(),
+            resource_type: self.key.map_or("", |_| KEY),
+            error_code: self.error.map_or("", |error| error.code.as_str()),
+            error_message: self.error.map_or("", |error| cut(&error.message, MAX_VALUE)),
+        };
+        event.record()
+    }
 }
 
 /// Who called. Only what was proven makes an account.

@@ -1,14 +1,12 @@
 //! Records of what is done without a call: rotation, the end of imported material, and of a key that was to be deleted.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use yaoku_audit::{Event, Identity, ReadWrite, Resources, Trail};
+use yaoku_audit::{Identity, ReadWrite, Trail};
 use yaoku_kms::{Clock, Done, Happening, Testimony, Witness};
 
-use crate::audit::KEY;
+use crate::audit::{Deed, Origin};
 use crate::wire::RequestId;
-use crate::wire::time::format_time;
 
 /// Writes them into the audit log. While that can't be written, nothing of the kind is done.
 pub struct DueEvents {
@@ -42,34 +40,20 @@ fn record(happening: &Happening, millis: u64, region: &str) -> Result<Vec<u8>, y
         Done::MaterialExpired => ("DeleteKeyMaterial", None),
         Done::Deleted => ("DeleteKey", None),
     };
-    let id = RequestId::random().to_string();
-    let time = format_time(millis);
     let key = key.to_string();
-    let resources = [(KEY, Cow::Borrowed(&*key))];
-    let nothing = serde_json::Map::new();
-    let event = Event {
-        event_id: &id,
-        event_version: 1,
-        event_time: &time,
+    let deed = Deed {
         event_type: "AliyunServiceEvent",
-        event_category: "Management",
-        event_name: name,
+        service: "Kms",
+        name,
         read_write: ReadWrite::Write,
-        event_source: "",
-        service_name: "Kms",
-        api_version: "",
-        acs_region: region,
-        request_id: &id,
-        source_ip_address: "",
-        user_agent: "",
-        user_identity: Identity { r#type: "system", account_id: account.as_str(), ..Identity::default() },
-        request_parameters: &nothing,
-        response_elements: elements.as_ref(),
-        referenced_resources: Resources(&resources),
-        resource_name: &key,
-        resource_type: KEY,
-        error_code: "",
-        error_message: "",
+        millis,
+        region,
+        request_id: RequestId::random(),
+        origin: Origin::default(),
+        who: Identity { r#type: "system", account_id: account.as_str(), ..Identity::default() },
+        elements: elements.as_ref(),
+        key: Some(&key),
+        error: None,
     };
-    event.record()
+    deed.record()
 }

@@ -11,7 +11,9 @@ pub mod metrics;
 mod operator;
 pub mod pipeline;
 pub mod strangers;
+mod upkeep;
 pub mod wire;
 
 pub use operator::Office;
 pub use pipeline::{Service, ServiceConfig};
+pub use upkeep::{Entry, Upkeep};

@@ -34,9 +34,9 @@ impl Office {
     }
 }
 
-const SOCKET: &str = "control-socket";
-const PROGRAM: &str = concat!("yaoku/", env!("CARGO_PKG_VERSION"));
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const SOCKET: &str = "control-socket";
+pub(crate) const PROGRAM: &str = concat!("yaoku/", env!("CARGO_PKG_VERSION"));
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 impl Service {
     /// Does an action as the root of an account, and gives the answer in JSON, which may hold a secret. The caller sees to it

@@ -39,7 +39,7 @@ pub struct Service {
     kms: Arc<Kms>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) clock: Arc<dyn Clock>,
-    region: String,
+    pub(crate) region: String,
     accepted_hosts: Vec<String>,
     nonces: NonceTable,
     strangers: Strangers,

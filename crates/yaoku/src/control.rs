@@ -3,6 +3,8 @@
 //! HTTP/1.1 over a Unix socket that only the server's own user can open: `POST /backup` answers with the backup as it is
 //! made, `POST /seal/rotate` and `POST /ram/explain` with a sentence, `POST /operate` with what the action answers. A failure is a status other than 200 and a sentence; a backup that fails on
 //! the way breaks off without the last chunk, so that it can't be taken for a whole one.
+//!
+//! What was begun is done, and recorded, also where whoever asked for it does not wait: each command is a task of its own.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -22,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
-use yaoku_api::{Office, Service};
+use yaoku_api::wire::{Code, RequestId, WireError};
+use yaoku_api::{Entry, Office, Service, Upkeep};
 use yaoku_iam::AccountId;
 use yaoku_kms::{Kms, Supposed};
 use yaoku_seal::Vault;
@@ -89,7 +92,7 @@ impl ControlSocket {
         let _ = self.server.domain.set((account, Arc::downgrade(kms), Arc::downgrade(service)));
     }
 
-    /// Closes the socket; what is being answered breaks off.
+    /// Closes the socket; what is being answered breaks off. Commands that were begun go on, and backups end.
     pub(crate) async fn close(self) {
         self.serving.abort();
         let _ = self.serving.await;
@@ -103,6 +106,14 @@ struct ThisServer {
     vault: Arc<Vault>,
     /// Once the server has read its store.
     domain: OnceLock<(AccountId, Weak<Kms>, Weak<Service>)>,
+}
+
+impl ThisServer {
+    /// The account of the installation, and the service; none while the server begins, and when it ends.
+    fn service(&self) -> Option<(AccountId, Arc<Service>)> {
+        let (account, _, service) = self.domain.get()?;
+        Some((*account, service.upgrade()?))
+    }
 }
 
 /// Which data directory a command is meant for: a socket may be shared by mistake.
@@ -158,26 +169,72 @@ async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<A
         let why = "it serves another data directory; name the right one with --data-dir and --control-socket";
         return Ok(sentence(StatusCode::CONFLICT, why.into()));
     }
-    let vault = server.vault.clone();
-    Ok(match (request.method(), request.uri().path()) {
-        (&Method::POST, BACKUP) => {
-            tracing::info!("a backup is being made");
-            Response::new(Either::Right(Piped::backup(vault)))
-        }
-        (&Method::POST, ROTATE) => match vault.rotate_root().await {
-            Ok(rotated) => {
-                tracing::info!(domains = rotated.domain_keys, "the root key was rotated");
-                sentence(StatusCode::OK, maintenance::rotated(&rotated))
-            }
-            Err(error) => {
-                tracing::error!(%error, "the root key could not be rotated");
-                sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-            }
-        },
-        (&Method::POST, EXPLAIN) => explain(request.into_body(), &server).await,
-        (&Method::POST, OPERATE) => operate(request.into_body(), &server).await,
+    let answered = tokio::spawn(async move { command(request, &server).await }).await;
+    Ok(answered.unwrap_or_else(|error| {
+        tracing::error!(%error, "a command of the control socket broke off");
+        sentence(StatusCode::INTERNAL_SERVER_ERROR, "it failed on this command; its log says why".into())
+    }))
+}
+
+async fn command(request: Request<Incoming>, server: &ThisServer) -> Answer {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, BACKUP) => backup(server).await,
+        (&Method::POST, ROTATE) => rotate(server).await,
+        (&Method::POST, EXPLAIN) => explain(request.into_body(), server).await,
+        (&Method::POST, OPERATE) => operate(request.into_body(), server).await,
         _ => sentence(StatusCode::NOT_FOUND, "it does not know this command; it may be of another version".into()),
-    })
+    }
+}
+
+/// Recorded before its first byte: how much of it will be read is not known before the end. Where there is no end, that is
+/// recorded too.
+async fn backup(server: &ThisServer) -> Answer {
+    let Some((account, service)) = server.service() else { return not_ready() };
+    let id = RequestId::random();
+    let enter = || service.enter(Upkeep::Backup, account, id);
+    let (begun, broken_off) = match (enter(), enter()) {
+        (Ok(begun), Ok(broken_off)) => (begun, broken_off),
+        (Err(error), _) | (_, Err(error)) => return refusal(&error),
+    };
+    match begun.record(Ok(())).await {
+        Ok(()) => Response::new(Either::Right(Piped::backup(server.vault.clone(), broken_off))),
+        Err(error) => refusal(&error),
+    }
+}
+
+async fn rotate(server: &ThisServer) -> Answer {
+    let Some((account, service)) = server.service() else { return not_ready() };
+    let entry = match service.enter(Upkeep::RotateRootKey, account, RequestId::random()) {
+        Ok(entry) => entry,
+        Err(error) => return refusal(&error),
+    };
+    match server.vault.rotate_root().await {
+        Ok(rotated) => match entry.record(Ok(())).await {
+            Ok(()) => sentence(StatusCode::OK, maintenance::rotated(&rotated)),
+            Err(error) => refusal(&error),
+        },
+        Err(error) => {
+            tracing::error!(%error, "the root key could not be rotated");
+            match entry.record(Err(&failure(&error))).await {
+                Ok(()) => sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+                Err(unrecorded) => refusal(&unrecorded),
+            }
+        }
+    }
+}
+
+/// What a record says of a failure: the sentence that the operator reads.
+fn failure(error: &yaoku_seal::Error) -> WireError {
+    WireError::new(Code::InternalFailure, error.to_string())
+}
+
+fn not_ready() -> Answer {
+    sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into())
+}
+
+fn refusal(error: &WireError) -> Answer {
+    let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    sentence(status, format!("{} {}", error.code.as_str(), error.message))
 }
 
 /// A call that is only supposed, as it comes over the socket.
@@ -196,7 +253,7 @@ async fn explain(body: Incoming, server: &ThisServer) -> Answer {
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
     let Some((account, Some(kms))) = server.domain.get().map(|(account, kms, _)| (*account, kms.upgrade())) else {
-        return sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into());
+        return not_ready();
     };
     let ExplainBody { who, action, resource, context } = asked;
     match kms.explain(account, &Supposed { who, action, resource, context }).await {
@@ -228,9 +285,7 @@ async fn operate(body: Incoming, server: &ThisServer) -> Answer {
         Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Some((own, Some(service))) = server.domain.get().map(|(own, _, service)| (*own, service.upgrade())) else {
-        return sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into());
-    };
+    let Some((own, service)) = server.service() else { return not_ready() };
     let account = match asked.account.as_deref().map(AccountId::parse).transpose() {
         Ok(account) => account.unwrap_or(own),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
@@ -241,10 +296,7 @@ async fn operate(body: Incoming, server: &ThisServer) -> Answer {
     };
     match service.operate(office, account, &asked.action, &asked.params).await {
         Ok(answer) => Response::new(Either::Left(Full::new(Bytes::from_owner(answer)))),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            sentence(status, format!("{} {}", error.code.as_str(), error.message))
-        }
+        Err(error) => refusal(&error),
     }
 }
 
@@ -261,22 +313,20 @@ struct Piped {
 }
 
 impl Piped {
-    fn backup(vault: Arc<Vault>) -> Self {
+    /// A backup; where it does not come to its end, also because nobody reads it any more, `broken_off` is recorded.
+    fn backup(vault: Arc<Vault>, broken_off: Entry) -> Self {
         let (mut writer, reader) = tokio::io::duplex(BUFFER);
         let writing = tokio::spawn(async move {
             let result = maintenance::write_backup(&vault, &mut writer).await;
             if let Err(error) = &result {
                 tracing::error!(%error, "the backup could not be finished");
+                if let Err(error) = broken_off.record(Err(&failure(error))).await {
+                    tracing::error!(code = error.code.as_str(), "that is not recorded");
+                }
             }
             result
         });
         Self { reader, writing }
-    }
-}
-
-impl Drop for Piped {
-    fn drop(&mut self) {
-        self.writing.abort();
     }
 }
 

@@ -204,10 +204,11 @@ impl Running {
             tracing::warn!(%error, "last uses of AccessKeys can't be written");
         }
         drop(self.iam);
+        // Before the log, which waits for the records of what was begun.
+        self.control.close().await;
         if let Some(audit) = self.audit {
             audit.close().await;
         }
-        self.control.close().await;
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         let released = async {
             while self.vault.strong_count() > 0 {

@@ -459,6 +459,14 @@ fn without_room_for_records_calls_fail_and_readiness_goes_down() {
     assert!(status == 503 && why.contains("audit"), "{status} {why}");
     assert!(client.page("/metrics").1.contains("yaoku_audit_failing 1"));
     client.call("DescribeRegions", &[]).ok();
+    let file = dir.path().join("backup");
+    for upkeep in [&["backup", file.to_str().unwrap()][..], &["seal", "rotate"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+        let output = command.args(upkeep).arg("--data-dir").arg(&data).stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains("ServiceUnavailableTemporary"), "{output:?}");
+    }
+    assert!(!file.exists());
     let log = seen.to_str().unwrap();
     let recorded = || events(&data, &["query", "--action", "Encrypt", "--log", log]).len();
     let before = recorded();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use support::{ACCOUNT, Client, RAM, REGION, STS, Server};
+use support::{ACCOUNT, ACTIONTRAIL, Client, RAM, REGION, STS, Server, wait_until};
 
 struct World {
     server: Server,
@@ -106,6 +106,64 @@ fn accounts_are_made_listed_disabled_and_enabled() {
     let server = Server::start(&data);
     let root = Client { address: server.address.clone(), ..root };
     root.call("ListKeys", &[]).fails(403, "Forbidden.AccessKey");
+}
+
+#[test]
+fn what_is_done_to_the_whole_installation_is_recorded() {
+    let world = World::new();
+    let (_, theirs) = world.account("theirs");
+    let root = world.server.client();
+    // More than what waits in buffers when nobody reads.
+    let long = "d".repeat(8000);
+    for _ in 0..150 {
+        root.create_key(&[("Description", &long)]);
+    }
+    let backup = world.dir.path().join("backup");
+    world.yaoku(&["backup", backup.to_str().unwrap()]);
+    world.yaoku(&["seal", "rotate"]);
+    let recorded = |action: &str| {
+        let found = records(&world.data()).into_iter().filter(|event| event["eventName"] == action);
+        found.collect::<Vec<_>>()
+    };
+    for (action, kind) in [("Backup", "Read"), ("RotateRootKey", "Write")] {
+        let [event] = &recorded(action)[..] else { panic!("{action}: {:?}", recorded(action)) };
+        assert_eq!(event["eventRW"], kind);
+        assert_eq!(event["eventSource"], "control-socket");
+        assert_eq!(event["serviceName"], "Yaoku");
+        let who = serde_json::json!({
+            "type": "root-account", "principalId": ACCOUNT, "accountId": ACCOUNT, "userName": "root"
+        });
+        assert_eq!(event["userIdentity"], who);
+        assert!(event.get("errorCode").is_none(), "{event}");
+        let by_name = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", action)];
+        let seen = |client: &Client| client.at(ACTIONTRAIL).call("LookupEvents", &by_name).ok().body["Events"].clone();
+        assert_eq!(seen(&root), serde_json::json!([event]));
+        assert_eq!(seen(&theirs), serde_json::json!([]), "it is no business of other accounts");
+    }
+
+    // Whoever goes away in the middle has read what was sent until then.
+    let mut limited = Command::new("prlimit");
+    limited.args(["--fsize=200", env!("CARGO_BIN_EXE_yaoku"), "backup"]).arg(world.dir.path().join("too-large"));
+    assert!(!limited.arg("--data-dir").arg(world.data()).output().unwrap().status.success());
+    wait_until("it is recorded that the backup broke off", || recorded("Backup").len() == 3);
+    let [_, begun, broken_off] = &recorded("Backup")[..] else { panic!() };
+    assert_eq!(begun["requestId"], broken_off["requestId"]);
+    assert_ne!(begun["eventId"], broken_off["eventId"]);
+    assert!(begun.get("errorCode").is_none(), "{begun}");
+    assert_eq!(broken_off["errorCode"], "InternalFailure", "{broken_off}");
+}
+
+#[test]
+fn without_an_audit_log_it_is_done_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&dir.path().join("data"), |command| {
+        command.arg("--audit=false");
+    });
+    let world = World { server, dir };
+    let backup = world.dir.path().join("backup");
+    world.yaoku(&["backup", backup.to_str().unwrap()]);
+    world.yaoku(&["seal", "rotate"]);
+    assert!(!world.data().join("audit").exists());
 }
 
 #[test]
