@@ -145,6 +145,12 @@ fn using_an_alias_asks_for_the_key_and_managing_it_for_both() {
     both.call("CreateAlias", &made).ok();
     both.call("UpdateAlias", &made).ok();
     both.call("DeleteAlias", &[("AliasName", "alias/made")]).ok();
+    // From one key to another: the alias, the key that gets it and the one that loses it.
+    root.call("CreateAlias", &[("AliasName", "alias/moved"), ("KeyId", &other)]).ok();
+    let to_key = [("AliasName", "alias/moved"), ("KeyId", &*key)];
+    both.call("UpdateAlias", &to_key).fails(403, refused);
+    let all_three = [allow("kms:*", "alias/*"), allow("kms:*", &on_key), allow("kms:*", &on_other)].join(",");
+    user(&root, "three", &all_three).call("UpdateAlias", &to_key).ok();
     // The alias has moved: what counts is the key that it names now.
     root.call("UpdateAlias", &[("AliasName", "alias/held"), ("KeyId", &other)]).ok();
     key_only.call("Encrypt", &encrypt).fails(403, refused);

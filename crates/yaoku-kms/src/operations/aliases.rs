@@ -54,7 +54,7 @@ impl Operation for CreateAlias {
     }
 }
 
-/// Moves an alias to another key.
+/// Moves an alias to another key. The permission is asked on the alias, on that key, and on the one that loses it.
 pub struct UpdateAlias {
     /// The name.
     pub alias: AliasName,
@@ -76,7 +76,13 @@ impl Operation for UpdateAlias {
         for _ in 0..ATTEMPTS {
             let key = kms.stored_key(account, self.key).await?;
             Self::SPEC.states.check(key.record.state)?;
-            let (_, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
+            let (former, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
+            if former != key.id {
+                // Whatever its state: it is only left.
+                let former = kms.key(account, former).await.map_err(gone_with_its_key)?;
+                call.touched.note(former.id);
+                kms.allow_key(call, Self::SPEC.permission(), &former)?;
+            }
             call.proceed()?;
             let name = alias_name(account, &self.alias);
             let changes = Changes {
@@ -89,6 +95,14 @@ impl Operation for UpdateAlias {
             }
         }
         Err(contended())
+    }
+}
+
+/// A key may have been deleted just now, and its aliases with it.
+fn gone_with_its_key(error: Error) -> Error {
+    match error {
+        Error::KeyNotFound => Error::AliasNotFound,
+        other => other,
     }
 }
 
@@ -107,11 +121,7 @@ impl Operation for DeleteAlias {
         kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
         for _ in 0..ATTEMPTS {
             let (key, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
-            // The key may have been deleted just now, and its aliases with it.
-            let key = kms.key(account, key).await.map_err(|error| match error {
-                Error::KeyNotFound => Error::AliasNotFound,
-                other => other,
-            })?;
+            let key = kms.key(account, key).await.map_err(gone_with_its_key)?;
             call.touched.note(key.id);
             kms.allow_key(call, Self::SPEC.permission(), &key)?;
             call.proceed()?;
