@@ -82,6 +82,8 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
     let who = call.caller.map(|caller| caller.principal().describe());
     let began = who.as_ref().and_then(|who| who.session_began).map(format_time).unwrap_or_default();
+    let owners = call.notes.touched.owners();
+    let recipients: Vec<_> = owners.iter().map(|owner| owner.as_str()).collect();
     // A change that failed changed nothing.
     let elements = call.notes.elements.lock();
     let event = Event {
@@ -105,6 +107,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         user_identity: identity(call, who.as_ref(), &began),
         request_parameters: Shown { action: call.action, params: call.params },
         response_elements: elements.as_ref().filter(|_| call.error.is_none()),
+        recipient_account_ids: &recipients,
         referenced_resources: Resources(&resources),
         resource_name,
         resource_type,
@@ -166,6 +169,7 @@ impl Deed<'_> {
             user_identity: self.who,
             request_parameters: serde_json::Map::new(),
             response_elements: self.elements,
+            recipient_account_ids: &[],
             referenced_resources: Resources(&resources),
             resource_name: self.key.unwrap_or_default(),
             resource_type: self.key.map_or("", |_| KEY),

@@ -119,6 +119,9 @@ pub struct Event<'a, P: Serialize> {
     /// What may be shown of the answer to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_elements: Option<&'a serde_json::Value>,
+    /// Accounts, not the caller's, of which keys were used, and that are shown the event too.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    pub recipient_account_ids: &'a [&'a str],
     /// All that it was about, by kind.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub referenced_resources: Resources<'a>,

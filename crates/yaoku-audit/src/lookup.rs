@@ -1,4 +1,5 @@
-//! Finds the events of one account, a page at a time, with bounded work for each.
+//! Finds the events of one account, a page at a time, with bounded work for each: those of its own callers, and those that are
+//! of others but used its keys.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub enum Condition {
 /// Which events are wanted. Times are texts as records have them, and order as such.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Only this account's.
+    /// Only what this account's own callers did, and what it is a recipient of.
     pub account: String,
     /// Not before this time.
     pub from: String,
@@ -91,6 +92,20 @@ struct Seen<'a> {
     user_identity: SeenIdentity<'a>,
     #[serde(borrow)]
     referenced_resources: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
+    #[serde(borrow)]
+    recipient_account_ids: Vec<Cow<'a, str>>,
+}
+
+impl Seen<'_> {
+    /// Whether an account may be shown it. What it may not be shown of another's caller, it can't look for either.
+    fn is_for(&mut self, account: &str) -> bool {
+        let who = &mut self.user_identity;
+        if who.account_id == account {
+            return true;
+        }
+        (who.access_key_id, who.user_name) = Default::default();
+        self.recipient_account_ids.iter().any(|recipient| recipient == account)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -187,7 +202,8 @@ impl Search<'_> {
         let wanted = self.lookup;
         self.looked_at += record.len();
         // What is no event can't be asked for.
-        let Ok(seen) = serde_json::from_slice::<Seen<'_>>(&record) else { return false };
+        let Ok(mut seen) = serde_json::from_slice::<Seen<'_>>(&record) else { return false };
+        let mine = seen.is_for(&wanted.account);
         let time = &*seen.event_time;
         let beyond = match wanted.direction {
             Direction::Forward => time > wanted.horizon.as_str(),
@@ -196,7 +212,7 @@ impl Search<'_> {
         if beyond {
             return true;
         }
-        let fits = seen.user_identity.account_id == wanted.account
+        let fits = mine
             && (wanted.from.as_str()..=wanted.to.as_str()).contains(&time)
             && wanted.condition.as_ref().is_none_or(|condition| condition.holds(&seen));
         if fits {

@@ -239,7 +239,12 @@ impl Kms {
         };
         let question = Question { permission, resource: &resource, environment: call.environment };
         match self.iam.authorise(call.principal, &question) {
-            Decision::Allowed => Ok(()),
+            Decision::Allowed => {
+                if account != call.principal.account() {
+                    call.touched.let_in_by(account);
+                }
+                Ok(())
+            }
             Decision::Denied(denial) if denial.may_know => Err(Error::Denied(denial)),
             Decision::Denied(denial) => Err(Error::Hidden { denial, as_if: Box::new(Error::KeyNotFound) }),
         }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use parking_lot::Mutex;
-use yaoku_iam::{Access, Environment, Permission, Principal, ResourceKind};
+use yaoku_iam::{Access, AccountId, Environment, Permission, Principal, ResourceKind};
 
 use crate::{Error, KeyId, KeyState, Kms};
 
@@ -40,7 +40,10 @@ impl Call<'_> {
 
 /// The keys that a call came to, for whoever keeps a record of it: what the caller named by an alias or a ciphertext as well.
 #[derive(Debug, Default)]
-pub struct Touched(Mutex<Vec<KeyId>>);
+pub struct Touched {
+    keys: Mutex<Vec<KeyId>>,
+    owners: Mutex<Vec<AccountId>>,
+}
 
 impl Touched {
     /// More than any operation names.
@@ -48,13 +51,25 @@ impl Touched {
 
     /// The keys, in the order in which they were come to, each once.
     pub fn keys(&self) -> Vec<KeyId> {
-        self.0.lock().clone()
+        self.keys.lock().clone()
     }
 
     pub(crate) fn note(&self, key: KeyId) {
-        let mut keys = self.0.lock();
+        let mut keys = self.keys.lock();
         if keys.len() < Self::MOST && !keys.contains(&key) {
             keys.push(key);
+        }
+    }
+
+    /// Accounts, not the caller's, that own some of the keys and let the caller in: they may know of the call.
+    pub fn owners(&self) -> Vec<AccountId> {
+        self.owners.lock().clone()
+    }
+
+    pub(crate) fn let_in_by(&self, owner: AccountId) {
+        let mut owners = self.owners.lock();
+        if owners.len() < Self::MOST && !owners.contains(&owner) {
+            owners.push(owner);
         }
     }
 }

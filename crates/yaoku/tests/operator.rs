@@ -137,7 +137,8 @@ fn what_is_done_to_the_whole_installation_is_recorded() {
         assert!(event.get("errorCode").is_none(), "{event}");
         let by_name = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", action)];
         let seen = |client: &Client| client.at(ACTIONTRAIL).call("LookupEvents", &by_name).ok().body["Events"].clone();
-        assert_eq!(seen(&root), serde_json::json!([event]));
+        let found = seen(&root);
+        assert_eq!((found.as_array().unwrap().len(), &found[0]["eventId"]), (1, &event["eventId"]));
         assert_eq!(seen(&theirs), serde_json::json!([]), "it is no business of other accounts");
     }
 
@@ -238,6 +239,67 @@ fn a_key_policy_lets_another_account_in_until_that_or_its_own_account_is_disable
     theirs.call("Encrypt", &encrypt).fails(404, "Forbidden.KeyNotFound");
     world.yaoku(&["account", "enable", ACCOUNT]);
     theirs.call("Encrypt", &encrypt).ok();
+}
+
+#[test]
+fn an_account_is_shown_who_else_uses_its_keys_and_no_more_of_them_than_needed() {
+    let world = World::new();
+    let (theirs_id, theirs) = world.account("theirs");
+    let (_, others) = world.account("others");
+    let ours = world.server.client();
+    theirs.at(RAM).call("CreateUser", &[("UserName", "zoe")]).ok();
+    let attached = [("UserName", "zoe"), ("PolicyType", "System"), ("PolicyName", "AliyunKMSFullAccess")];
+    theirs.at(RAM).call("AttachPolicyToUser", &attached).ok();
+    let made = theirs.at(RAM).call("CreateAccessKey", &[("UserName", "zoe")]).ok();
+    let zoe = world.client(&made.body["AccessKey"]);
+    let key = ours.create_key(&[]);
+    let arn = format!("acs:kms:{REGION}:{ACCOUNT}:key/{key}");
+    let encrypt = [("KeyId", &*arn), ("Plaintext", "aGk="), ("EncryptionContext", r#"{"a":"b"}"#)];
+    zoe.call("Encrypt", &encrypt).fails(404, "Forbidden.KeyNotFound");
+    let policy = format!(
+        r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Principal":{{"RAM":["acs:ram::{ACCOUNT}:*","acs:ram::{theirs_id}:*"]}},"Action":["kms:*"],"Resource":["*"]}}]}}"#
+    );
+    ours.call("SetKeyPolicy", &[("KeyId", &key), ("Policy", &policy)]).ok();
+    zoe.call("Encrypt", &encrypt).ok();
+    ours.call("DisableKey", &[("KeyId", &key)]).ok();
+    zoe.call("Encrypt", &encrypt).fails(409, "Rejected.Disabled");
+
+    let seen = |client: &Client, key: &str, value: &str| {
+        let params = [("LookupAttribute.1.Key", key), ("LookupAttribute.1.Value", value), ("Direction", "FORWARD")];
+        let answer = client.at(ACTIONTRAIL).call("LookupEvents", &params).ok();
+        answer.body["Events"].as_array().unwrap().clone()
+    };
+    let mine = seen(&theirs, "EventName", "Encrypt");
+    let [hidden, done, refused] = &mine[..] else { panic!("{mine:?}") };
+    assert_eq!(hidden["errorCode"], "Forbidden.KeyNotFound");
+    assert_eq!(
+        (&done["recipientAccountId"], &done["userIdentity"]["userName"]),
+        (&theirs_id.as_str().into(), &"zoe".into())
+    );
+    // What the policy did not let in is no business of the owner's; what it did is, also where the state refused it.
+    let received = seen(&ours, "EventName", "Encrypt");
+    let [event, other] = &received[..] else { panic!("{received:?}") };
+    assert_eq!((&event["eventId"], &other["eventId"]), (&done["eventId"], &refused["eventId"]));
+    assert_eq!(other["errorCode"], "Rejected.Disabled");
+    assert_eq!((&event["recipientAccountId"], &event["resourceName"]), (&ACCOUNT.into(), &(*key).into()));
+    let who = &event["userIdentity"];
+    assert_eq!(
+        *who,
+        serde_json::json!({"type": "ram-user", "accountId": theirs_id, "principalId": done["userIdentity"]["principalId"]})
+    );
+    let parameters: Value = serde_json::from_str(event["requestParameterJson"].as_str().unwrap()).unwrap();
+    assert_eq!(parameters, event["requestParameters"]);
+    assert_eq!(parameters["KeyId"], *arn);
+    // It can't be found out by asking either.
+    assert_eq!(seen(&ours, "User", "zoe"), [Value::Null; 0]);
+    assert_eq!(seen(&ours, "EventAccessKeyId", &zoe.access_key_id), [Value::Null; 0]);
+    assert_eq!(seen(&theirs, "User", "zoe").len(), 3);
+    assert_eq!(seen(&others, "EventName", "Encrypt"), [Value::Null; 0]);
+    let own = seen(&ours, "EventName", "DisableKey").remove(0);
+    assert_eq!((&own["recipientAccountId"], &own["userIdentity"]["userName"]), (&ACCOUNT.into(), &"root".into()));
+    let stored = records(&world.data());
+    let with: Vec<_> = stored.iter().filter_map(|event| event.get("recipientAccountIds")).collect();
+    assert_eq!(with, [&serde_json::json!([ACCOUNT]); 2], "nothing extra for calls within an account");
 }
 
 #[test]

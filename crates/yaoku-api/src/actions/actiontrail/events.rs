@@ -1,7 +1,7 @@
 //! LookupEvents.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use yaoku_audit::{Condition, Direction, Lookup};
 use yaoku_iam::{Access, Decision, OperationSpec, Permission, Question, Resource};
 
@@ -98,9 +98,25 @@ async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content {
         start_time: text(start),
         end_time: text(end),
-        events: page.records.iter().filter_map(|record| serde_json::from_slice(record).ok()).collect(),
+        events: page.records.iter().filter_map(|record| shown(record, arguments.account.as_str())).collect(),
         next_token: page.next.map(|next| next.to_string()),
     })
+}
+
+/// An event as an account is shown it that is its recipient. Of another account's caller, whom it let use a key, it learns the
+/// kind, the account and the principal's id: no name, and no AccessKey.
+fn shown(record: &[u8], recipient: &str) -> Option<Value> {
+    let mut event: Map<String, Value> = serde_json::from_slice(record).ok()?;
+    let who = event.get_mut("userIdentity").and_then(Value::as_object_mut)?;
+    if who.get("accountId").and_then(Value::as_str) != Some(recipient) {
+        who.retain(|name, _| ["type", "accountId", "principalId"].contains(&name.as_str()));
+    }
+    // Each of them gets an event of its own.
+    event.remove("recipientAccountIds");
+    event.insert("recipientAccountId".into(), recipient.into());
+    let parameters = event.get("requestParameters").map(Value::to_string);
+    event.extend(parameters.map(|json| ("requestParameterJson".into(), json.into())));
+    Some(event.into())
 }
 
 /// Checks that the caller may read the events of its account.
