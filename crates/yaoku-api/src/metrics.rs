@@ -38,14 +38,15 @@ impl Metrics {
 
     /// Metrics that have counted nothing yet.
     pub fn new() -> Self {
-        let names = actions::all().map(|action| action.name).chain([UNKNOWN]).collect();
+        let known = actions::named().map(|(service, action)| Labels { service, action: action.name });
+        let names = known.chain([Labels { service: UNKNOWN, action: UNKNOWN }]).collect();
         let requests = Arc::new(Requests::new(names));
         let (keys, scheduler_lag, nonce_reach) = (Family::default(), Gauge::default(), Gauge::default());
         let (audit_records, audit_failing) = (Gauge::default(), Gauge::default());
         let unproven = Counter::default();
         let connections = ConnectionMetrics::default();
         let mut registry = Registry::with_prefix("yaoku");
-        registry.register("requests", "Requests by action and outcome", Outcomes(requests.clone()));
+        registry.register("requests", "Requests by API, action and outcome", Outcomes(requests.clone()));
         registry.register(
             "request_duration_seconds",
             "Time from the whole request to the whole response",
@@ -195,11 +196,18 @@ impl Drop for OpenConnection {
     }
 }
 
+/// How series name an action: two APIs may call one alike.
+#[derive(Debug, Clone, Copy)]
+struct Labels {
+    service: &'static str,
+    action: &'static str,
+}
+
 /// Counts and durations of requests, one place for each series.
 #[derive(Debug)]
 struct Requests {
     /// Names of actions, the last one [`UNKNOWN`].
-    names: Vec<&'static str>,
+    names: Vec<Labels>,
     /// For each action: success, then each of [`Code::ALL`].
     outcomes: Vec<AtomicU64>,
     durations: Vec<Histogram>,
@@ -209,7 +217,7 @@ struct Requests {
 const OUTCOMES: usize = 1 + Code::ALL.len();
 
 impl Requests {
-    fn new(names: Vec<&'static str>) -> Self {
+    fn new(names: Vec<Labels>) -> Self {
         let outcomes = (0..names.len() * OUTCOMES).map(|_| AtomicU64::new(0)).collect();
         let durations = names.iter().map(|_| Histogram::default()).collect();
         Self { names, outcomes, durations }
@@ -233,10 +241,10 @@ impl EncodeMetric for Outcomes {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let texts = || std::iter::once("ok").chain(Code::ALL.iter().map(|code| code.as_str()));
         let labels = self.0.names.iter().flat_map(|name| texts().map(move |outcome| (*name, outcome)));
-        for ((action, outcome), count) in labels.zip(&self.0.outcomes) {
+        for ((Labels { service, action }, outcome), count) in labels.zip(&self.0.outcomes) {
             let count = count.load(Ordering::Relaxed);
             if count > 0 {
-                let labels = [("action", action), ("outcome", outcome)];
+                let labels = [("service", service), ("action", action), ("outcome", outcome)];
                 encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
             }
         }
@@ -254,14 +262,14 @@ struct Durations(Arc<Requests>);
 
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for (action, histogram) in self.0.names.iter().zip(&self.0.durations) {
+        for (Labels { service, action }, histogram) in self.0.names.iter().zip(&self.0.durations) {
             let counts = histogram.buckets.each_ref().map(|count| count.load(Ordering::Relaxed));
             let count = counts.iter().sum();
             if count > 0 {
                 let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
                 let buckets: Vec<_> = bounds.zip(counts).collect();
                 let sum = Duration::from_nanos(histogram.nanos.load(Ordering::Relaxed)).as_secs_f64();
-                let labels = [("action", *action)];
+                let labels = [("service", *service), ("action", *action)];
                 encoder.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
             }
         }
@@ -315,14 +323,14 @@ mod tests {
         metrics.request(Some(usize::MAX), Err(Code::InvalidActionNotFound), Duration::ZERO);
         let text = metrics.render();
         for line in [
-            "yaoku_requests_total{action=\"Encrypt\",outcome=\"ok\"} 2",
-            "yaoku_requests_total{action=\"Encrypt\",outcome=\"Rejected.Disabled\"} 1",
-            "yaoku_requests_total{action=\"unknown\",outcome=\"InvalidAction.NotFound\"} 2",
-            "yaoku_request_duration_seconds_count{action=\"Encrypt\"} 3",
-            "yaoku_request_duration_seconds_bucket{le=\"0.000025\",action=\"Encrypt\"} 1",
-            "yaoku_request_duration_seconds_bucket{le=\"0.00005\",action=\"Encrypt\"} 2",
-            "yaoku_request_duration_seconds_bucket{le=\"30.0\",action=\"Encrypt\"} 2",
-            "yaoku_request_duration_seconds_bucket{le=\"+Inf\",action=\"Encrypt\"} 3",
+            "yaoku_requests_total{service=\"Kms\",action=\"Encrypt\",outcome=\"ok\"} 2",
+            "yaoku_requests_total{service=\"Kms\",action=\"Encrypt\",outcome=\"Rejected.Disabled\"} 1",
+            "yaoku_requests_total{service=\"unknown\",action=\"unknown\",outcome=\"InvalidAction.NotFound\"} 2",
+            "yaoku_request_duration_seconds_count{service=\"Kms\",action=\"Encrypt\"} 3",
+            "yaoku_request_duration_seconds_bucket{le=\"0.000025\",service=\"Kms\",action=\"Encrypt\"} 1",
+            "yaoku_request_duration_seconds_bucket{le=\"0.00005\",service=\"Kms\",action=\"Encrypt\"} 2",
+            "yaoku_request_duration_seconds_bucket{le=\"30.0\",service=\"Kms\",action=\"Encrypt\"} 2",
+            "yaoku_request_duration_seconds_bucket{le=\"+Inf\",service=\"Kms\",action=\"Encrypt\"} 3",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in {text}");
         }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use yaoku_api::actions::{Api, all};
+use yaoku_api::actions::{Api, named};
 
 fn sdk() -> Value {
     serde_json::from_str(include_str!("data/sdk_actions.json")).unwrap()
@@ -54,8 +54,8 @@ fn actions_are_found_by_their_exact_names() {
     let found = |name| kms().action(name).is_some();
     assert!(found("Encrypt"));
     assert!(!found("encrypt") && !found("") && !found("CreateSecret") && !found("GetCallerIdentity"));
-    let counts = all().fold(BTreeMap::new(), |mut counts, action| {
-        *counts.entry(action.name).or_insert(0) += 1;
+    let counts = named().fold(BTreeMap::new(), |mut counts, (service, action)| {
+        *counts.entry((service, action.name)).or_insert(0) += 1;
         counts
     });
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");

@@ -73,6 +73,12 @@ pub enum Error {
         /// How many there can be.
         most: usize,
     },
+    /// A role or a policy would have more tags than it can.
+    #[error("a role or a policy can have no more than {most} tags")]
+    TooManyTags {
+        /// How many it can have.
+        most: usize,
+    },
     /// The root of an account can't do this.
     #[error("{0}")]
     NotForRoot(&'static str),
@@ -136,6 +142,9 @@ pub enum Field {
     RoleSessionName,
     DurationSeconds,
     Policy,
+    Tag,
+    TagKeys,
+    ResourceNames,
 }
 
 /// Something of an account that is there or not.

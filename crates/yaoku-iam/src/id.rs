@@ -56,8 +56,8 @@ ids! {
 
 /// A name of a user, group, role or policy, of the form that its kind has.
 ///
-/// The forms are RAM's: users have 1 to 64 letters, digits, `.`, `-` and `_`; groups and roles 1 to 64, and policies 1 to
-/// 128, of letters, digits and `-`.
+/// The forms are RAM's: users and groups have 1 to 64 letters, digits, `.`, `-` and `_`; roles 1 to 64 letters, digits, `.` and
+/// `-`; policies 1 to 128 letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name(Box<str>);
 
@@ -68,7 +68,8 @@ impl Name {
     /// [`Error::NameChars`], [`Error::NameLength`].
     pub fn parse(field: Field, text: &str) -> Result<Self, Error> {
         let (longest, others): (usize, &[u8]) = match field {
-            Field::UserName | Field::NewUserName => (64, b".-_"),
+            Field::UserName | Field::NewUserName | Field::GroupName | Field::NewGroupName => (64, b".-_"),
+            Field::RoleName => (64, b".-"),
             Field::PolicyName => (128, b"-"),
             _ => (64, b"-"),
         };
@@ -112,8 +113,8 @@ mod tests {
     fn names_have_the_form_of_their_kind() {
         for (field, good, bad) in [
             (Field::UserName, "a.b-c_D9", "a b"),
-            (Field::GroupName, "ops-1", "a.b"),
-            (Field::RoleName, "ops-1", "a/b"),
+            (Field::GroupName, "ops.1_b", "a/b"),
+            (Field::RoleName, "ops.1-b", "a_b"),
             (Field::PolicyName, "ops-1", "ops_1"),
         ] {
             assert_eq!(Name::parse(field, good).unwrap().as_str(), good);

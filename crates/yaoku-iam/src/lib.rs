@@ -26,6 +26,7 @@ mod question;
 pub mod quota;
 mod record;
 mod session;
+mod tag;
 mod tenant;
 mod text;
 mod usage;
@@ -43,3 +44,4 @@ pub use principal::{Described, Permission, Principal, PrincipalKind, ResourceKin
 pub use question::{Decision, Denial, Environment, Question, Resource, Tagged};
 pub use record::PolicyName;
 pub use session::{SessionError, fuzzing};
+pub use tag::{Tags, TooManyTags};

@@ -36,7 +36,7 @@ pub struct OperationSpec {
     pub access: Access,
     /// The service that its permission belongs to, as policies name it.
     pub service: &'static str,
-    /// What the permission is asked on; nothing for what anybody may do.
+    /// What the permission can be asked on; nothing for what anybody may do.
     pub on: &'static [Scope],
 }
 
@@ -98,7 +98,7 @@ impl Iam {
         spec: &OperationSpec,
         targets: &[Target<'_>],
     ) -> Result<Arc<Tenant>, Error> {
-        debug_assert!(targets.iter().map(|target| target.0).eq(spec.on.iter().copied()), "{}", spec.name);
+        debug_assert!(targets.iter().all(|target| spec.on.contains(&target.0)) && !targets.is_empty(), "{}", spec.name);
         let account = call.principal.account();
         for target in targets {
             // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use yaoku_crypto::Secret;
 use yaoku_seal::{Domain, Kind, RecordName};
 
-use crate::{AccessKeyId, AccountId, Error, GroupId, Name, RoleId, Timestamp, UserId};
+use crate::{AccessKeyId, AccountId, Error, GroupId, Name, RoleId, Tags, Timestamp, UserId};
 
 /// An account, in the system's domain: under the id `root` that of the installation, by its digits alone; under its own
 /// digits each, with what is known of it.
@@ -33,7 +33,6 @@ pub(crate) const LAST_USED: Kind = Kind(15);
 
 /// Id of the record that names the installation's account.
 pub(crate) const INSTALLATION: &[u8] = b"root";
-const LAYOUT: u8 = 1;
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +80,8 @@ pub(crate) struct RoleRecord {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) policies: Attachments,
+    /// Not in layout 1.
+    pub(crate) tags: Tags,
 }
 
 /// A policy of an account's own; its name is the record's id.
@@ -94,6 +95,8 @@ pub(crate) struct PolicyRecord {
     /// Number of the newest version that there ever was.
     pub(crate) newest: u32,
     pub(crate) versions: BTreeMap<u32, PolicyVersionRecord>,
+    /// Not in layout 1.
+    pub(crate) tags: Tags,
 }
 
 /// One version of a policy.
@@ -128,20 +131,30 @@ impl PolicyName {
 pub(crate) trait Stored: Serialize + DeserializeOwned {
     /// Such as "a user".
     const WHAT: &'static str;
+    /// The layout that is written.
+    const LAYOUT: u8 = 1;
+    /// What layout 1 ends before, if another is written: the fields that came later, as postcard writes those of a record
+    /// that has nothing in them.
+    const SINCE_LAYOUT_1: &'static [u8] = &[];
 
     fn encode(&self) -> Result<Secret, Error> {
-        let mut bytes = vec![LAYOUT];
+        let mut bytes = vec![Self::LAYOUT];
         bytes.extend(postcard::to_allocvec(self).map_err(|_| Error::Record(Self::WHAT))?);
         Ok(Secret::new(bytes))
     }
 
     fn decode(bytes: &Secret) -> Result<Self, Error> {
-        match bytes.expose().split_first() {
-            Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(|_| Error::Record(Self::WHAT)),
-            _ => Err(Error::Record(Self::WHAT)),
-        }
+        let read = match bytes.expose().split_first() {
+            Some((&layout, body)) if layout == Self::LAYOUT => postcard::from_bytes(body),
+            Some((1, body)) => postcard::from_bytes(&[body, Self::SINCE_LAYOUT_1].concat()),
+            _ => return Err(Error::Record(Self::WHAT)),
+        };
+        read.map_err(|_| Error::Record(Self::WHAT))
     }
 }
+
+/// A map without entries: their number.
+const NO_TAGS: &[u8] = &[0];
 
 impl Stored for AccountRecord {
     const WHAT: &'static str = "an account";
@@ -154,9 +167,13 @@ impl Stored for GroupRecord {
 }
 impl Stored for RoleRecord {
     const WHAT: &'static str = "a role";
+    const LAYOUT: u8 = 2;
+    const SINCE_LAYOUT_1: &'static [u8] = NO_TAGS;
 }
 impl Stored for PolicyRecord {
     const WHAT: &'static str = "a policy";
+    const LAYOUT: u8 = 2;
+    const SINCE_LAYOUT_1: &'static [u8] = NO_TAGS;
 }
 impl Stored for Timestamp {
     const WHAT: &'static str = "a time";
@@ -196,4 +213,67 @@ pub(crate) fn role_name(account: AccountId, id: RoleId) -> RecordName {
 
 pub(crate) fn policy_name(account: AccountId, name: &Name) -> RecordName {
     of_account(POLICY, account, name.as_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role() -> RoleRecord {
+        RoleRecord {
+            name: Name::from_stored("keeper"),
+            description: "d".into(),
+            trust: "{}".into(),
+            max_session: 3600,
+            created: Timestamp(1),
+            updated: Timestamp(2),
+            policies: BTreeMap::from([(PolicyName::System(Name::from_stored("p")), Timestamp(3))]),
+            tags: Tags::default(),
+        }
+    }
+
+    fn policy() -> PolicyRecord {
+        let version = PolicyVersionRecord { created: Timestamp(1), document: "{}".into() };
+        PolicyRecord {
+            description: "d".into(),
+            created: Timestamp(1),
+            updated: Timestamp(2),
+            default: 1,
+            newest: 1,
+            versions: BTreeMap::from([(1, version)]),
+            tags: Tags::default(),
+        }
+    }
+
+    /// Bytes that layout 1 had of [`role`].
+    const ROLE_1: &[u8] = b"\x01\x06keeper\x01d\x02{}\x90\x1c\x01\x02\x01\x00\x01p\x03";
+    /// Bytes that layout 1 had of [`policy`].
+    const POLICY_1: &[u8] = b"\x01\x01d\x01\x02\x01\x01\x01\x01\x01\x02{}";
+
+    #[test]
+    fn roles_and_policies_of_layout_1_have_no_tags() {
+        assert_eq!(RoleRecord::decode(&Secret::new(ROLE_1.to_vec())).unwrap(), role());
+        assert_eq!(PolicyRecord::decode(&Secret::new(POLICY_1.to_vec())).unwrap(), policy());
+    }
+
+    #[test]
+    fn a_record_gives_back_what_it_was_made_of() {
+        let (mut role, mut policy) = (role(), policy());
+        role.tags.put([("team", "shop")]).unwrap();
+        policy.tags.put([("team", "shop"), ("empty", "")]).unwrap();
+        assert_eq!(RoleRecord::decode(&role.encode().unwrap()).unwrap(), role);
+        assert_eq!(PolicyRecord::decode(&policy.encode().unwrap()).unwrap(), policy);
+    }
+
+    #[test]
+    fn damaged_and_newer_records_are_refused() {
+        for bytes in [&[][..], &[1], &[2], &[3, 0], &[0], &ROLE_1[..ROLE_1.len() - 1]] {
+            assert!(RoleRecord::decode(&Secret::new(bytes.to_vec())).is_err(), "{bytes:?}");
+        }
+        // Tags of layout 2 that are not there, and layout 2 of what has no other than 1.
+        let without = [&[2], &ROLE_1[1..]].concat();
+        assert!(RoleRecord::decode(&Secret::new(without)).is_err());
+        assert!(GroupRecord::decode(&Secret::new(vec![2, 1, b'g', 0, 1, 1, 0])).is_err());
+        assert!(GroupRecord::decode(&Secret::new(vec![1, 1, b'g', 0, 1, 1, 0])).is_ok());
+    }
 }

@@ -248,7 +248,7 @@ async fn apply(iam: &Iam, change: &Change) -> Result<(), Outcome> {
         Change::Leave(u, g) => done(iam, RemoveUserFromGroup { user: user(u), group: group(g) }).await,
         Change::CreatePolicy(p) => {
             let (description, document) = (String::new(), document(p));
-            done(iam, CreatePolicy { name: policy(p), description, document }).await
+            done(iam, CreatePolicy { name: policy(p), description, document, tags: Vec::new() }).await
         }
         Change::DeletePolicy(p) => done(iam, DeletePolicy { name: policy(p), with_versions: false }).await,
         Change::AttachToUser(p, u) => done(iam, AttachPolicy::<ToUser>::new(user(u), custom(p))).await,

@@ -36,6 +36,7 @@ pub use operation::{Answer, Call, Operation, OperationSpec, StateRule, Touched};
 pub use record::{KeyMetadata, KeyVersion};
 pub use rotation::{RotationInterval, RotationStatus};
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};
-pub use tag::{Tag, Tags};
+pub use tag::Tag;
 pub use witness::{Done, Happening, Testimony, Witness};
+pub use yaoku_iam::Tags;
 pub use yaoku_iam::{Access, Clock, ManualClock, SystemClock, Timestamp};

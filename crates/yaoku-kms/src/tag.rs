@@ -1,9 +1,8 @@
 //! Tags: a few words on a resource, for finding it and for deciding on it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use yaoku_iam::{Tags, TooManyTags};
 
 use crate::{Error, Field};
 
@@ -26,6 +25,17 @@ impl Tag {
         check_key(key)?;
         check_text("value", value)?;
         Ok(Self { key: key.into(), value: value.into() })
+    }
+
+    /// The tag as what [`Tags`] holds.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        (&self.key, &self.value)
+    }
+}
+
+impl From<TooManyTags> for Error {
+    fn from(_: TooManyTags) -> Self {
+        Self::LimitExceeded(format!("a resource can have at most {} tags", Tags::MAX))
     }
 }
 
@@ -51,49 +61,6 @@ fn check_text(part: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tags of one resource, by key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tags(BTreeMap<Box<str>, Box<str>>);
-
-impl Tags {
-    /// The most tags that a resource can have.
-    pub const MAX: usize = 20;
-
-    /// Adds `tags`; one whose key is there already gets the new value.
-    ///
-    /// # Errors
-    /// [`Error::LimitExceeded`] if there would be more than [`Tags::MAX`]; then some may have been added.
-    pub fn put(&mut self, tags: impl IntoIterator<Item = Tag>) -> Result<(), Error> {
-        for tag in tags {
-            self.0.insert((&*tag.key).into(), (&*tag.value).into());
-        }
-        if self.0.len() > Self::MAX {
-            return Err(Error::LimitExceeded(format!("a resource can have at most {} tags", Self::MAX)));
-        }
-        Ok(())
-    }
-
-    /// Removes the tag of that key, if there is one.
-    pub fn remove(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    /// Removes all tags.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Key and value of each tag, by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
-    }
-
-    /// The value of the tag of that key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| &**value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,15 +72,5 @@ mod tests {
         for (key, value) in [("", "v"), ("k", ""), ("aliyun-x", "v"), ("acs:x", "v"), ("k<", "v"), (&*long, "v")] {
             assert!(Tag::new(key, value).is_err(), "{key:?}");
         }
-    }
-
-    #[test]
-    fn there_are_at_most_twenty_and_a_key_has_one_value() {
-        let mut tags = Tags::default();
-        let tag = |n: usize, value: &str| Tag::new(&format!("k{n}"), value).unwrap();
-        tags.put((0..20).map(|n| tag(n, "a"))).unwrap();
-        tags.put([tag(3, "b")]).unwrap();
-        assert_eq!((tags.iter().count(), tags.get("k3")), (20, Some("b")));
-        assert!(tags.put([tag(20, "a")]).is_err());
     }
 }

@@ -322,6 +322,120 @@ fn policies_keep_their_versions_and_go_only_when_nobody_has_them() {
     ram.call("GetPolicy", &p).fails(404, "EntityNotExist.Policy");
 }
 
+/// Name, key and value of each tag that is listed, page by page.
+fn tags(ram: &Client, params: &[(&str, &str)]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        let mut params = params.to_vec();
+        params.extend(token.as_deref().map(|token| ("NextToken", token)));
+        let page = ram.call("ListTagResources", &params).ok();
+        for tag in page.body["TagResources"].as_array().unwrap() {
+            let part = |name: &str| tag[name].as_str().unwrap();
+            found.push(format!("{} {}={}", part("ResourceName"), part("TagKey"), part("TagValue")));
+        }
+        match page.body["NextToken"].as_str() {
+            Some(next) => token = Some(next.to_owned()),
+            None => return found,
+        }
+    }
+}
+
+#[test]
+fn roles_and_policies_have_tags_that_listings_look_for() {
+    let world = World::new();
+    let ram = world.ram();
+    let trust = r#"{"Version":"1","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"RAM":"*"}}}"#;
+    let create = |name: &str, tag: &[(&str, &str)]| {
+        let params = [&[("RoleName", name), ("AssumeRolePolicyDocument", trust)], tag].concat();
+        ram.call("CreateRole", &params)
+    };
+    create("keeper.a", &[("Tag", r#"[{"Key":"team","Value":"shop"},{"Key":"环境","Value":""}]"#)]).ok();
+    create("keeper-b", &[("Tag.1.Key", "team"), ("Tag.1.Value", "bank")]).ok();
+    create("keeper-c", &[("Tag", r#"[{"Key":"a"},{"Key":"a"}]"#)]).fails(400, "InvalidParameter");
+    create("keeper-c", &[("Tag", r#"[{"Key":"acs:a"}]"#)]).fails(400, "InvalidParameter");
+    let policy = [("PolicyName", "all"), ("PolicyDocument", ALL_OF_KMS), ("Tag", r#"[{"Key":"team","Value":"shop"}]"#)];
+    ram.call("CreatePolicy", &policy).ok();
+
+    let roles = ("ResourceType", "role");
+    let all = ["keeper-b team=bank", "keeper.a team=shop", "keeper.a 环境="];
+    assert_eq!(tags(&ram, &[roles]), all);
+    assert_eq!(tags(&ram, &[roles, ("PageSize", "1")]), all);
+    assert_eq!(tags(&ram, &[roles, ("Tag", r#"[{"Key":"team","Value":"shop"}]"#)]), all[1..]);
+    assert_eq!(tags(&ram, &[roles, ("ResourceNames", r#"["keeper-b"]"#)]), all[..1]);
+    assert_eq!(tags(&ram, &[("ResourceType", "policy")]), ["all team=shop"]);
+    let found = ram.call("ListRoles", &[("Tag", r#"[{"Key":"环境"}]"#)]).ok();
+    assert_eq!(found.body["Roles"]["Role"].as_array().unwrap().len(), 1);
+    assert_eq!(found.text("Roles/Role/0/Tags/Tag/0/TagValue"), "shop");
+    let found = ram.call("ListPolicies", &[("Tag", r#"[{"Key":"team"}]"#)]).ok();
+    assert_eq!(found.body["Policies"]["Policy"].as_array().unwrap().len(), 1);
+
+    // All are tagged or none.
+    let both = ("ResourceNames", r#"["keeper.a","keeper-b"]"#);
+    let stage = ("Tag", r#"[{"Key":"stage","Value":"1"},{"Key":"team","Value":"both"}]"#);
+    ram.call("TagResources", &[roles, ("ResourceNames", r#"["keeper.a","nobody"]"#), stage])
+        .fails(404, "EntityNotExist.Role");
+    assert_eq!(tags(&ram, &[roles]), all);
+    ram.call("TagResources", &[roles, both, stage]).ok();
+    assert_eq!(tags(&ram, &[roles, ("Tag", r#"[{"Key":"team","Value":"both"}]"#)]).len(), 5);
+    let more: Vec<_> = (0..19).map(|n| format!(r#"{{"Key":"k{n}","Value":"v"}}"#)).collect();
+    let more = format!("[{}]", more.join(","));
+    ram.call("TagResources", &[roles, both, ("Tag", &more)]).fails(409, "LimitExceeded.Tag");
+    ram.call("UntagResources", &[roles, both, ("TagKeys", r#"["stage","other"]"#)]).ok();
+    ram.call("UntagResources", &[roles, both]).fails(400, "MissingParameter");
+    ram.call("UntagResources", &[roles, ("ResourceNames", r#"["keeper-b"]"#), ("All", "true")]).ok();
+    assert_eq!(tags(&ram, &[roles]), ["keeper.a team=both", "keeper.a 环境="]);
+
+    ram.call("TagResources", &[("ResourceType", "user"), both, stage]).fails(400, "InvalidParameter");
+    ram.call("TagResources", &[roles, stage]).fails(400, "MissingParameter");
+    ram.call("TagResources", &[("ResourceType", "policy"), ("ResourceNames", r#"["AliyunKMSFullAccess"]"#), stage])
+        .fails(404, "EntityNotExist.Policy");
+    ram.call("ListTagResources", &[roles, ("ResourceNames", r#"["nobody"]"#)]).fails(404, "EntityNotExist.Role");
+    ram.call("ListTagResources", &[roles, ("PageSize", "101")]).fails(400, "InvalidParameter");
+    ram.call("ListTagResources", &[roles, ("NextToken", "what")]).fails(400, "InvalidParameter");
+
+    // A user may tag what its policies name.
+    let alice = world.user("alice").at(RAM);
+    alice.call("TagResources", &[roles, both, stage]).fails(403, "NoPermission");
+    let one = format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"ram:*TagResources","Resource":"acs:ram:*:{ACCOUNT}:role/keeper.a"}}}}"#
+    );
+    world.policy("tag-one", &one);
+    world.attach("alice", "Custom", "tag-one");
+    alice.call("TagResources", &[roles, both, stage]).fails(403, "NoPermission");
+    let keeper = ("ResourceNames", r#"["keeper.a"]"#);
+    alice.call("TagResources", &[roles, keeper, stage]).ok();
+    assert_eq!(tags(&alice, &[roles, keeper]).len(), 3);
+    alice.call("ListTagResources", &[roles]).fails(403, "NoPermission");
+
+    // They are there after a crash.
+    let before = tags(&ram, &[roles]);
+    let World { server, dir } = world;
+    server.kill();
+    let server = Server::start(&dir.path().join("data"));
+    assert_eq!(tags(&server.client().at(RAM), &[roles]), before);
+}
+
+#[test]
+fn the_description_of_a_policy_changes_and_nothing_else() {
+    let world = World::new();
+    let ram = world.ram();
+    let name = ("PolicyName", "all");
+    ram.call("CreatePolicy", &[name, ("PolicyDocument", ALL_OF_KMS), ("Description", "first")]).ok();
+    let changed = ram.call("UpdatePolicyDescription", &[name, ("NewDescription", "second")]).ok();
+    assert_eq!(changed.text("Policy/Description"), "second");
+    let held = ram.call("GetPolicy", &[name, ("PolicyType", "Custom")]).ok();
+    assert_eq!((held.text("Policy/Description"), held.text("Policy/DefaultVersion")), ("second", "v1"));
+    assert_eq!(held.text("DefaultPolicyVersion/PolicyDocument"), ALL_OF_KMS);
+    let emptied = ram.call("UpdatePolicyDescription", &[name, ("NewDescription", "")]).ok();
+    assert_eq!(emptied.text("Policy/Description"), "");
+    let long = "x".repeat(1025);
+    ram.call("UpdatePolicyDescription", &[name, ("NewDescription", &long)])
+        .fails(400, "InvalidParameter.NewDescription.Length");
+    ram.call("UpdatePolicyDescription", &[("PolicyName", "AliyunKMSFullAccess"), ("NewDescription", "x")])
+        .fails(404, "EntityNotExist.Policy");
+}
+
 #[test]
 fn listings_go_on_where_they_ended() {
     let world = World::new();

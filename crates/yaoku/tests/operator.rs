@@ -336,6 +336,9 @@ fn an_operator_manages_identities_without_an_sdk() {
     ram(&["policy", "set-default", "makers", "v1"]);
     alice.call("CreateKey", &[]).ok();
     assert_eq!(ram(&["policy", "versions", "makers"])["PolicyVersions"]["PolicyVersion"].as_array().unwrap().len(), 2);
+    assert_eq!(ram(&["policy", "describe", "makers", "who makes keys"])["Policy"]["Description"], "who makes keys");
+    ram(&["policy", "tag", "makers", "team=shop"]);
+    ram(&["policy", "untag", "makers", "team"]);
     assert_eq!(ram(&["policy", "entities", "makers"])["Groups"]["Group"][0]["GroupName"], "makers");
     assert_eq!(ram(&["policy", "get", "AliyunKMSFullAccess", "--system"])["Policy"]["PolicyType"], "System");
 
@@ -343,7 +346,11 @@ fn an_operator_manages_identities_without_an_sdk() {
         r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{ACCOUNT}:root"}}}}]}}"#
     );
     let trust = world.file("trust", &trust);
-    ram(&["role", "create", "keeper", "--trust", &trust, "--max-session", "7200"]);
+    ram(&["role", "create", "keeper", "--trust", &trust, "--max-session", "7200", "--tag", "team=shop"]);
+    ram(&["role", "tag", "keeper", "stage=test", "url=a=b"]);
+    ram(&["role", "untag", "keeper", "stage"]);
+    let tags = &ram(&["role", "list"])["Roles"]["Role"][0]["Tags"]["Tag"];
+    assert_eq!((&tags[0]["TagValue"], &tags[1]["TagValue"], &tags[2]), (&"shop".into(), &"a=b".into(), &Value::Null));
     ram(&["policy", "attach", "AliyunKMSFullAccess", "--system", "--role", "keeper"]);
     ram(&["role", "update", "keeper", "--description", "keeps keys"]);
     let role = ram(&["role", "get", "keeper"]);

@@ -68,6 +68,7 @@ const SHOWN: &[&str] = &[
     "RegionId",
     "ResourceGroupId",
     "ResourceId",
+    "ResourceNames",
     "ResourceType",
     "RoleArn",
     "RoleName",

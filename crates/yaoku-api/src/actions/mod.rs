@@ -84,7 +84,7 @@ pub(crate) enum XmlRoot {
 
 /// An action of the protocol.
 pub struct Action {
-    /// Its name on the wire, which is no other API's.
+    /// Its name on the wire, which no other action of its API has.
     pub name: &'static str,
     /// The domain operation that it becomes.
     pub spec: Spec,
@@ -143,7 +143,12 @@ type Run = for<'a> fn(&'a Exchange<'a>) -> Pin<Box<dyn Future<Output = Result<Re
 
 /// Every action of every API that is done here.
 pub fn all() -> impl Iterator<Item = &'static Action> {
-    APIS.iter().flat_map(|api| api.actions())
+    named().map(|(_, action)| action)
+}
+
+/// Every action that is done here with its API's name in audit records, in the order of [`all`].
+pub fn named() -> impl Iterator<Item = (&'static str, &'static Action)> {
+    APIS.iter().flat_map(|api| api.actions().map(|action| (api.service, action)))
 }
 
 /// Position of an action in [`all`], for tables that have an entry for each.
@@ -247,18 +252,24 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
-        let keys = yaoku_kms::operations::REGISTRY.iter().map(|spec| spec.name);
-        let identities = yaoku_iam::operations::REGISTRY.iter().map(|spec| spec.name);
-        let trail = ["LookupEvents"].into_iter();
+        let keys = yaoku_kms::operations::REGISTRY.iter().map(|spec| ("keys", spec.name));
+        let identities = yaoku_iam::operations::REGISTRY.iter().map(|spec| ("identities", spec.name));
+        let trail = [("trail", "LookupEvents")].into_iter();
         let operations: BTreeSet<_> = keys.chain(identities).chain(trail).collect();
-        let actions: BTreeSet<_> = all().map(|action| action.spec.name()).collect();
+        let domain = |spec: &Spec| match spec {
+            Spec::Kms(_) => "keys",
+            Spec::Identity(_) => "identities",
+            Spec::Trail(_) => "trail",
+            Spec::Operator(_) => "operator",
+        };
+        let actions: BTreeSet<_> = all().map(|action| (domain(&action.spec), action.spec.name())).collect();
         assert_eq!(operations, actions);
         assert_eq!(all().count(), actions.len());
     }
 
     #[test]
     fn metrics_can_tell_the_actions_of_all_apis_apart() {
-        let names: BTreeSet<_> = all().map(|action| action.name).collect();
+        let names: BTreeSet<_> = named().map(|(service, action)| (service, action.name)).collect();
         assert_eq!(all().count(), names.len());
     }
 

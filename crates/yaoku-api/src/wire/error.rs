@@ -264,6 +264,8 @@ codes! {
     LimitExceededGroupPolicy = "LimitExceeded.Group.Policy", 409;
     /// A quota is reached.
     LimitExceededRolePolicy = "LimitExceeded.Role.Policy", 409;
+    /// A quota is reached.
+    LimitExceededTag = "LimitExceeded.Tag", 409;
 
     // Sessions of roles (STS).
     /// The parameter has a value that is not accepted.

@@ -8,6 +8,7 @@ pub mod members;
 pub mod policies;
 pub mod roles;
 pub mod sessions;
+pub mod tags;
 pub mod users;
 pub mod versions;
 
@@ -37,6 +38,7 @@ pub const REGISTRY: &[OperationSpec] = &[
     policies::CreatePolicy::SPEC,
     policies::GetPolicy::SPEC,
     policies::ListPolicies::SPEC,
+    policies::UpdatePolicyDescription::SPEC,
     policies::DeletePolicy::SPEC,
     versions::CreatePolicyVersion::SPEC,
     versions::GetPolicyVersion::SPEC,
@@ -58,6 +60,9 @@ pub const REGISTRY: &[OperationSpec] = &[
     roles::UpdateRole::SPEC,
     roles::ListRoles::SPEC,
     roles::DeleteRole::SPEC,
+    tags::TagResources::SPEC,
+    tags::UntagResources::SPEC,
+    tags::ListTagResources::SPEC,
     sessions::AssumeRole::SPEC,
     caller::GetCallerIdentity::SPEC,
 ];

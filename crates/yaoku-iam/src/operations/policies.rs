@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, Slice};
+use super::tags::{self, Tag, TagFilter};
+use super::{Part, Slice, bounded};
 use crate::directory::Directory;
 use crate::operation::Target;
 use crate::policy::{Policy, PolicyKind, SystemPolicy};
 use crate::record::{Attachments, PolicyName, PolicyRecord, PolicyVersionRecord};
-use crate::{Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Timestamp, quota};
+use crate::{Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Tags, Timestamp, quota};
 
 /// Makes a policy, with its first version.
 pub struct CreatePolicy {
@@ -17,6 +18,16 @@ pub struct CreatePolicy {
     pub description: String,
     /// What it says.
     pub document: String,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+/// Says anew what a policy is for.
+pub struct UpdatePolicyDescription {
+    /// Which.
+    pub name: Name,
+    /// At most 1024 characters; empty, it takes the description away.
+    pub description: String,
 }
 
 /// Shows a policy and its default version.
@@ -29,6 +40,8 @@ pub struct GetPolicy {
 pub struct ListPolicies {
     /// Only those that every account has, or only the account's own.
     pub only: Option<PolicyType>,
+    /// Only those that have all of these tags.
+    pub filters: Vec<TagFilter>,
     /// Which.
     pub slice: Slice,
 }
@@ -83,6 +96,8 @@ pub struct PolicyAbout {
     pub created: Option<Timestamp>,
     /// When it was changed last.
     pub updated: Option<Timestamp>,
+    /// Its tags; one that every account has has none.
+    pub tags: Tags,
 }
 
 /// Number of a version of a policy, counted from 1.
@@ -139,19 +154,22 @@ impl PolicyAbout {
             PolicyName::System(short) => {
                 let system = SystemPolicy::find(short.as_str())?;
                 let (description, default_version) = (system.description.into(), VersionId(1));
-                Some(Self { name, description, default_version, attachments, created: None, updated: None })
+                let (created, updated, tags) = (None, None, Tags::default());
+                Some(Self { name, description, default_version, attachments, created, updated, tags })
             }
-            PolicyName::Custom(short) => {
-                let record = directory.policies.get(short)?;
-                Some(Self {
-                    description: record.description.clone(),
-                    default_version: VersionId(record.default),
-                    attachments,
-                    created: Some(record.created),
-                    updated: Some(record.updated),
-                    name,
-                })
-            }
+            PolicyName::Custom(short) => Some(Self::of_custom(short, directory.policies.get(short)?, attachments)),
+        }
+    }
+
+    fn of_custom(name: &Name, record: &PolicyRecord, attachments: usize) -> Self {
+        Self {
+            name: PolicyName::Custom(name.clone()),
+            description: record.description.clone(),
+            default_version: VersionId(record.default),
+            attachments,
+            created: Some(record.created),
+            updated: Some(record.updated),
+            tags: record.tags.clone(),
         }
     }
 }
@@ -168,8 +186,9 @@ impl Operation for CreatePolicy {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
-        super::bounded(Field::Description, &self.description, 1024)?;
+        bounded(Field::Description, &self.description, 1024)?;
         check_document(&self.document)?;
+        let tags = tags::of(&self.tags)?;
         iam.change(&tenant, |directory, draft| {
             if directory.policies.contains_key(&self.name) || SystemPolicy::find(self.name.as_str()).is_some() {
                 return Err(Error::Exists(Entity::Policy));
@@ -185,16 +204,29 @@ impl Operation for CreatePolicy {
                 default: 1,
                 newest: 1,
                 versions: BTreeMap::from([(1, version)]),
+                tags: tags.clone(),
             };
             draft.put_policy(&self.name, &record)?;
-            Ok(PolicyAbout {
-                name: PolicyName::Custom(self.name.clone()),
-                description: record.description,
-                default_version: VersionId(1),
-                attachments: 0,
-                created: Some(draft.now),
-                updated: Some(draft.now),
-            })
+            Ok(PolicyAbout::of_custom(&self.name, &record, 0))
+        })
+        .await
+    }
+}
+
+impl Operation for UpdatePolicyDescription {
+    type Output = PolicyAbout;
+    const SPEC: OperationSpec = OperationSpec::ram_write("UpdatePolicyDescription", &[Scope::Policy]);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
+        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        bounded(Field::NewDescription, &self.description, 1024)?;
+        iam.change(&tenant, |directory, draft| {
+            let mut record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?.clone();
+            record.description.clone_from(&self.description);
+            record.updated = draft.now;
+            draft.put_policy(&self.name, &record)?;
+            let attachments = directory.attachment_counts().get(&PolicyName::Custom(self.name.clone())).copied();
+            Ok(PolicyAbout::of_custom(&self.name, &record, attachments.unwrap_or(0)))
         })
         .await
     }
@@ -239,7 +271,8 @@ impl Operation for ListPolicies {
             let count = counts.get(&name).copied().unwrap_or(0);
             Some((name.name().clone(), PolicyAbout::of(&name, &directory, count)?))
         };
-        Ok(self.slice.of(names.into_iter().filter_map(about)))
+        let wanted = |(_, about): &(Name, PolicyAbout)| tags::all_fit(&self.filters, &about.tags);
+        Ok(self.slice.of(names.into_iter().filter_map(about).filter(wanted)))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::tags::{self, Tag, TagFilter};
 use super::{Part, Slice, bounded};
 use crate::operation::Target;
 use crate::policy::{Policy, PolicyKind};
 use crate::record::RoleRecord;
 use crate::{
-    AccountId, Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, RoleId, Scope, Timestamp,
-    quota,
+    AccountId, Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, RoleId, Scope, Tags,
+    Timestamp, quota,
 };
 
 /// The shortest session of a role, in seconds.
@@ -28,6 +29,8 @@ pub struct CreateRole {
     pub trust: String,
     /// The longest session, in seconds.
     pub max_session: Option<u32>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
 /// Shows a role.
@@ -50,6 +53,8 @@ pub struct UpdateRole {
 
 /// Lists roles.
 pub struct ListRoles {
+    /// Only those that have all of these tags.
+    pub filters: Vec<TagFilter>,
     /// Which.
     pub slice: Slice,
 }
@@ -79,13 +84,15 @@ pub struct Role {
     pub created: Timestamp,
     /// When it was changed last.
     pub updated: Timestamp,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 impl Role {
     fn of(account: AccountId, id: RoleId, record: &RoleRecord) -> Self {
-        let RoleRecord { name, description, trust, max_session, created, updated, .. } = record.clone();
+        let RoleRecord { name, description, trust, max_session, created, updated, tags, .. } = record.clone();
         let arn = format!("acs:ram::{account}:role/{name}");
-        Self { id, arn, name, description, trust, max_session, created, updated }
+        Self { id, arn, name, description, trust, max_session, created, updated, tags }
     }
 }
 
@@ -110,6 +117,7 @@ impl Operation for CreateRole {
         check_trust(Field::AssumeRolePolicyDocument, &self.trust)?;
         let max_session = self.max_session.unwrap_or(ORDINARY_SESSION);
         check_session(Field::MaxSessionDuration, max_session)?;
+        let tags = tags::of(&self.tags)?;
         iam.change(&tenant, |directory, draft| {
             if directory.roles.find(&self.name).is_some() {
                 return Err(Error::Exists(Entity::Role));
@@ -125,6 +133,7 @@ impl Operation for CreateRole {
                 created: draft.now,
                 updated: draft.now,
                 policies: BTreeMap::new(),
+                tags: tags.clone(),
             };
             let id = RoleId::generate(draft.random)?;
             draft.put_role(id, &record)?;
@@ -187,6 +196,7 @@ impl Operation for ListRoles {
         let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, None)])?;
         let directory = tenant.directory.read();
         let roles = directory.roles.by_name_after(self.slice.after());
+        let roles = roles.filter(|(_, record)| tags::all_fit(&self.filters, &record.tags));
         Ok(self.slice.of(roles.map(|(id, record)| (record.name.clone(), Role::of(tenant.id, id, record)))))
     }
 }

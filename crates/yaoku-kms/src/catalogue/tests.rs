@@ -20,7 +20,7 @@ fn alias(n: u8) -> AliasName {
 
 fn record(created: u64, state: KeyState, spec: KeySpec, tags: &[(u8, u8)], due: Option<u64>) -> KeyRecord {
     let mut held = Tags::default();
-    held.put(tags.iter().map(|(k, v)| Tag::new(&format!("k{k}"), &format!("v{v}")).unwrap())).unwrap();
+    held.put(tags.iter().map(|(k, v)| (format!("k{k}"), format!("v{v}")))).unwrap();
     KeyRecord {
         spec,
         usage: KeyUsage::EncryptDecrypt,

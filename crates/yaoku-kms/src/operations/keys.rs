@@ -66,7 +66,7 @@ impl Operation for CreateKey {
             kms.check_hsm(self.spec, usage, self.origin).await?;
         }
         let mut tags = Tags::default();
-        tags.put(self.tags)?;
+        tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
         if kms.read_catalogue(account, |catalogue| catalogue.key_count()) >= kms.config.quotas.keys {
             return Err(Error::LimitExceeded(format!("the account has its {} keys", kms.config.quotas.keys)));

@@ -34,7 +34,7 @@ impl Operation for TagResource {
     const SPEC: OperationSpec = spec("TagResource", StateRule::DESCRIBE, Access::Write);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        change_tags(kms, call, &Self::SPEC, &[self.key], |tags| tags.put(self.tags.iter().cloned())).await
+        change_tags(kms, call, &Self::SPEC, &[self.key], |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?)).await
     }
 }
 
@@ -85,7 +85,7 @@ impl Operation for TagResources {
     const SPEC: OperationSpec = spec("TagResources", StateRule::DESCRIBE, Access::Write);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        change_tags(kms, call, &Self::SPEC, &self.keys, |tags| tags.put(self.tags.iter().cloned())).await
+        change_tags(kms, call, &Self::SPEC, &self.keys, |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?)).await
     }
 }
 

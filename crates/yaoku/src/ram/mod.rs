@@ -5,6 +5,7 @@ mod explain;
 mod groups;
 mod policies;
 mod roles;
+mod tags;
 mod users;
 
 use clap::{Args, Subcommand};

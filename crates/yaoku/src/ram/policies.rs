@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Name, document};
+use super::{Name, document, tags};
 use crate::Error;
 use crate::operator::{At, Leaf, Request};
 
@@ -18,6 +18,12 @@ pub(crate) enum Command {
     List(Leaf<Of>),
     /// Give a policy a new document, in force at once; the oldest of five makes room
     Update(Leaf<Update>),
+    /// Say anew what a policy is for
+    Describe(Leaf<Description>),
+    /// Put tags on a policy; `list` shows them
+    Tag(Leaf<tags::Put>),
+    /// Take tags from a policy
+    Untag(Leaf<tags::Take>),
     /// List the versions of a policy
     Versions(Leaf<Policy>),
     /// Let another version of a policy count
@@ -53,6 +59,18 @@ pub(crate) struct Create {
     /// What it is for
     #[arg(long)]
     description: Option<String>,
+    /// A tag; may be given again
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tags::parse)]
+    tags: Vec<tags::Tag>,
+}
+
+/// What a policy is for.
+#[derive(Args)]
+pub(crate) struct Description {
+    /// Its name
+    name: String,
+    /// What it is for; empty takes the description away
+    description: String,
 }
 
 /// A new document.
@@ -140,6 +158,9 @@ impl Command {
             Self::Get(leaf) | Self::Versions(leaf) | Self::Entities(leaf) => &leaf.at,
             Self::List(leaf) => &leaf.at,
             Self::Update(leaf) => &leaf.at,
+            Self::Describe(leaf) => &leaf.at,
+            Self::Tag(leaf) => &leaf.at,
+            Self::Untag(leaf) => &leaf.at,
             Self::SetDefault(leaf) => &leaf.at,
             Self::Delete(leaf) => &leaf.at,
             Self::Attach(leaf) | Self::Detach(leaf) => &leaf.at,
@@ -148,10 +169,13 @@ impl Command {
 
     pub(super) fn request(self) -> Result<Request, Error> {
         Ok(match self {
-            Self::Create(Leaf { what, .. }) => Request::new("CreatePolicy")
-                .with("PolicyName", what.name)
-                .with("PolicyDocument", document(&what.document)?)
-                .maybe("Description", what.description),
+            Self::Create(Leaf { what, .. }) => {
+                let request = Request::new("CreatePolicy")
+                    .with("PolicyName", what.name)
+                    .with("PolicyDocument", document(&what.document)?)
+                    .maybe("Description", what.description);
+                tags::with(request, what.tags)
+            }
             Self::Get(leaf) => leaf.what.of("GetPolicy"),
             Self::List(Leaf { what: Of { user: Some(name), .. }, .. }) => {
                 Request::new("ListPoliciesForUser").with("UserName", name)
@@ -168,6 +192,11 @@ impl Command {
                 .with("PolicyDocument", document(&what.document)?)
                 .with("SetAsDefault", "true")
                 .with("RotateStrategy", "DeleteOldestNonDefaultVersionWhenLimitExceeded"),
+            Self::Describe(Leaf { what, .. }) => Request::new("UpdatePolicyDescription")
+                .with("PolicyName", what.name)
+                .with("NewDescription", what.description),
+            Self::Tag(leaf) => leaf.what.of("policy"),
+            Self::Untag(leaf) => leaf.what.of("policy"),
             Self::Versions(leaf) => leaf.what.of("ListPolicyVersions"),
             Self::SetDefault(Leaf { what, .. }) => {
                 Request::new("SetDefaultPolicyVersion").with("PolicyName", what.name).with("VersionId", what.version)

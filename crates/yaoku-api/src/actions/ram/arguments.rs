@@ -1,8 +1,10 @@
 //! Parameters of RAM, read as what they mean.
 
+use serde::Deserialize;
 use yaoku_iam::operations::Slice;
 use yaoku_iam::operations::policies::{PolicyType, VersionId};
-use yaoku_iam::{AccessKeyId, Field, Name, PolicyName, Timestamp};
+use yaoku_iam::operations::tags::{Tag, TagFilter};
+use yaoku_iam::{AccessKeyId, Field, Name, PolicyName, Tags, Timestamp};
 
 use super::failure;
 use crate::actions::Arguments;
@@ -17,6 +19,14 @@ const MAX_ITEMS: u32 = 1000;
 
 impl Named for PolicyType {
     const NAMES: &'static [(Self, &'static str)] = &[(Self::System, "System"), (Self::Custom, "Custom")];
+}
+
+/// A tag as requests have it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireTag {
+    key: String,
+    value: Option<String>,
 }
 
 impl Arguments<'_> {
@@ -64,6 +74,54 @@ impl Arguments<'_> {
         let why = "The specified parameter \"VersionId\" is not valid: it must be v and a number.";
         let parsed = VersionId::parse(self.required_text("VersionId")?);
         parsed.ok_or_else(|| WireError::new(Code::InvalidParameterVersionIdFormat, why))
+    }
+
+    /// A list of at most `most` texts, as a JSON array or flattened.
+    pub(super) fn texts(&self, name: &'static str, most: usize) -> Result<Vec<String>, WireError> {
+        let texts: Vec<String> = match self.json(name, "a JSON array of strings")? {
+            Some(texts) => texts,
+            None => self.params.list(name, most)?.into_iter().map(str::to_owned).collect(),
+        };
+        match texts.len() > most {
+            true => Err(WireError::invalid_parameter(name, format!("it must have at most {most} elements"))),
+            false => Ok(texts),
+        }
+    }
+
+    /// The tags in `Tag`, no key twice.
+    pub(super) fn identity_tags(&self) -> Result<Vec<Tag>, WireError> {
+        let given = self.tag_objects()?;
+        let twice = |at: usize, key: &str| given[..at].iter().any(|other| other.key == key);
+        let tags = given.iter().enumerate().map(|(at, WireTag { key, value })| match twice(at, key) {
+            true => Err(WireError::invalid_parameter("Tag", "it must not have a key twice")),
+            false => Tag::new(key, value.as_deref().unwrap_or_default()).map_err(|error| failure::of_argument(&error)),
+        });
+        tags.collect()
+    }
+
+    /// `Tag` as what listings look for.
+    pub(super) fn tag_filters(&self) -> Result<Vec<TagFilter>, WireError> {
+        let given = self.tag_objects()?;
+        Ok(given.into_iter().map(|WireTag { key, value }| TagFilter { key, value }).collect())
+    }
+
+    /// `Tag` as it came: as a JSON array or flattened.
+    fn tag_objects(&self) -> Result<Vec<WireTag>, WireError> {
+        const NAME: &str = "Tag";
+        let tags: Vec<WireTag> = match self.json(NAME, "a JSON array of objects with Key and Value")? {
+            Some(tags) => tags,
+            None => {
+                let tags = self.params.objects(NAME, ["Key", "Value"], Tags::MAX)?.into_iter().map(|[key, value]| {
+                    let key = key.ok_or_else(|| WireError::missing_parameter(NAME))?.to_owned();
+                    Ok(WireTag { key, value: value.map(str::to_owned) })
+                });
+                tags.collect::<Result<_, WireError>>()?
+            }
+        };
+        match tags.len() > Tags::MAX {
+            true => Err(WireError::invalid_parameter(NAME, format!("it must have at most {} tags", Tags::MAX))),
+            false => Ok(tags),
+        }
     }
 
     /// `Marker` and `MaxItems`; a marker is the last name of the part before.

@@ -29,6 +29,10 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
             let message = format!("The request is rejected: there can be at most {most} of: {}.", words(*what));
             WireError::new(exceeded(*what), message)
         }
+        Error::TooManyTags { most } => {
+            let message = format!("The request is rejected: a role or a policy can have at most {most} tags.");
+            WireError::new(Code::LimitExceededTag, message)
+        }
         Error::NotForRoot(why) => WireError::new(Code::NoPermission, format!("{why}.")),
         Error::NameLength(_)
         | Error::NameChars(_)
@@ -104,6 +108,9 @@ pub(super) const fn parameter(field: Field) -> &'static str {
         Field::RoleSessionName => "RoleSessionName",
         Field::DurationSeconds => "DurationSeconds",
         Field::Policy => "Policy",
+        Field::Tag => "Tag",
+        Field::TagKeys => "TagKeys",
+        Field::ResourceNames => "ResourceNames",
     }
 }
 

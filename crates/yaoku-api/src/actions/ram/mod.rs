@@ -8,6 +8,7 @@ mod groups;
 mod members;
 mod policies;
 mod roles;
+mod tags;
 mod unsupported;
 mod users;
 mod versions;
@@ -30,6 +31,7 @@ pub(crate) const API: Api = Api {
         versions::ACTIONS,
         attachments::ACTIONS,
         roles::ACTIONS,
+        tags::ACTIONS,
     ],
     unsupported: unsupported::UNSUPPORTED,
     xml_root: XmlRoot::OfAction,

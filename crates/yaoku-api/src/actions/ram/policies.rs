@@ -1,13 +1,15 @@
-//! CreatePolicy, GetPolicy, ListPolicies, DeletePolicy.
+//! CreatePolicy, UpdatePolicyDescription, GetPolicy, ListPolicies, DeletePolicy.
 
 use serde::Serialize;
 use yaoku_iam::Field;
-use yaoku_iam::operations::policies::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, PolicyAbout};
+use yaoku_iam::operations::policies::{
+    CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, PolicyAbout, UpdatePolicyDescription,
+};
 
 use super::arguments::time;
+use super::tags::TagsReply;
 use super::versions::Version;
 use super::{Action, Exchange, Reply, action, optional, required};
-use crate::actions::arguments::unsupported;
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
@@ -18,6 +20,12 @@ pub(super) const ACTIONS: &[Action] = &[
         create,
         [required("PolicyName"), required("PolicyDocument"), optional("Description"), optional("Tag")]
     ),
+    action!(
+        "UpdatePolicyDescription",
+        UpdatePolicyDescription,
+        describe,
+        [required("PolicyName"), optional("NewDescription")]
+    ),
     action!("GetPolicy", GetPolicy, get, [required("PolicyName"), required("PolicyType")]),
     action!(
         "ListPolicies",
@@ -27,14 +35,6 @@ pub(super) const ACTIONS: &[Action] = &[
     ),
     action!("DeletePolicy", DeletePolicy, delete, [required("PolicyName"), optional("CascadingDelete")]),
 ];
-
-/// Tags of identities are not kept here.
-pub(super) fn without_tags(exchange: &Exchange<'_>) -> Result<(), WireError> {
-    match exchange.arguments.has_list("Tag") {
-        true => Err(unsupported("The parameter Tag is not supported by this server.")),
-        false => Ok(()),
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,6 +48,9 @@ struct PolicyReply {
     create_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_date: Option<String>,
+    /// Only listings show them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<TagsReply>,
 }
 
 impl PolicyReply {
@@ -60,25 +63,34 @@ impl PolicyReply {
             attachment_count: Some(about.attachments),
             create_date: time(about.created),
             update_date: Some(time(about.updated)),
+            tags: None,
         }
     }
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Content {
+    policy: PolicyReply,
+}
+
 async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Content {
-        policy: PolicyReply,
-    }
-    without_tags(exchange)?;
     let arguments = &exchange.arguments;
     let policy = CreatePolicy {
         name: arguments.name(Field::PolicyName)?,
         description: arguments.owned("Description"),
         document: arguments.required_text("PolicyDocument")?.to_owned(),
+        tags: arguments.identity_tags()?,
     };
     let policy = PolicyReply::new(exchange.manage(policy).await?);
     exchange.reply(&Content { policy: PolicyReply { attachment_count: None, update_date: None, ..policy } })
+}
+
+async fn describe(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+    let arguments = &exchange.arguments;
+    let (name, description) = (arguments.name(Field::PolicyName)?, arguments.owned("NewDescription"));
+    let policy = PolicyReply::new(exchange.manage(UpdatePolicyDescription { name, description }).await?);
+    exchange.reply(&Content { policy: PolicyReply { attachment_count: None, ..policy } })
 }
 
 async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
@@ -106,12 +118,13 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Policies {
         policy: Vec<PolicyReply>,
     }
-    without_tags(exchange)?;
     let arguments = &exchange.arguments;
     let (only, slice) = (arguments.policy_type()?, arguments.slice(Field::PolicyName)?);
-    let part = exchange.manage(ListPolicies { only, slice }).await?;
+    let part = exchange.manage(ListPolicies { only, filters: arguments.tag_filters()?, slice }).await?;
+    let policy =
+        |about: PolicyAbout| PolicyReply { tags: Some(TagsReply::new(&about.tags)), ..PolicyReply::new(about) };
     exchange.reply(&Content {
-        policies: Policies { policy: part.items.into_iter().map(PolicyReply::new).collect() },
+        policies: Policies { policy: part.items.into_iter().map(policy).collect() },
         is_truncated: part.next.is_some(),
         marker: part.next.map(|name| name.to_string()),
     })

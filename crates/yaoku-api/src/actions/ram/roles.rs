@@ -5,7 +5,7 @@ use yaoku_iam::Field;
 use yaoku_iam::operations::roles::{CreateRole, DeleteRole, GetRole, ListRoles, Role, UpdateRole};
 
 use super::arguments::time;
-use super::policies::without_tags;
+use super::tags::TagsReply;
 use super::{Action, Exchange, Reply, action, optional, required};
 use crate::actions::arguments::unsupported;
 use crate::wire::WireError;
@@ -61,6 +61,9 @@ struct RoleReply {
     create_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_date: Option<String>,
+    /// Only listings show them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<TagsReply>,
 }
 
 impl RoleReply {
@@ -76,6 +79,7 @@ impl RoleReply {
             allow_console_login: false,
             create_date: time(Some(role.created)),
             update_date: Some(time(Some(role.updated))),
+            tags: None,
         }
     }
 }
@@ -89,7 +93,6 @@ fn without_console(exchange: &Exchange<'_>, name: &'static str) -> Result<(), Wi
 }
 
 async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    without_tags(exchange)?;
     without_console(exchange, "AllowConsoleLogin")?;
     let arguments = &exchange.arguments;
     let role = CreateRole {
@@ -97,6 +100,7 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         description: arguments.owned("Description"),
         trust: arguments.required_text("AssumeRolePolicyDocument")?.to_owned(),
         max_session: arguments.integer("MaxSessionDuration")?,
+        tags: arguments.identity_tags()?,
     };
     let role = RoleReply::new(exchange.manage(role).await?);
     exchange.reply(&Content { role: RoleReply { update_date: None, ..role } })
@@ -134,9 +138,13 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Roles {
         role: Vec<RoleReply>,
     }
-    without_tags(exchange)?;
-    let part = exchange.manage(ListRoles { slice: exchange.arguments.slice(Field::RoleName)? }).await?;
-    let role = |role| RoleReply { assume_role_policy_document: None, ..RoleReply::new(role) };
+    let (filters, slice) = (exchange.arguments.tag_filters()?, exchange.arguments.slice(Field::RoleName)?);
+    let part = exchange.manage(ListRoles { filters, slice }).await?;
+    let role = |role: Role| RoleReply {
+        tags: Some(TagsReply::new(&role.tags)),
+        assume_role_policy_document: None,
+        ..RoleReply::new(role)
+    };
     exchange.reply(&Content {
         roles: Roles { role: part.items.into_iter().map(role).collect() },
         is_truncated: part.next.is_some(),

@@ -1,0 +1,330 @@
+//! Tags of roles and of an account's own policies.
+
+use std::collections::BTreeSet;
+
+use crate::change::Draft;
+use crate::directory::Directory;
+use crate::operation::Target;
+use crate::{Call, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Tags, TooManyTags};
+
+/// The most resources that one call can name.
+pub const MAX_RESOURCES: usize = 50;
+
+/// What can have tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taggable {
+    /// Roles.
+    Role,
+    /// An account's own policies.
+    Policy,
+}
+
+/// One tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    key: String,
+    value: String,
+}
+
+/// Which tag something has to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagFilter {
+    /// The tag's key.
+    pub key: String,
+    /// The tag's value; none is any.
+    pub value: Option<String>,
+}
+
+/// Puts the same tags on several roles or policies: on all of them or, if one can't be tagged, on none.
+pub struct TagResources {
+    /// What they are.
+    pub kind: Taggable,
+    /// 1 to [`MAX_RESOURCES`].
+    pub names: Vec<Name>,
+    /// Those whose key it has already get the new value.
+    pub tags: Vec<Tag>,
+}
+
+/// Takes tags from several roles or policies: from all of them or, if there is not each, from none.
+pub struct UntagResources {
+    /// What they are.
+    pub kind: Taggable,
+    /// 1 to [`MAX_RESOURCES`].
+    pub names: Vec<Name>,
+    /// The keys of the tags; those that one does not have are passed over. None takes all tags.
+    pub keys: Option<Vec<String>>,
+}
+
+/// Lists tags of roles or policies, by name and key.
+pub struct ListTagResources {
+    /// What they are.
+    pub kind: Taggable,
+    /// Only of these, at most [`MAX_RESOURCES`]; of all if empty.
+    pub names: Vec<Name>,
+    /// Only of those that have all of these tags.
+    pub filters: Vec<TagFilter>,
+    /// Only tags behind this one.
+    pub after: Option<TagPlace>,
+    /// At least 1.
+    pub most: usize,
+}
+
+/// Where a tag stands in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagPlace {
+    /// What the tag is on.
+    pub name: Name,
+    /// The tag's key.
+    pub key: String,
+}
+
+/// A tag of a role or a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagOf {
+    /// Whose it is, and its key.
+    pub place: TagPlace,
+    /// Its value.
+    pub value: String,
+}
+
+/// A part of a listing of tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagPart {
+    /// The tags of this part.
+    pub tags: Vec<TagOf>,
+    /// Where the listing goes on, if it does.
+    pub next: Option<TagPlace>,
+}
+
+impl Tag {
+    /// Makes a tag: a key of 1 to 128 characters that does not begin with `aliyun` or `acs:`, and a value of at most 128;
+    /// neither with `http://` or `https://` in it, or with control characters.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the tag.
+    pub fn new(key: &str, value: &str) -> Result<Self, Error> {
+        check_key(Field::Tag, key)?;
+        match fits(value) {
+            true => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            false => Err(Error::Invalid { field: Field::Tag, why: VALUE }),
+        }
+    }
+
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.key, &self.value)
+    }
+}
+
+const KEY: &str = "a key has 1 to 128 characters, none of them a control character, does not begin with aliyun or acs:, and has no \
+    http:// or https:// in it";
+const VALUE: &str =
+    "a value has at most 128 characters, none of them a control character, and no http:// or https:// in it";
+
+fn check_key(field: Field, key: &str) -> Result<(), Error> {
+    let reserved = key.starts_with("aliyun") || key.starts_with("acs:");
+    match key.is_empty() || reserved || !fits(key) {
+        true => Err(Error::Invalid { field, why: KEY }),
+        false => Ok(()),
+    }
+}
+
+fn fits(text: &str) -> bool {
+    let links = text.contains("http://") || text.contains("https://");
+    !links && text.chars().count() <= 128 && !text.contains(char::is_control)
+}
+
+impl TagFilter {
+    fn fits(&self, tags: &Tags) -> bool {
+        tags.get(&self.key).is_some_and(|held| self.value.as_ref().is_none_or(|value| value == held))
+    }
+}
+
+/// Whether all filters fit.
+pub(super) fn all_fit(filters: &[TagFilter], tags: &Tags) -> bool {
+    filters.iter().all(|filter| filter.fits(tags))
+}
+
+/// Tags for what is to be made.
+pub(super) fn of(tags: &[Tag]) -> Result<Tags, Error> {
+    let mut held = Tags::default();
+    held.put(tags.iter().map(Tag::parts))?;
+    Ok(held)
+}
+
+impl From<TooManyTags> for Error {
+    fn from(_: TooManyTags) -> Self {
+        Self::TooManyTags { most: Tags::MAX }
+    }
+}
+
+impl Taggable {
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Role => Scope::Role,
+            Self::Policy => Scope::Policy,
+        }
+    }
+
+    const fn missing(self) -> Error {
+        Error::NotFound(match self {
+            Self::Role => Entity::Role,
+            Self::Policy => Entity::Policy,
+        })
+    }
+
+    fn tags(self, directory: &Directory, name: &Name) -> Result<Tags, Error> {
+        match self {
+            Self::Role => directory.roles.find(name).map(|(_, role)| role.tags.clone()),
+            Self::Policy => directory.policies.get(name).map(|policy| policy.tags.clone()),
+        }
+        .ok_or_else(|| self.missing())
+    }
+
+    /// In the order of names.
+    fn all(self, directory: &Directory) -> Box<dyn Iterator<Item = (&Name, &Tags)> + '_> {
+        match self {
+            Self::Role => Box::new(directory.roles.by_name_after(None).map(|(_, role)| (&role.name, &role.tags))),
+            Self::Policy => Box::new(directory.policies.iter().map(|(name, policy)| (name, &policy.tags))),
+        }
+    }
+
+    fn put(self, directory: &Directory, draft: &mut Draft<'_>, name: &Name, tags: Tags) -> Result<(), Error> {
+        match self {
+            Self::Role => {
+                let (id, role) = directory.roles.find(name).ok_or_else(|| self.missing())?;
+                let mut role = role.clone();
+                (role.tags, role.updated) = (tags, draft.now);
+                draft.put_role(id, &role)
+            }
+            Self::Policy => {
+                let mut policy = directory.policies.get(name).ok_or_else(|| self.missing())?.clone();
+                (policy.tags, policy.updated) = (tags, draft.now);
+                draft.put_policy(name, &policy)
+            }
+        }
+    }
+}
+
+/// What tags can be on: each permission is asked on one of these.
+const TAGGABLE: &[Scope] = &[Scope::Role, Scope::Policy];
+
+impl Operation for TagResources {
+    type Output = ();
+    const SPEC: OperationSpec = OperationSpec::ram_write("TagResources", TAGGABLE);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
+        change(iam, call, &Self::SPEC, self.kind, &self.names, |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?))
+            .await
+    }
+}
+
+impl Operation for UntagResources {
+    type Output = ();
+    const SPEC: OperationSpec = OperationSpec::ram_write("UntagResources", TAGGABLE);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
+        self.keys.iter().flatten().try_for_each(|key| check_key(Field::TagKeys, key))?;
+        let take = |tags: &mut Tags| {
+            match &self.keys {
+                Some(keys) => keys.iter().for_each(|key| tags.remove(key)),
+                None => tags.clear(),
+            }
+            Ok(())
+        };
+        change(iam, call, &Self::SPEC, self.kind, &self.names, take).await
+    }
+}
+
+impl Operation for ListTagResources {
+    type Output = TagPart;
+    const SPEC: OperationSpec = OperationSpec::ram_read("ListTagResources", TAGGABLE);
+
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<TagPart, Error> {
+        let names = check_names(&self.names)?;
+        let targets: Vec<_> = match names.is_empty() {
+            true => vec![Target(self.kind.scope(), None)],
+            false => names.iter().map(|name| Target(self.kind.scope(), Some(name))).collect(),
+        };
+        let tenant = iam.allow(call, &Self::SPEC, &targets)?;
+        let directory = tenant.directory.read();
+        names.iter().try_for_each(|name| self.kind.tags(&directory, name).map(drop))?;
+        let asked = self.kind.all(&directory).filter(|(name, _)| names.is_empty() || names.contains(name));
+        let places = asked.filter(|(_, tags)| all_fit(&self.filters, tags)).flat_map(|(name, tags)| {
+            tags.iter().map(|(key, value)| TagOf {
+                place: TagPlace { name: name.clone(), key: key.to_owned() },
+                value: value.to_owned(),
+            })
+        });
+        let mut rest = places.skip_while(|tag| self.after.as_ref().is_some_and(|after| tag.place <= *after));
+        let tags: Vec<_> = rest.by_ref().take(self.most).collect();
+        let next = rest.next().and(tags.last()).map(|tag| tag.place.clone());
+        Ok(TagPart { tags, next })
+    }
+}
+
+/// The resources that are named, each once.
+fn check_names(names: &[Name]) -> Result<BTreeSet<&Name>, Error> {
+    match names.len() > MAX_RESOURCES {
+        true => Err(Error::Invalid { field: Field::ResourceNames, why: "it must be at most 50 names" }),
+        false => Ok(names.iter().collect()),
+    }
+}
+
+/// Changes the tags of all that are named in one commit.
+async fn change(
+    iam: &Iam,
+    call: &Call<'_>,
+    spec: &OperationSpec,
+    kind: Taggable,
+    names: &[Name],
+    change: impl Fn(&mut Tags) -> Result<(), Error> + Send + Sync,
+) -> Result<(), Error> {
+    let names = check_names(names)?;
+    if names.is_empty() {
+        return Err(Error::Invalid { field: Field::ResourceNames, why: "it must be at least one name" });
+    }
+    let targets: Vec<_> = names.iter().map(|name| Target(kind.scope(), Some(name))).collect();
+    let tenant = iam.allow(call, spec, &targets)?;
+    iam.change(&tenant, |directory, draft| {
+        names.iter().try_for_each(|name| {
+            let mut tags = kind.tags(directory, name)?;
+            change(&mut tags)?;
+            kind.put(directory, draft, name, tags)
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_keep_to_their_form() {
+        assert!(Tag::new("项目", "a b<c>").is_ok() && Tag::new("k", "").is_ok());
+        assert!(Tag::new(&"é".repeat(128), &"é".repeat(128)).is_ok());
+        let long = "x".repeat(129);
+        for (key, value) in [
+            ("", "v"),
+            ("aliyun-x", "v"),
+            ("acs:x", "v"),
+            ("a\n", "v"),
+            ("a", "\u{0}"),
+            ("http://x", "v"),
+            ("k", "see https://x"),
+            (&*long, "v"),
+            ("k", &*long),
+        ] {
+            assert!(matches!(Tag::new(key, value), Err(Error::Invalid { field: Field::Tag, .. })), "{key:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_without_a_value_fits_any() {
+        let tags = of(&[Tag::new("team", "shop").unwrap()]).unwrap();
+        let filter = |key: &str, value: Option<&str>| [TagFilter { key: key.into(), value: value.map(str::to_owned) }];
+        assert!(all_fit(&[], &tags) && all_fit(&filter("team", None), &tags));
+        assert!(all_fit(&filter("team", Some("shop")), &tags));
+        assert!(!all_fit(&filter("team", Some("")), &tags) && !all_fit(&filter("other", None), &tags));
+    }
+}
