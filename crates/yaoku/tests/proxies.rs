@@ -4,53 +4,12 @@
 
 mod support;
 
-use std::io::{Read, Write, copy};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
-use serde_json::Value;
-use support::{Client, Server, wait_until};
-
-/// A proxy before a server: it passes each request on as `change` leaves its head, and the answer back.
-struct Proxy {
-    address: String,
-    listener: TcpListener,
-}
-
-impl Proxy {
-    fn bind() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { address: listener.local_addr().unwrap().to_string(), listener }
-    }
-
-    /// A client of the proxy, whose requests come to the server as `change` says.
-    fn before(self, server: &Server, change: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Client {
-        let to = server.address.clone();
-        std::thread::spawn(move || {
-            for stream in self.listener.incoming() {
-                let mut client = stream.unwrap();
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    if client.read(&mut byte).unwrap_or(0) == 0 {
-                        break;
-                    }
-                    head.push(byte[0]);
-                }
-                let mut server = TcpStream::connect(&to).unwrap();
-                let head = String::from_utf8(head).unwrap().replacen("\r\n", "\r\nconnection: close\r\n", 1);
-                let _ = server.write_all(&change(&head));
-                let _ = copy(&mut server, &mut client);
-            }
-        });
-        Client::new(&self.address)
-    }
-}
-
-/// A head with more header lines.
-fn with(head: &str, lines: &str) -> Vec<u8> {
-    head.replacen("\r\n", &format!("\r\n{lines}"), 1).into_bytes()
-}
+use support::relay::{Relay, with};
+use support::{Client, Server, recorded, wait_until};
 
 /// A head that asks for another host.
 fn asking_for(head: &str, host: &str) -> String {
@@ -65,22 +24,12 @@ fn start(data: &Path, args: &[&str]) -> Server {
     })
 }
 
-/// Source and host of the last call in the audit log.
-fn recorded(data: &Path) -> (String, String) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_yaoku"));
-    let output = command.args(["audit", "export", "--data-dir"]).arg(data).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let event: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    let text = |name: &str| event[name].as_str().unwrap().to_owned();
-    (text("sourceIpAddress"), text("eventSource"))
-}
-
 #[test]
 fn a_trusted_proxy_is_believed_on_address_and_host() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let server = start(&data, &["--trusted-proxy", "127.0.0.1,192.0.2.0/24"]);
-    let proxy = Proxy::bind();
+    let proxy = Relay::bind();
     let asked = proxy.address.clone();
     let client = proxy.before(&server, {
         let asked = asked.clone();
@@ -98,7 +47,7 @@ fn a_trusted_proxy_is_believed_on_address_and_host() {
     // Straight to the server, without a proxy's words.
     server.client().call("ListKeys", &[]).ok();
     assert_eq!(recorded(&data), ("127.0.0.1".into(), server.address.clone()));
-    let vague = Proxy::bind().before(&server, |head| with(head, "x-forwarded-for: 203.0.113.9, unknown\r\n"));
+    let vague = Relay::bind().before(&server, |head| with(head, "x-forwarded-for: 203.0.113.9, unknown\r\n"));
     vague.call("ListKeys", &[]).fails(400, "ParseRequestParameterException");
 }
 
@@ -109,7 +58,7 @@ fn the_standard_header_is_read_when_that_is_what_proxies_set() {
     let server = start(&data, &["--trusted-proxy", "127.0.0.1", "--proxy-headers", "forwarded"]);
     let lines =
         "forwarded: for=10.9.9.9\r\nx-forwarded-for: 10.8.8.8\r\nForwarded: for=\"[2001:db8::9]:4711\";proto=https\r\n";
-    let client = Proxy::bind().before(&server, move |head| with(head, lines));
+    let client = Relay::bind().before(&server, move |head| with(head, lines));
     client.call("ListKeys", &[]).ok();
     assert_eq!(recorded(&data).0, "2001:db8::9");
 }
@@ -120,10 +69,10 @@ fn strangers_can_forge_neither_address_nor_host() {
     let data = dir.path().join("data");
     let server = start(&data, &["--trusted-proxy", "192.0.2.1"]);
     let lines = "x-forwarded-for: 10.9.9.9\r\nforwarded: for=10.8.8.8;host=a\r\nx-forwarded-host: a\r\n";
-    let client = Proxy::bind().before(&server, move |head| with(head, lines));
+    let client = Relay::bind().before(&server, move |head| with(head, lines));
     client.call("ListKeys", &[]).ok();
     assert_eq!(recorded(&data), ("127.0.0.1".into(), client.address.clone()));
-    let proxy = Proxy::bind();
+    let proxy = Relay::bind();
     let asked = proxy.address.clone();
     let client = proxy.before(&server, move |head| {
         with(&asking_for(head, "inner.example"), &format!("x-forwarded-host: {asked}\r\n"))
@@ -137,7 +86,7 @@ fn the_proxy_protocol_names_the_client_and_is_asked_of_every_connection() {
     let data = dir.path().join("data");
     let server = start(&data, &["--trusted-proxy", "127.0.0.1", "--proxy-protocol"]);
     let version_1 = |head: &str| [b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n", head.as_bytes()].concat();
-    let client = Proxy::bind().before(&server, version_1);
+    let client = Relay::bind().before(&server, version_1);
     client.call("ListKeys", &[]).ok();
     assert_eq!(recorded(&data).0, "203.0.113.9");
     let version_2 = |head: &str| {
@@ -145,7 +94,7 @@ fn the_proxy_protocol_names_the_client_and_is_asked_of_every_connection() {
         [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &addresses, head.as_bytes()].concat()
     };
     // The client behind the proxy is no proxy itself, whatever it sends.
-    let client = Proxy::bind().before(&server, move |head| {
+    let client = Relay::bind().before(&server, move |head| {
         version_2(std::str::from_utf8(&with(head, "x-forwarded-for: 10.9.9.9\r\n")).unwrap())
     });
     client.call("ListKeys", &[]).ok();
@@ -154,7 +103,7 @@ fn the_proxy_protocol_names_the_client_and_is_asked_of_every_connection() {
     server.client().try_call("ListKeys", &[]).unwrap_err();
     drop(server);
     let server = start(&data, &["--trusted-proxy", "192.0.2.1", "--proxy-protocol"]);
-    Proxy::bind().before(&server, version_1).try_call("ListKeys", &[]).unwrap_err();
+    Relay::bind().before(&server, version_1).try_call("ListKeys", &[]).unwrap_err();
 }
 
 #[test]
@@ -174,7 +123,7 @@ fn a_connection_that_waits_with_its_header_is_closed() {
 fn a_host_that_a_gateway_maps_can_be_signed_if_the_operator_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let (known, unknown) = (Proxy::bind(), Proxy::bind());
+    let (known, unknown) = (Relay::bind(), Relay::bind());
     let server = start(&data, &["--accept-host", "kms.example.com", "--accept-host", &known.address.clone()]);
     let mapped = |head: &str| asking_for(head, "inner.example").into_bytes();
     let client = known.before(&server, mapped);

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+pub mod relay;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -112,6 +114,16 @@ impl Drop for Server {
 /// Where a server's log goes: beside its data directory.
 pub fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
+}
+
+/// Source and host of the last call in the audit log.
+pub fn recorded(data: &Path) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    let output = command.args(["audit", "export", "--data-dir"]).arg(data).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let event: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let text = |name: &str| event[name].as_str().unwrap().to_owned();
+    (text("sourceIpAddress"), text("eventSource"))
 }
 
 /// Every plain file in a directory and those within it.
