@@ -59,6 +59,9 @@ pub enum Error {
     /// There is no such thing in the caller's account.
     #[error("{0:?} does not exist")]
     NotFound(Entity),
+    /// The user has no means of logging into a console, as nobody has here.
+    #[error("the user has no {0:?}")]
+    NoLogin(Login),
     /// There is one of that name already.
     #[error("{0:?} exists already")]
     Exists(Entity),
@@ -170,6 +173,15 @@ pub enum Entity {
     GroupPolicy,
     /// A policy's being attached to a role.
     RolePolicy,
+}
+
+/// A means of logging into a console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Login {
+    /// A password, with what is asked of it.
+    Password,
+    /// A second factor.
+    MfaDevice,
 }
 
 /// Why something can't be deleted.

@@ -36,7 +36,7 @@ pub use account::AccountId;
 pub use accounts::AccountAbout;
 pub use authority::{Bootstrap, Iam, Opened};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use error::{Conflict, Entity, Error, Field};
+pub use error::{Conflict, Entity, Error, Field, Login};
 pub use explain::Hypothesis;
 pub use id::{GroupId, Name, RoleId, UserId};
 pub use operation::{Access, Call, Operation, OperationSpec, Scope};

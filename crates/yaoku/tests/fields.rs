@@ -195,7 +195,8 @@ fn every_field_of_results_about_identities_is_one_that_the_sdks_know() {
     let of_others =
         ["LastLoginDate", "IsServiceLinkedRole", "LatestDeletionTask", "RolePrincipalName", "Policy.PolicyDocument"];
     let absent: Vec<_> = of_others.into_iter().chain(["Marker"]).collect();
-    hold(RAM, &sdks()[RAM], &results, &absent, &[]);
+    let always_fail = ["GetLoginProfile", "DeleteLoginProfile", "GetUserMFAInfo", "UnbindMFADevice"];
+    hold(RAM, &sdks()[RAM], &results, &absent, &always_fail);
     client.call("CreateUser", &[user]).ok();
     client.call("CreateUser", &[("UserName", "w")]).ok();
     let first = client.call("ListUsers", &[("MaxItems", "1")]).ok();

@@ -417,6 +417,23 @@ fn roles_and_policies_have_tags_that_listings_look_for() {
 }
 
 #[test]
+fn nobody_has_a_password_or_a_second_factor_to_be_taken_away() {
+    let world = World::new();
+    let (ram, alice) = (world.ram(), world.user("alice"));
+    for (action, code) in [
+        ("GetLoginProfile", "EntityNotExist.User.LoginProfile"),
+        ("DeleteLoginProfile", "EntityNotExist.User.LoginProfile"),
+        ("GetUserMFAInfo", "EntityNotExist.User.MFADevice"),
+        ("UnbindMFADevice", "EntityNotExist.User.MFADevice"),
+    ] {
+        ram.call(action, &[("UserName", "alice")]).fails(404, code);
+        ram.call(action, &[("UserName", "nobody")]).fails(404, "EntityNotExist.User");
+        ram.call(action, &[]).fails(400, "MissingParameter");
+        alice.at(RAM).call(action, &[("UserName", "alice")]).fails(403, "NoPermission");
+    }
+}
+
+#[test]
 fn the_description_of_a_policy_changes_and_nothing_else() {
     let world = World::new();
     let ram = world.ram();

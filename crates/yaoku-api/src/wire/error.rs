@@ -187,6 +187,10 @@ codes! {
     /// There is no such thing in the caller's account.
     EntityNotExistUserAccessKey = "EntityNotExist.User.AccessKey", 404;
     /// There is no such thing in the caller's account.
+    EntityNotExistUserLoginProfile = "EntityNotExist.User.LoginProfile", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserMfaDevice = "EntityNotExist.User.MFADevice", 404;
+    /// There is no such thing in the caller's account.
     EntityNotExistGroup = "EntityNotExist.Group", 404;
     /// There is no such thing in the caller's account.
     EntityNotExistRole = "EntityNotExist.Role", 404;

@@ -4,6 +4,7 @@ pub mod access_keys;
 pub mod attachments;
 pub mod caller;
 pub mod groups;
+pub mod logins;
 pub mod members;
 pub mod policies;
 pub mod roles;
@@ -21,6 +22,10 @@ pub const REGISTRY: &[OperationSpec] = &[
     users::UpdateUser::SPEC,
     users::ListUsers::SPEC,
     users::DeleteUser::SPEC,
+    logins::GetLoginProfile::SPEC,
+    logins::DeleteLoginProfile::SPEC,
+    logins::GetUserMfaInfo::SPEC,
+    logins::UnbindMfaDevice::SPEC,
     access_keys::CreateAccessKey::SPEC,
     access_keys::ListAccessKeys::SPEC,
     access_keys::UpdateAccessKey::SPEC,

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use yaoku_iam::{Conflict, Entity, Error, Field};
+use yaoku_iam::{Conflict, Entity, Error, Field, Login};
 
 use crate::wire::{Code, RequestId, WireError};
 
@@ -19,6 +19,12 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
         }
         Error::NotFound(entity) => {
             WireError::new(not_found(*entity), format!("The {} does not exist.", words(*entity)))
+        }
+        Error::NoLogin(Login::Password) => {
+            WireError::new(Code::EntityNotExistUserLoginProfile, "The user has no login profile.")
+        }
+        Error::NoLogin(Login::MfaDevice) => {
+            WireError::new(Code::EntityNotExistUserMfaDevice, "The user has no MFA device.")
         }
         Error::Exists(entity) => WireError::new(exists(*entity), format!("The {} already exists.", words(*entity))),
         Error::InUse(conflict) => {

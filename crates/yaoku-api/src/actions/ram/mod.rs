@@ -5,6 +5,7 @@ mod arguments;
 mod attachments;
 pub(super) mod failure;
 mod groups;
+mod logins;
 mod members;
 mod policies;
 mod roles;
@@ -32,6 +33,7 @@ pub(crate) const API: Api = Api {
         attachments::ACTIONS,
         roles::ACTIONS,
         tags::ACTIONS,
+        logins::ACTIONS,
     ],
     unsupported: unsupported::UNSUPPORTED,
     xml_root: XmlRoot::OfAction,
