@@ -43,6 +43,8 @@ pub struct Service {
     accepted_hosts: Vec<String>,
     nonces: NonceTable,
     strangers: Strangers,
+    /// Of log lines, where nobody was proven.
+    lines: Strangers,
     metrics: Arc<Metrics>,
     /// None where the operator switched it off.
     pub(crate) trail: Option<Arc<Trail>>,
@@ -60,9 +62,9 @@ impl Service {
     ) -> Self {
         // Requests captured before this process began are not remembered: TLS is what keeps them from being captured.
         let nonces = NonceTable::new(config.nonce_capacity, 0);
-        let strangers = Strangers::new(config.unproven_per_minute);
+        let [strangers, lines] = [(); 2].map(|()| Strangers::new(config.unproven_per_minute));
         let ServiceConfig { region, accepted_hosts, .. } = config;
-        Self { kms, iam, clock, region, accepted_hosts, nonces, strangers, metrics, trail }
+        Self { kms, iam, clock, region, accepted_hosts, nonces, strangers, lines, metrics, trail }
     }
 
     /// Answers a request of the protocol.
@@ -89,7 +91,13 @@ impl Service {
         };
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.code);
         self.metrics.request(called.action.and_then(actions::index), outcome, started.elapsed());
-        log(request_id, *peer, &called, &result, started);
+        let others = match called.caller {
+            Some(_) => Some(0),
+            None => self.line(peer.ip()),
+        };
+        if let Some(others) = others {
+            log(request_id, *peer, &called, &result, started, others);
+        }
         let body = match result {
             // The reply may hold a plaintext: it is wiped when the last byte was sent.
             Ok(reply) => Bytes::from_owner(reply),
@@ -345,6 +353,10 @@ impl Handler for Service {
             _ => Ok(()),
         }
     }
+
+    fn line(&self, source: IpAddr) -> Option<u64> {
+        self.lines.line(source, self.clock.now().0)
+    }
 }
 
 /// Headers by which a request says what it asks for.
@@ -406,19 +418,21 @@ fn token_refused(error: SessionError) -> WireError {
     WireError::new(code, message)
 }
 
-/// One line a call: nothing of its parameters, which may be secret.
+/// One line a call: nothing of its parameters, which may be secret. With how many others that have none.
 fn log(
     request_id: RequestId,
     peer: SocketAddr,
     called: &Called<'_>,
     result: &Result<Reply, WireError>,
     started: Instant,
+    others: u64,
 ) {
     let action = called.action.map_or("-", |action| action.name);
     let access_key = called.caller.as_ref().map_or("-", Caller::access_key_id);
     let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(%request_id, %peer, access_key, action, code, micros, "request");
+    let others = (others > 0).then_some(others);
+    tracing::info!(%request_id, %peer, access_key, action, code, micros, others, "request");
 }
 
 /// The host that the request names, as errors repeat it.

@@ -1,8 +1,9 @@
 //! Bounds what calls can cost that prove nobody: by guessing, such a caller learns little, and fills neither the audit log
-//! nor anything else.
+//! nor the server's, nor anything else.
 //!
 //! Each address has a number of such calls a minute. Beyond it they are all answered alike, whatever was wrong with them, and
-//! are recorded once a minute with how many there were. A call that is proven is never asked for here: whoever holds
+//! are recorded once a minute with how many there were. Lines of the server's log are counted for themselves, in the same
+//! way: they tell also of calls that are not the caller's fault, and of requests that did not arrive whole. A call that is proven is never asked for here: whoever holds
 //! an AccessKey is served, also from an address that a stranger shares.
 
 use std::collections::HashMap;
@@ -91,6 +92,15 @@ impl Strangers {
         source.held += 1;
         Treatment::Held
     }
+
+    /// As [`Self::called`], where what counts is a line: none, or one, that tells of as many others that were left out.
+    pub(crate) fn line(&self, from: IpAddr, now: u64) -> Option<u64> {
+        match self.called(from, now) {
+            Treatment::Answered => Some(0),
+            Treatment::RecordedForOthers { held } => Some(held),
+            Treatment::Held => None,
+        }
+    }
 }
 
 /// Those who have one address of IPv6 have all of the network.
@@ -126,6 +136,16 @@ mod tests {
         let later: Vec<_> = (0..3).map(|_| strangers.called(one, START + 60_000)).collect();
         let expected = [Treatment::Answered, Treatment::RecordedForOthers { held: 3 }, Treatment::Held];
         assert_eq!(later, expected);
+    }
+
+    #[test]
+    fn lines_that_are_left_out_are_told_of_by_the_next() {
+        let strangers = Strangers::new(1);
+        let one = address("192.0.2.1");
+        let at_once: Vec<_> = (0..5).map(|_| strangers.line(one, START)).collect();
+        assert_eq!(at_once, [Some(0), Some(0), None, None, None]);
+        let later: Vec<_> = (0..2).map(|_| strangers.line(one, START + MINUTE)).collect();
+        assert_eq!(later, [Some(0), Some(3)]);
     }
 
     #[test]

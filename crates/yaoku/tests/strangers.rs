@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,7 +51,7 @@ fn guesses_are_recorded_and_bounded_and_lock_nobody_out() {
     let (_, metrics) = root.page("/metrics");
     let counted = metrics.lines().find_map(|line| line.strip_prefix("yaoku_unproven_calls_held_total ")).unwrap();
     assert!(counted.parse::<usize>().unwrap() >= held, "{counted}");
-    drop(server);
+    assert_eq!(server.terminate(), Some(0));
     let records = records(&data);
     let of = |code: &str| records.iter().filter(|record| record["errorCode"] == code).collect::<Vec<_>>();
     assert!(of("SignatureDoesNotMatch").len() >= LIMIT);
@@ -61,4 +63,36 @@ fn guesses_are_recorded_and_bounded_and_lock_nobody_out() {
     let throttled = of("Throttling");
     assert!((1..=2).contains(&throttled.len()), "one a minute: {throttled:?}");
     assert!(throttled[0]["errorMessage"].as_str().unwrap().contains(" more like it"), "{throttled:?}");
+    let (proven, unproven): (Vec<_>, Vec<_>) =
+        lines(&data, "access_key=").into_iter().partition(|line| line.contains(support::ACCESS_KEY_ID));
+    assert_eq!(proven.len(), 3 * LIMIT + 1, "each call that is proven has its line");
+    // Three times as many and one were made; some of the minute is given back while the test runs.
+    assert!((LIMIT..=2 * LIMIT).contains(&unproven.len()), "{}: {unproven:?}", unproven.len());
+}
+
+/// Lines of the server's log with a word in them.
+fn lines(data: &Path, word: &str) -> Vec<String> {
+    let log = std::fs::read_to_string(support::log_of(data)).unwrap();
+    log.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn requests_that_do_not_arrive_whole_do_not_fill_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = server(&data);
+    for _ in 0..3 * LIMIT {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\nexpect: 100-continue\r\n\
+                    connection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.read_to_string(&mut String::new()).unwrap();
+    }
+    let (_, metrics) = server.client().page("/metrics");
+    let refused =
+        metrics.lines().find_map(|line| line.strip_prefix(r#"yaoku_requests_refused_total{reason="large"} "#));
+    assert_eq!(refused.unwrap().parse::<usize>().unwrap(), 3 * LIMIT, "all are counted");
+    assert_eq!(server.terminate(), Some(0));
+    let seen = lines(&data, "request refused");
+    assert!((LIMIT..=2 * LIMIT).contains(&seen.len()), "{}: {seen:?}", seen.len());
 }

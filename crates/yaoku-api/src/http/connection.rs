@@ -186,12 +186,15 @@ async fn answer<H: Handler>(
     };
     shared.metrics.refused(refusal.reason());
     let (request_id, mut error) = (RequestId::random(), refusal.error());
-    tracing::info!(%request_id, %peer, reason = refusal.reason(), "request refused");
+    let client = parts.as_ref().and_then(|parts| shared.proxies.client(&parts.headers, peer.ip(), tls).ok());
+    let source = client.map_or(peer.ip(), |client| client.address);
+    if let Some(others) = shared.handler.line(source) {
+        let others = (others > 0).then_some(others);
+        tracing::info!(%request_id, %peer, reason = refusal.reason(), others, "request refused");
+    }
     if let Some(parts) = &parts
         && refusal != Refusal::BrokenOff
     {
-        let client = shared.proxies.client(&parts.headers, peer.ip(), tls);
-        let source = client.map_or(peer.ip(), |client| client.address);
         let refused = Refused { parts, source, request_id, error: &error };
         if let Err(other) = shared.handler.refused(refused).await {
             error = other;

@@ -46,6 +46,12 @@ pub trait Handler: Send + Sync + 'static {
         let _ = request;
         std::future::ready(Ok(()))
     }
+
+    /// Whether there is a line in the log for a request from there that proved nobody, and how many others before it had none.
+    fn line(&self, source: IpAddr) -> Option<u64> {
+        let _ = source;
+        Some(0)
+    }
 }
 
 /// A request that is refused before it has arrived whole.
