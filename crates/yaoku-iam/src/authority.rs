@@ -295,12 +295,20 @@ fn text_id(name: &RecordName) -> Result<&str, Error> {
 }
 
 /// Finds the installation's account, or makes it. Several nodes may start at once: one of them wins.
+/// The account of the installation; none before its first start.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn installation(vault: &Vault) -> Result<Option<AccountId>, Error> {
+    let Some(record) = vault.get(&system(ACCOUNT, INSTALLATION)).await? else { return Ok(None) };
+    let text = std::str::from_utf8(record.bytes.expose()).map_err(|_| Error::Record("the account"))?;
+    Ok(Some(AccountId::parse(text)?))
+}
+
 async fn settle_account(vault: &Vault, configured: Option<AccountId>) -> Result<(AccountId, bool), Error> {
     let name = system(ACCOUNT, INSTALLATION);
     for _ in 0..ATTEMPTS {
-        if let Some(record) = vault.get(&name).await? {
-            let text = std::str::from_utf8(record.bytes.expose()).map_err(|_| Error::Record("the account"))?;
-            let stored = AccountId::parse(text)?;
+        if let Some(stored) = installation(vault).await? {
             return match configured {
                 Some(configured) if configured != stored => Err(Error::OtherAccount { stored, configured }),
                 _ => Ok((stored, false)),

@@ -34,7 +34,7 @@ mod usage;
 pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
 pub use account::AccountId;
 pub use accounts::AccountAbout;
-pub use authority::{Bootstrap, Iam, Opened};
+pub use authority::{Bootstrap, Iam, Opened, installation};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Conflict, Entity, Error, Field, Login};
 pub use explain::Hypothesis;

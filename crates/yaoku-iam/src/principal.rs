@@ -73,7 +73,7 @@ impl Subject {
 }
 
 impl Principal {
-    /// The root of an account that nobody can disable: for tests of what stands above.
+    /// The root of an account that nobody can disable: where no server runs, and for tests of what stands above.
     pub fn root(account: AccountId) -> Self {
         Self { tenant: Arc::new(Tenant::new(account)), status: Arc::default(), identity: Identity::Root }
     }

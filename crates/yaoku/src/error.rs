@@ -51,6 +51,11 @@ pub enum Error {
     /// Identities can't be used.
     #[error(transparent)]
     Iam(#[from] yaoku_iam::Error),
+    /// What was asked for was not done, since it can't be recorded.
+    #[error(
+        "the audit log in the data directory can't be written, so nothing was done; make room for it, or see its rights"
+    )]
+    Unrecorded,
     /// The audit log can't be used, or is not whole.
     #[error("the audit log: {0}")]
     Audit(#[from] yaoku_audit::Error),

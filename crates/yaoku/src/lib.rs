@@ -17,6 +17,7 @@ mod logging;
 pub mod maintenance;
 mod operator;
 mod ram;
+mod recorded;
 pub mod restore;
 pub mod serve;
 mod signals;

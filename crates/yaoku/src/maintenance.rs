@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use yaoku_api::Upkeep;
 use yaoku_crypto::pkcs11::Token;
 use yaoku_seal::{Rotated, Vault};
 
@@ -12,6 +13,7 @@ use crate::Error;
 use crate::config::{HsmSettings, SealSettings, StoreSettings};
 use crate::control::RunningServer;
 use crate::datadir::DataDir;
+use crate::recorded::recorded;
 use crate::serve::{open_token, open_vault};
 
 /// Writes a backup to a new file; a sentence on it.
@@ -42,8 +44,9 @@ pub async fn rotate(settings: StoreSettings) -> Result<String, Error> {
     if let Some(server) = RunningServer::find(&settings.control_socket, &settings.data_dir).await? {
         return server.rotate().await;
     }
-    let (_data_dir, vault) = open(settings).await?;
-    Ok(rotated(&vault.rotate_root().await?))
+    let (data_dir, vault) = open(settings).await?;
+    let deed = async { Ok(vault.rotate_root().await?) };
+    Ok(rotated(&recorded(&data_dir, &vault, Upkeep::RotateRootKey, deed).await?))
 }
 
 /// The sentence on a rotation.
@@ -72,8 +75,9 @@ async fn write_to(settings: StoreSettings, file: &mut File) -> Result<(), Error>
     if let Some(server) = RunningServer::find(&settings.control_socket, &settings.data_dir).await? {
         return server.backup(file).await;
     }
-    let (_data_dir, vault) = open(settings).await?;
-    Ok(write_backup(&vault, file).await?)
+    let (data_dir, vault) = open(settings).await?;
+    let deed = async { Ok(write_backup(&vault, file).await?) };
+    recorded(&data_dir, &vault, Upkeep::Backup, deed).await
 }
 
 /// Makes sure of a file's content and its name. Without the flush, a failed last write would go unnoticed.

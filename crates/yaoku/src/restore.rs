@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use yaoku_api::Upkeep;
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::Seal;
@@ -18,6 +19,7 @@ use crate::Error;
 use crate::config::StoreSettings;
 use crate::datadir::DataDir;
 use crate::maintenance::token_of_seal;
+use crate::recorded::recorded;
 
 /// The new store until it takes its place.
 const ASIDE: &str = "restore.tmp";
@@ -57,7 +59,7 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     }
     let aside = data_dir.join(ASIDE);
     remove(&aside)?;
-    let made = make(backup, &aside, seal.clone()).await;
+    let made = make(backup, &aside, seal.clone(), &data_dir).await;
     if made.is_err() {
         remove(&aside)?;
     }
@@ -120,16 +122,17 @@ impl Seal for Untouched {
 }
 
 /// Makes a store of a backup, and opens it once; how many records it has.
-async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>) -> Result<u64, Error> {
+async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>, data_dir: &DataDir) -> Result<u64, Error> {
     let file = |path| std::fs::File::open(path).map_err(Error::file(path));
     // Whole first: a backup that breaks off must not even begin to become a store.
     yaoku_seal::backup::verify(file(backup)?, seal.as_ref()).await?;
     let store: Arc<dyn Store> = Arc::new(Embedded::open(aside, yaoku_store::Options::default())?);
     let records = yaoku_seal::backup::restore(file(backup)?, seal.as_ref(), store.as_ref()).await?;
-    let vault = Vault::open(store, seal, Arc::new(SystemRandom)).await?;
+    let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await?);
     // The audit log is no part of a backup.
     yaoku_audit::forget(&vault).await?;
-    Ok(records)
+    // Goes on with the log that is there, whose end the new store then remembers.
+    recorded(data_dir, &vault, Upkeep::Restore, async { Ok(records) }).await
 }
 
 /// Puts `new` where `old` is, in one step; with EXCHANGE, `old` where `new` was.

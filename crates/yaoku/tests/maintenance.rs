@@ -1,6 +1,6 @@
 //! Backups, restores and rotations of the root key, with a server and without.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
@@ -114,6 +114,78 @@ fn the_root_key_rotates_with_and_without_a_server() {
     std::fs::write(data.join("root.key"), before).unwrap();
     let error = Server::try_start(&data, |_| {}).err().expect("the old root key opens nothing any more");
     assert!(error.contains("seal"), "{error}");
+}
+
+#[test]
+fn without_a_server_it_is_recorded_in_the_log_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, elsewhere, file) = (dir.path().join("data"), dir.path().join("elsewhere"), dir.path().join("backup"));
+    let file = file.to_str().unwrap();
+    let server = Server::start(&data);
+    server.client().create_key(&[]);
+    assert_eq!(server.terminate(), Some(0));
+    done(&yaoku(&data, &["seal", "rotate"]));
+    done(&yaoku(&data, &["backup", file]));
+    done(&yaoku(&data, &["restore", "--replace", file]));
+    let audit = |args: &[&str]| done(&yaoku(&data, &[&["audit"], args].concat()));
+    let events = audit(&["export"]);
+    let names = ["CreateKey", "RotateRootKey", "Backup", "Restore"];
+    for (line, name) in events.lines().zip(names) {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["eventName"], name);
+        assert_eq!(event["userIdentity"]["type"], "root-account", "{event}");
+        assert!(name == "CreateKey" || event["eventSource"] == "data-directory", "{event}");
+    }
+    assert_eq!(events.lines().count(), names.len());
+    assert!(audit(&["verify"]).contains("is whole"));
+    let server = Server::start(&data);
+    let by_name = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", "Restore")];
+    let found = server.client().at(support::ACTIONTRAIL).call("LookupEvents", &by_name).ok();
+    assert_eq!(found.body["Events"].as_array().unwrap().len(), 1, "{found:?}");
+    assert_eq!(server.terminate(), Some(0));
+
+    // No log, no record, and none is begun; a log that can't be gone on with: nothing is done.
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(data.join("root.key"), elsewhere.join("root.key")).unwrap();
+    done(&yaoku(&elsewhere, &["restore", file]));
+    assert!(!elsewhere.join("audit").exists());
+    let root_key = || std::fs::read(data.join("root.key")).unwrap();
+    let before = root_key();
+    std::fs::write(data.join("audit/public-key"), "another's").unwrap();
+    refused(&yaoku(&data, &["seal", "rotate"]), "move the directory away");
+    assert_eq!(root_key(), before);
+}
+
+#[test]
+fn without_a_server_it_is_recorded_that_a_backup_failed() {
+    const MOUNT: &str = r#"mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@""#;
+    let dir = tempfile::tempdir().unwrap();
+    let (data, small) = (dir.path().join("data"), dir.path().join("small"));
+    std::fs::create_dir(&small).unwrap();
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", MOUNT]).arg(&small);
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "no file system can be mounted here");
+        eprintln!("SKIPPED: no file system can be mounted in a namespace here");
+        return;
+    }
+    let server = Server::start(&data);
+    for _ in 0..20 {
+        server.client().create_key(&[("Description", &"d".repeat(8000))]);
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let mut backup = unshare();
+    backup.args([env!("CARGO_BIN_EXE_yaoku"), "backup"]).arg(small.join("backup")).arg("--data-dir").arg(&data);
+    refused(&backup.stdin(Stdio::null()).output().unwrap(), "No space left");
+    let found = done(&yaoku(&data, &["audit", "query", "--action", "Backup"]));
+    let events: Vec<serde_json::Value> = found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [begun, failed] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(begun["requestId"], failed["requestId"]);
+    assert!(begun.get("errorCode").is_none() && failed["errorCode"] == "InternalFailure", "{events:?}");
+    assert!(failed["errorMessage"].as_str().unwrap().contains("No space left"), "{failed}");
 }
 
 #[test]

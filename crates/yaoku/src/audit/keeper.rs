@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use yaoku_audit::note::Signer;
-use yaoku_audit::{Options, Trail};
+use yaoku_audit::{Options, Sync, Trail};
 use yaoku_seal::Vault;
 
 use super::DIR;
 use crate::Error;
+use crate::config::SEGMENT;
 use crate::datadir::DataDir;
 
 /// Between two checkpoints that the store remembers.
@@ -34,7 +35,7 @@ impl Keeper {
         });
         let trail = Arc::new(opened.await.map_err(|error| Error::Options(error.to_string()))??);
         data_dir.sync()?;
-        if options.sync == yaoku_audit::Sync::Batched {
+        if options.sync == Sync::Batched {
             tracing::warn!(
                 "calls are answered up to 200 ms before their audit records are durable; a crash loses those"
             );
@@ -53,6 +54,15 @@ impl Keeper {
             }
         });
         Ok(Self { trail, signer, vault, remembering })
+    }
+
+    /// As [`Self::open`], for a command without a server: goes on with a log where there is one, and begins none.
+    pub(crate) async fn go_on(data_dir: &DataDir, vault: Arc<Vault>) -> Result<Option<Self>, Error> {
+        if !data_dir.join(DIR).exists() {
+            return Ok(None);
+        }
+        let options = Options { sync: Sync::Durable, segment_bytes: SEGMENT, retained_bytes: None, retained_age: None };
+        Self::open(data_dir, vault, options).await.map(Some)
     }
 
     pub(crate) fn trail(&self) -> Arc<Trail> {

@@ -12,4 +12,5 @@ mod settings;
 pub use hsm::HsmSettings;
 pub use options::{AuditSync, HsmOptions, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
 pub(crate) use secrets::SECRET_VARIABLES;
+pub(crate) use settings::SEGMENT;
 pub use settings::{SealSettings, Settings, StoreSettings};

@@ -228,7 +228,7 @@ fn region(text: &str) -> Result<String, Error> {
 }
 
 /// Bytes of a segment of the audit log.
-const SEGMENT: u64 = 64 << 20;
+pub(crate) const SEGMENT: u64 = 64 << 20;
 
 fn audit(options: &Options) -> Result<Option<yaoku_audit::Options>, Error> {
     let within = |name, given: Option<u64>, range: std::ops::RangeInclusive<u64>| match given {

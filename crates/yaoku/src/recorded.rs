@@ -1,0 +1,47 @@
+//! What is done to a data directory without a server, and recorded in its audit log, if it has one.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use yaoku_api::wire::{Code, RequestId, WireError};
+use yaoku_api::{Entry, Upkeep};
+use yaoku_kms::SystemClock;
+use yaoku_seal::Vault;
+
+use crate::Error;
+use crate::audit::Keeper;
+use crate::datadir::DataDir;
+
+/// Records that something is done, then does it; where it fails, that is recorded too, under the same request id. While the log
+/// can't be written it is not done.
+pub(crate) async fn recorded<T>(
+    data_dir: &DataDir,
+    vault: &Arc<Vault>,
+    upkeep: Upkeep,
+    deed: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(account) = yaoku_iam::installation(vault).await? else { return deed.await };
+    let Some(keeper) = Keeper::go_on(data_dir, vault.clone()).await? else { return deed.await };
+    let (id, trail) = (RequestId::random(), keeper.trail());
+    let enter = || Entry::without_server(&trail, upkeep, account, id, Arc::new(SystemClock));
+    let failed = match (enter(), enter()) {
+        (Ok(begun), Ok(failed)) => begun.record(Ok(())).await.is_ok().then_some(failed),
+        _ => None,
+    };
+    let done = match failed {
+        Some(failed) => {
+            let done = deed.await;
+            if let Err(error) = &done {
+                let error = WireError::new(Code::InternalFailure, error.to_string());
+                if failed.record(Err(&error)).await.is_err() {
+                    tracing::error!("that it failed is not recorded: the audit log can't be written");
+                }
+            }
+            done
+        }
+        None => Err(Error::Unrecorded),
+    };
+    drop(trail);
+    keeper.close().await;
+    done
+}
