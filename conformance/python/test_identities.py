@@ -193,3 +193,34 @@ def test_identities_are_managed(ram):
     ram.fails("EntityNotExist.User", 404, "GetUser", UserName=user)
     systems = ram.call("ListPolicies", PolicyType="System")["Policies"]["Policy"]
     assert "AliyunKMSReadOnlyAccess" in [system["PolicyName"] for system in systems]
+
+
+def test_roles_and_policies_have_tags(ram):
+    role, policy = fresh("role"), fresh("policy")
+    team, stage = {"Key": "team", "Value": "商店"}, {"Key": "stage", "Value": ""}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}
+    ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust), Tag=[team])
+    ram.call("CreatePolicy", PolicyName=policy, PolicyDocument=document(allow("kms:*")), Tag=[team])
+    for kind, name in (("role", role), ("policy", policy)):
+        resource = {"ResourceType": kind, "ResourceNames": [name]}
+        ram.call("TagResources", Tag=[stage], **resource)
+        held, page = {}, {"NextToken": None}
+        while "NextToken" in page:
+            page = ram.call("ListTagResources", PageSize=1, NextToken=page["NextToken"], **resource)
+            (tag,) = page["TagResources"]
+            assert (tag["ResourceName"], tag["ResourceType"]) == (name, kind)
+            held[tag["TagKey"]] = tag["TagValue"]
+        assert held == {"stage": "", "team": "商店"}
+        ram.call("UntagResources", TagKeys=["team"], **resource)
+        (left,) = ram.call("ListTagResources", **resource)["TagResources"]
+        assert left["TagKey"] == "stage"
+    (found,) = ram.call("ListRoles", Tag=[stage])["Roles"]["Role"]
+    assert (found["RoleName"], found["Tags"]["Tag"]) == (role, [{"TagKey": "stage", "TagValue": ""}])
+    (found,) = ram.call("ListPolicies", Tag=[stage])["Policies"]["Policy"]
+    assert found["PolicyName"] == policy
+    changed = ram.call("UpdatePolicyDescription", PolicyName=policy, NewDescription="新")["Policy"]
+    assert changed["Description"] == "新"
+    missing = {"ResourceType": "role", "ResourceNames": ["nobody"]}
+    ram.fails("EntityNotExist.Role", 404, "TagResources", Tag=[stage], **missing)
+    ram.call("DeleteRole", RoleName=role)
+    ram.call("DeletePolicy", PolicyName=policy)
