@@ -14,6 +14,7 @@ pub mod request_id;
 pub mod response;
 pub mod signature_acs3;
 pub mod signature_v1;
+mod split;
 pub mod time;
 pub mod wiping_buffer;
 

@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, header::CONTENT_TYPE};
+use memchr::memchr;
 use zeroize::Zeroize;
 
 use super::{
     error::WireError,
     percent::{self, DecodeError},
+    split,
 };
 
 /// The most parameters that a request may have.
 pub const MAX_PARAMETERS: usize = 512;
+/// As many as most requests have, whose list then is no large allocation.
+const USUAL_PARAMETERS: usize = 16;
 /// The longest name of a parameter, in bytes.
 pub const MAX_NAME_LEN: usize = 256;
 
@@ -52,7 +56,7 @@ impl<'a> Params<'a> {
     /// # Errors
     /// `ParseRequestParameterException` where text can't be decoded or a bound is exceeded, `InvalidParameter` where a name repeats.
     pub fn parse(query: &'a [u8], form: &'a [u8]) -> Result<Self, WireError> {
-        let mut params = Self { sorted: Vec::with_capacity(24) };
+        let mut params = Self { sorted: Vec::with_capacity(USUAL_PARAMETERS) };
         params.append(query, Place::Query)?;
         params.append(form, Place::Body)?;
         params.sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -145,11 +149,11 @@ impl<'a> Params<'a> {
     }
 
     fn append(&mut self, text: &'a [u8], place: Place) -> Result<(), WireError> {
-        for pair in text.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
+        for pair in split::parts(text, b'&').map(|part| &text[part]).filter(|pair| !pair.is_empty()) {
             if self.sorted.len() == MAX_PARAMETERS {
                 return Err(WireError::parse(format_args!("it has more than {MAX_PARAMETERS} parameters")));
             }
-            let equals = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
+            let equals = memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
             // A byte takes three at most, so that no longer name needs decoding.
             if name.len() > 3 * MAX_NAME_LEN {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroize;
 
@@ -24,34 +25,31 @@ pub enum DecodeError {
 /// # Errors
 /// An incomplete escape, or bytes that are not UTF-8.
 pub fn decode(encoded: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
-    let Some(first) = encoded.iter().position(|&byte| byte == b'%' || byte == b'+') else {
+    let Some(first) = memchr2(b'%', b'+', encoded) else {
         return std::str::from_utf8(encoded).map(Cow::Borrowed).map_err(|_| DecodeError::Utf8);
     };
     // Decoding only shortens: this allocation never moves.
     let mut decoded = Vec::with_capacity(encoded.len());
-    let (plain, mut rest) = encoded.split_at(first);
-    decoded.extend_from_slice(plain);
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let escape = match after {
-                    [high, low, after @ ..] => {
-                        rest = after;
-                        hex_digit(*high).zip(hex_digit(*low))
-                    }
-                    _ => None,
-                };
-                let Some((high, low)) = escape else {
-                    decoded.zeroize();
-                    return Err(DecodeError::Escape);
-                };
-                decoded.push(high << 4 | low);
+    let (mut rest, mut next) = (encoded, Some(first));
+    while let Some(at) = next {
+        let (plain, found) = rest.split_at(at);
+        decoded.extend_from_slice(plain);
+        let (byte, after) = match found {
+            [b'+', after @ ..] => (Some(b' '), after),
+            [_, high, low, after @ ..] => {
+                (hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low), after)
             }
-            _ => decoded.push(*byte),
-        }
+            _ => (None, found),
+        };
+        let Some(byte) = byte else {
+            decoded.zeroize();
+            return Err(DecodeError::Escape);
+        };
+        decoded.push(byte);
+        rest = after;
+        next = memchr2(b'%', b'+', rest);
     }
+    decoded.extend_from_slice(rest);
     String::from_utf8(decoded).map(Cow::Owned).map_err(|error| {
         error.into_bytes().zeroize();
         DecodeError::Utf8

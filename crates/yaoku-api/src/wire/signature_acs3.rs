@@ -13,7 +13,7 @@ use yaoku_crypto::mac::{self, Hash, SigningSecret};
 use super::{
     Received, WireError,
     params::{Param, Place},
-    percent,
+    percent, split,
     wiping_buffer::WipingBuffer,
 };
 
@@ -75,8 +75,12 @@ impl<'a> SignatureAcs3<'a> {
     pub fn parse(request: &Received<'a>) -> Result<Self, WireError> {
         let authorization = Authorization::parse(header(request.headers, AUTHORIZATION.as_str())?.unwrap_or_default())?;
         let names = signed_headers(authorization.signed_headers)?;
-        let signed = names.into_iter().map(|name| Ok((name, signed_value(request, name)?)));
-        let signed = signed.collect::<Result<Vec<_>, WireError>>()?;
+        let mut received = Vec::with_capacity(request.headers.len());
+        received.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+        let mut signed = Vec::with_capacity(names.len());
+        for name in names {
+            signed.push((name, signed_value(&received, request.authority, name)?));
+        }
         let covered = |name: &'static str| match value_of(&signed, name)? {
             Some(value) if !value.is_empty() => Ok(value),
             Some(_) => Err(WireError::missing_parameter(name)),
@@ -220,13 +224,16 @@ impl<'a> Authorization<'a> {
             }
         };
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for field in fields.split(',') {
-            let (name, value) = field.trim_ascii().split_once('=').ok_or_else(malformed)?;
-            let slot = match name {
-                "Credential" => &mut credential,
-                "SignedHeaders" => &mut signed_headers,
-                "Signature" => &mut signature,
-                _ => return Err(malformed()),
+        for field in split::parts(fields.as_bytes(), b',') {
+            let field = fields[field].trim_ascii();
+            let (slot, value) = if let Some(value) = field.strip_prefix("Credential=") {
+                (&mut credential, value)
+            } else if let Some(value) = field.strip_prefix("SignedHeaders=") {
+                (&mut signed_headers, value)
+            } else if let Some(value) = field.strip_prefix("Signature=") {
+                (&mut signature, value)
+            } else {
+                return Err(malformed());
             };
             if value.is_empty() || slot.replace(value).is_some() {
                 return Err(malformed());
@@ -244,7 +251,7 @@ impl<'a> Authorization<'a> {
 /// The names of `SignedHeaders`: lower-case, each once. The canonical request has them in the order given, which SDKs sort.
 fn signed_headers(text: &str) -> Result<Vec<&str>, WireError> {
     let mut names = Vec::with_capacity(16);
-    for name in text.split(';') {
+    for name in split::parts(text.as_bytes(), b';').map(|part| &text[part]) {
         if names.len() == MAX_SIGNED_HEADERS {
             return Err(WireError::incomplete_signature(format_args!(
                 "more than {MAX_SIGNED_HEADERS} headers are signed"
@@ -259,11 +266,15 @@ fn signed_headers(text: &str) -> Result<Vec<&str>, WireError> {
 }
 
 /// The one value of a signed header. HTTP/2 carries `host` as the request's authority.
-fn signed_value<'a>(request: &Received<'a>, name: &str) -> Result<&'a [u8], WireError> {
+fn signed_value<'a>(
+    received: &[(&'a str, &'a [u8])],
+    authority: Option<&'a str>,
+    name: &str,
+) -> Result<&'a [u8], WireError> {
     // Few headers come, and fewer of one length: going through them costs less than hashing a name.
-    let mut values = request.headers.iter().filter(|(header, _)| header.as_str() == name).map(|(_, value)| value);
-    match (values.next(), values.next(), request.authority) {
-        (Some(value), None, _) => Ok(value.as_bytes()),
+    let mut values = received.iter().filter(|(header, _)| *header == name).map(|(_, value)| *value);
+    match (values.next(), values.next(), authority) {
+        (Some(value), None, _) => Ok(value),
         (None, None, Some(authority)) if name == "host" => Ok(authority.as_bytes()),
         (None, ..) => {
             Err(WireError::incomplete_signature(format_args!("the signed header {name} is not in the request")))
@@ -289,8 +300,8 @@ fn required_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Wi
 /// The text of a signed header; none if it is not signed.
 fn value_of<'a>(signed: &[(&'a str, &'a [u8])], name: &str) -> Result<Option<&'a str>, WireError> {
     let Some((_, value)) = signed.iter().find(|(signed, _)| *signed == name) else { return Ok(None) };
-    let visible = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    let text = std::str::from_utf8(value).ok().filter(|_| visible).ok_or_else(|| invisible(name))?;
+    // A header's value has no control characters but tabs (RFC 9110, section 5.5), so that what is ASCII is visible.
+    let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii()).ok_or_else(|| invisible(name))?;
     Ok(Some(text.trim_ascii()))
 }
 
@@ -343,10 +354,11 @@ fn write_query<'p>(params: impl Iterator<Item = &'p Param<'p>>, values: Values, 
 
 /// The lower-case digits of a hash or tag of 32 bytes, as both algorithms give.
 fn hex(bytes: &[u8]) -> [u8; TAG_DIGITS] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // Computed, not looked up: many digits at a time, and no address depends on a tag.
+    let digit = |four_bits: u8| four_bits + if four_bits < 10 { b'0' } else { b'a' - 10 };
     let mut text = [0; TAG_DIGITS];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

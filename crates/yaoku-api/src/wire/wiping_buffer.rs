@@ -17,16 +17,22 @@ impl WipingBuffer {
     }
 
     /// Appends `more`, moving to a larger allocation and wiping the former one where they do not fit.
+    #[inline]
     pub fn push(&mut self, more: &[u8]) {
-        let needed = self.bytes.len() + more.len();
-        if needed > self.bytes.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(self.bytes.capacity() * 2));
-            larger.extend_from_slice(&self.bytes);
-            // The assignment alone would free the former allocation with its content.
-            self.bytes.zeroize();
-            self.bytes = Zeroizing::new(larger);
+        if more.len() > self.bytes.capacity() - self.bytes.len() {
+            self.grow(more.len());
         }
         self.bytes.extend_from_slice(more);
+    }
+
+    /// Makes room for `more` bytes. Who knows what will be written chooses a capacity by which this is never needed.
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let mut larger = Vec::with_capacity((self.bytes.len() + more).max(self.bytes.capacity() * 2));
+        larger.extend_from_slice(&self.bytes);
+        // The assignment alone would free the former allocation with its content.
+        self.bytes.zeroize();
+        self.bytes = Zeroizing::new(larger);
     }
 
     /// The bytes written so far.
