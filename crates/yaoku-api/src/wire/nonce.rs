@@ -138,15 +138,16 @@ impl Shard {
         if timestamp <= *floor {
             return Err(WireError::timestamp_expired());
         }
-        let (mut oldest, mut oldest_timestamp) = (0, u32::MAX);
-        for (at, (&known, &since)) in fingerprints.iter().zip(timestamps.iter()).enumerate() {
-            if known == fingerprint && since != 0 && timestamp.abs_diff(since) <= REUSE_AFTER {
-                return Err(WireError::nonce_used());
-            }
-            if since < oldest_timestamp {
-                (oldest, oldest_timestamp) = (at, since);
-            }
+        // Both passes look at all of a set, without a branch a record: several records at a time, and while one part of the set
+        // is still on its way from memory, the next is asked for.
+        let used = |(&known, &since): (&u64, &u32)| {
+            (known == fingerprint) & (since != 0) & (timestamp.abs_diff(since) <= REUSE_AFTER)
+        };
+        if fingerprints.iter().zip(timestamps.iter()).fold(false, |found, record| found | used(record)) {
+            return Err(WireError::nonce_used());
         }
+        let oldest_timestamp = timestamps.iter().copied().min().unwrap_or(0);
+        let oldest = timestamps.iter().position(|&since| since == oldest_timestamp).unwrap_or(0);
         if timestamp <= oldest_timestamp {
             // The set is full of newer ones: this one would be the next to go, and could not be refused again but by its age.
             return Err(WireError::timestamp_expired());
