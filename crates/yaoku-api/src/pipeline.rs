@@ -1,8 +1,9 @@
 //! The way of a request: parse, authenticate, find the action, run it, reply. Forward only; nothing is looked up twice.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
@@ -11,7 +12,7 @@ use http::{HeaderName, Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::{Permit, Trail};
 use yaoku_iam::{AccessKey, Environment, Iam, SessionError};
-use yaoku_kms::{Access, Clock, Kms};
+use yaoku_kms::{Access, Clock, Kms, Timestamp};
 
 use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
 use crate::audit::{self, Caller};
@@ -90,13 +91,14 @@ impl Service {
             Err(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         };
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.code);
-        self.metrics.request(called.action.and_then(actions::index), outcome, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.request(called.action.and_then(actions::index), outcome, took);
         let others = match called.caller {
             Some(_) => Some(0),
             None => self.line(peer.ip()),
         };
         if let Some(others) = others {
-            log(request_id, *peer, &called, &result, started, others);
+            log(request_id, *peer, &called, &result, took, others);
         }
         let body = match result {
             // The reply may hold a plaintext: it is wiped when the last byte was sent.
@@ -208,10 +210,11 @@ impl Service {
             // Nothing is done whose record could not be written.
             called.permit = Some(trail.admit().map_err(|_| WireError::unrecordable())?);
         }
-        called.caller = Some(Caller::Signed(self.authenticate(&claim).await?));
+        let now = self.clock.now();
+        called.caller = Some(Caller::Signed(self.authenticate(&claim, now).await?));
         let api = called.api.ok_or_else(WireError::invalid_version)?;
         let environment = Environment {
-            time: self.clock.now().0,
+            time: now.0,
             source: peer.ip(),
             secure_transport: *tls,
             user_agent: parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
@@ -259,13 +262,12 @@ impl Service {
             action,
         };
         // What a change has done until it panics is recorded as well.
-        caught(exchange.run()).await.unwrap_or_else(|| Err(WireError::internal()))
+        caught(pin!(exchange.run())).await.unwrap_or_else(|| Err(WireError::internal()))
     }
 
     /// Proves who sent a request, and that it is not sent again.
-    async fn authenticate(&self, claim: &Authentication<'_>) -> Result<Arc<AccessKey>, WireError> {
-        let now = i64::try_from(self.clock.now().seconds()).unwrap_or(i64::MAX);
-        clock_window::check(claim.timestamp, now)?;
+    async fn authenticate(&self, claim: &Authentication<'_>, now: Timestamp) -> Result<Arc<AccessKey>, WireError> {
+        clock_window::check(claim.timestamp, i64::try_from(now.seconds()).unwrap_or(i64::MAX))?;
         let access_key = match claim.security_token {
             None => self.iam.access_key(claim.access_key_id).ok_or_else(WireError::access_key_not_found)?,
             Some(token) => self.iam.session(claim.access_key_id, token).await.map_err(token_refused)?,
@@ -278,7 +280,7 @@ impl Service {
         }
         // Only now: a stranger must not fill the table.
         self.nonces.accept(claim)?;
-        access_key.used(self.clock.now());
+        access_key.used(now);
         Ok(access_key)
     }
 
@@ -424,13 +426,13 @@ fn log(
     peer: SocketAddr,
     called: &Called<'_>,
     result: &Result<Reply, WireError>,
-    started: Instant,
+    took: Duration,
     others: u64,
 ) {
     let action = called.action.map_or("-", |action| action.name);
     let access_key = called.caller.as_ref().map_or("-", Caller::access_key_id);
     let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let others = (others > 0).then_some(others);
     tracing::info!(%request_id, %peer, access_key, action, code, micros, others, "request");
 }

@@ -175,7 +175,7 @@ async fn answer<H: Handler>(
             let call = async move {
                 // What the request takes of the common budget is given back when it is done with.
                 let _claim = claim;
-                caught(handler.call(Incoming { parts, body, peer, tls })).await
+                caught(pin!(handler.call(Incoming { parts, body, peer, tls }))).await
             };
             match Finished::new(call).await {
                 Some(answer) => return Ok(answer),
@@ -227,18 +227,14 @@ fn head_bytes(parts: &Parts) -> usize {
     headers + query + parts.uri.path().len()
 }
 
-/// Runs a future; none if it panics.
-pub(crate) async fn caught<T>(call: impl Future<Output = T>) -> Option<T> {
-    let mut call = pin!(call);
-    std::future::poll_fn(|cx| {
-        let poll = |call: Pin<&mut _>, cx: &mut _| Future::poll(call, cx);
-        match catch_unwind(AssertUnwindSafe(|| poll(call.as_mut(), cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => {
-                tracing::error!("the handler of a request panicked");
-                Poll::Ready(None)
-            }
+/// Runs a future; none if it panics. It is pinned by the caller, in whose own future it then has one place: given by value it
+/// would have two, here and where it came from, and all of that is allocated for each request.
+pub(crate) fn caught<T>(mut call: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Option<T>> {
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => {
+            tracing::error!("the handler of a request panicked");
+            Poll::Ready(None)
         }
     })
-    .await
 }
