@@ -1,7 +1,7 @@
 //! The store's files in its directory, and how each is opened.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,9 @@ const LOCK: &str = "store.lock";
 /// New files until they take the store's name: a new store or a scrub's copy, and one made after a failed sync.
 pub(super) const SCRUBBED: &str = "store.redb.new";
 pub(super) const RESCUED: &str = "store.redb.rescued";
+
+/// Bytes that are read ahead at a time.
+const READ_AHEAD: usize = 1 << 20;
 
 /// Puts something between redb and a file: tests inject faults there.
 pub(super) type Wrap = Box<dyn Fn(FileBackend) -> Box<dyn StorageBackend> + Send + Sync>;
@@ -69,6 +72,7 @@ impl Files {
         if !self.is_there(STORE)? {
             return Err(Error::Unavailable(format!("{} is gone", self.dir.join(STORE).display())));
         }
+        self.read_ahead();
         let database = database::open(self.backend(STORE)?, self.options.cache_bytes)?;
         self.sync_names()?;
         Ok(database)
@@ -125,6 +129,22 @@ impl Files {
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
         remove(&self.dir.join(name)).map_err(unavailable(&self.dir))
+    }
+
+    /// Has the system read the store's file from its beginning to its end. The check that follows goes from page to page along
+    /// the tree, all over the file, and would wait for the disk at each.
+    fn read_ahead(&self) {
+        let path = self.dir.join(STORE);
+        std::thread::spawn(move || {
+            let mut piece = vec![0; READ_AHEAD];
+            let read = File::open(&path).and_then(|mut file| {
+                while file.read(&mut piece)? > 0 {}
+                Ok(())
+            });
+            if let Err(error) = read {
+                tracing::debug!(%error, "the store's file can't be read ahead");
+            }
+        });
     }
 
     fn backend(&self, name: &str) -> Result<Watched, Error> {
