@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use yaoku_crypto::Secret;
-use yaoku_seal::{Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, View, read_all};
+use yaoku_seal::{Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, View, read_each};
 
 use crate::access_key::{AccessKeyRecord, Owner, Status};
 use crate::principal::Identity;
@@ -191,7 +191,9 @@ async fn records(view: &View, kind: Kind) -> Result<Vec<(RecordName, Secret, Rev
     let read = |name: &RecordName, record: &yaoku_seal::Record| {
         Ok::<_, Error>((name.clone(), record.bytes.duplicate(), record.revision))
     };
-    read_all(view, kind, read).await
+    let mut all = Vec::new();
+    read_each(view, kind, read, |one| all.push(one)).await?;
+    Ok(all)
 }
 
 /// Puts and deletes of the records of one account.

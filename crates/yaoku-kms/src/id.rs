@@ -1,6 +1,7 @@
 //! Names of keys, key versions and aliases: parsed once at the edge, then trusted.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -65,7 +66,7 @@ uuid_id! {
 
 /// Name of an alias: `alias/` and 1 to 255 letters, digits, `_`, `-` and `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AliasName(Box<str>);
+pub struct AliasName(Arc<str>);
 
 impl AliasName {
     /// What every alias begins with.

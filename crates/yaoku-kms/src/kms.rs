@@ -6,17 +6,19 @@
 //! shares its store with others sees their changes by the same path.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
 use yaoku_seal::{
-    Changes, Domain, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, read_all,
+    Changes, Domain, Follower, Kind, Mirror, Outcome, Record, RecordName, Revision, Vault, VaultChange, View, read_each,
 };
 
-use crate::catalogue::{AccountCatalogue, Catalogue, KeyEntry, LoadedKey};
+use crate::catalogue::{AccountCatalogue, Catalogue, Gathering, ReadKey};
 use crate::hsm::Hsm;
+use crate::image;
 use crate::keyring::{Key, Keyring};
 use crate::material::Material;
 use crate::record::{
@@ -136,7 +138,48 @@ impl Kms {
         config: KmsConfig,
         token: Option<Arc<Token>>,
     ) -> Result<Arc<Self>, Error> {
-        let (state, revision) = load(&vault).await?;
+        let loaded = load(&vault).await?;
+        Self::start(vault, iam, clock, config, token, loaded).await
+    }
+
+    /// As [`Self::open`], with an image of the catalogue by [`Self::draw_image`]; where that is void, the store is read.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub async fn open_by_image(
+        vault: Arc<Vault>,
+        iam: Arc<Iam>,
+        clock: Arc<dyn Clock>,
+        config: KmsConfig,
+        token: Option<Arc<Token>>,
+        image: impl Read + Send + 'static,
+    ) -> Result<Arc<Self>, Error> {
+        let view = vault.view().await?;
+        let loaded = match image::read(&vault, &view, image).await {
+            Ok(Some(catalogue)) => {
+                tracing::info!("the catalogue is read from its image");
+                state_of(&vault, &view, catalogue).await?
+            }
+            Ok(None) => {
+                tracing::info!("the image of the catalogue is void: the store has changed since it was drawn");
+                load(&vault).await?
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the image of the catalogue can't be used: reading every key's record");
+                load(&vault).await?
+            }
+        };
+        Self::start(vault, iam, clock, config, token, loaded).await
+    }
+
+    async fn start(
+        vault: Arc<Vault>,
+        iam: Arc<Iam>,
+        clock: Arc<dyn Clock>,
+        config: KmsConfig,
+        token: Option<Arc<Token>>,
+        (state, revision): (State, Revision),
+    ) -> Result<Arc<Self>, Error> {
         let kms = Arc::new(Self {
             vault,
             iam,
@@ -465,25 +508,35 @@ pub(crate) fn contended() -> Error {
 /// Reads all that is kept in memory, and the revision at which it was so.
 async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
     let view = vault.view().await?;
-    let keys = read_all::<_, Error>(&view, KEY, |name, record| {
-        let (account, id) = (account_of(name)?, key_id(name)?);
-        let entry = KeyEntry::of(&KeyRecord::decode(&record.bytes)?);
-        Ok(LoadedKey { account, id, revision: record.revision, entry })
-    });
-    let keys = keys.await?;
-    let aliases = read_all::<_, Error>(&view, ALIAS, |name, record| {
+    let mut gathering = Gathering::default();
+    let read_key = |name: &RecordName, record: &Record| {
+        let id = key_id(name)?;
+        Ok(ReadKey::new(account_of(name)?, id, record.revision, KeyRecord::decode(&record.bytes)?))
+    };
+    read_each::<_, Error>(&view, KEY, read_key, |key| gathering.add_key(key)).await?;
+    let read_alias = |name: &RecordName, record: &Record| {
         let alias = AliasName::from_stored(&name.id)?;
         Ok((account_of(name)?, alias, AliasRecord::decode(&record.bytes)?.key, record.revision))
-    });
-    let catalogue = Catalogue::load(keys, aliases.await?);
+    };
+    let add_alias = |(account, name, key, revision)| gathering.add_alias(account, name, key, revision);
+    read_each::<_, Error>(&view, ALIAS, read_alias, add_alias).await?;
+    state_of(vault, &view, gathering.finish()).await
+}
+
+/// What is kept in memory beside a catalogue, read from the store.
+async fn state_of(vault: &Vault, view: &View, catalogue: Catalogue) -> Result<(State, Revision), Error> {
     let scrub = match vault.get(&scrub_name()).await? {
         Some(record) => Some(ScrubRecord::decode(&record.bytes)?.due),
         None => None,
     };
-    let doomed = read_all::<_, Error>(&view, DOOMED, |name, record| {
+    let mut doomed = BTreeMap::new();
+    let read_doomed = |name: &RecordName, record: &Record| {
         Ok(((account_of(name)?, object_id(name)?), (DoomedRecord::decode(&record.bytes)?, record.revision)))
-    });
-    let doomed = doomed.await?.into_iter().collect();
+    };
+    read_each::<_, Error>(view, DOOMED, read_doomed, |(object, record)| {
+        doomed.insert(object, record);
+    })
+    .await?;
     Ok((State { catalogue, scrub, doomed }, view.revision()))
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use yaoku_crypto::Secret;
 use yaoku_crypto::pkcs11::ObjectId;
 use yaoku_iam::AccountId;
-use yaoku_seal::{Domain, Kind, RecordName};
+use yaoku_seal::{Domain, Kind, RecordName, Revision};
 
 use crate::{
     AliasName, Error, KeyId, KeySpec, KeyState, KeyUsage, KeyVersionId, Origin, ProtectionLevel, RotationInterval,
@@ -25,6 +25,8 @@ pub(crate) const SCRUB: Kind = Kind(19);
 pub(crate) const DOOMED: Kind = Kind(20);
 /// How many messages a key version has encrypted in the HSM.
 pub(crate) const MESSAGES: Kind = Kind(21);
+/// What opens an image of the catalogue.
+pub(crate) const IMAGE: Kind = Kind(22);
 
 const LAYOUT: u8 = 1;
 /// Layout of a [`KeyRecord`]: 1 had no `imported`, 2 no `policy`.
@@ -283,6 +285,34 @@ impl MessagesRecord {
     }
 }
 
+/// What opens an image of the catalogue: the last revision that it shows and the number of its pieces (8 bytes each,
+/// big-endian), then its key.
+pub(crate) struct ImageRecord {
+    pub(crate) revision: Revision,
+    pub(crate) pieces: u64,
+    pub(crate) key: Secret,
+}
+
+impl ImageRecord {
+    pub(crate) fn encode(&self) -> Secret {
+        let numbers = [self.revision.0, self.pieces].map(u64::to_be_bytes);
+        Secret::new([&[LAYOUT][..], numbers.as_flattened(), self.key.expose()].concat())
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        let unreadable = || Error::Record("an image's");
+        let (head, key) = bytes.expose().split_first_chunk::<17>().ok_or_else(unreadable)?;
+        let [LAYOUT, numbers @ ..] = head else { return Err(unreadable()) };
+        let (revision, pieces) = numbers.split_first_chunk::<8>().ok_or_else(unreadable)?;
+        let pieces = pieces.try_into().map_err(|_| unreadable())?;
+        Ok(Self {
+            revision: Revision(u64::from_be_bytes(*revision)),
+            pieces: u64::from_be_bytes(pieces),
+            key: Secret::new(key.to_vec()),
+        })
+    }
+}
+
 pub(crate) fn key_name(account: AccountId, key: KeyId) -> RecordName {
     RecordName { kind: KEY, domain: account.domain(), id: key.as_bytes().to_vec(), version: Vec::new() }
 }
@@ -310,6 +340,10 @@ pub(crate) fn alias_name(account: AccountId, alias: &AliasName) -> RecordName {
 
 pub(crate) fn scrub_name() -> RecordName {
     RecordName { kind: SCRUB, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
+}
+
+pub(crate) fn image_name() -> RecordName {
+    RecordName { kind: IMAGE, domain: Domain::SYSTEM, id: Vec::new(), version: Vec::new() }
 }
 
 fn encode(layout: u8, record: &impl Serialize, what: &'static str) -> Result<Secret, Error> {

@@ -7,7 +7,7 @@ use yaoku_iam::{Tags, TooManyTags};
 use crate::{Error, Field};
 
 /// One tag.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
     /// Its key.
     pub key: Arc<str>,

@@ -164,17 +164,19 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
     }
 }
 
-/// Every record of a kind, read: opened on as many threads as there are processors, while the next are fetched.
+/// Reads every record of a kind, and hands each to `take` in order: they are opened on as many threads as there are
+/// processors, while the next are fetched.
 ///
 /// # Errors
 /// When the store can't be read, a record does not open, or `read` fails.
-pub async fn read_all<T: Send + 'static, E: From<Error> + Send + 'static>(
+pub async fn read_each<T: Send + 'static, E: From<Error> + Send + 'static>(
     view: &View,
     kind: Kind,
     read: fn(&RecordName, &Record) -> Result<T, E>,
-) -> Result<Vec<T>, E> {
+    mut take: impl FnMut(T) + Send,
+) -> Result<(), E> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mut all, mut after) = (Vec::new(), None);
+    let mut after = None;
     let mut pages: VecDeque<JoinHandle<Result<Vec<T>, E>>> = VecDeque::with_capacity(threads);
     loop {
         let rows = view.rows(kind, after.as_deref(), PAGE).await?;
@@ -182,11 +184,11 @@ pub async fn read_all<T: Send + 'static, E: From<Error> + Send + 'static>(
         if pages.len() == threads || more.is_none() {
             let waited_for = if more.is_none() { pages.len() } else { 1 };
             for page in pages.drain(..waited_for).collect::<Vec<_>>() {
-                all.append(&mut opened(page).await?);
+                opened(page).await?.into_iter().for_each(&mut take);
             }
         }
         if more.is_none() {
-            return Ok(all);
+            return Ok(());
         }
         after = more;
         let view = view.clone();

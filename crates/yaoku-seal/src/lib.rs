@@ -7,7 +7,7 @@ pub mod seal;
 mod token_seal;
 pub mod vault;
 pub use error::Error;
-pub use follower::{Follower, Mirror, NotInForce, read_all};
+pub use follower::{Follower, Mirror, NotInForce, read_each};
 pub use record::{Changes, Domain, Kind, Record, RecordName};
 pub use token_seal::TokenSeal;
 pub use vault::{Rotated, Vault, VaultChange, VaultWatch, View};

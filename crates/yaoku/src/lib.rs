@@ -13,6 +13,7 @@ mod datadir;
 mod error;
 mod greeting;
 mod hsm;
+mod image;
 mod logging;
 pub mod maintenance;
 mod operator;

@@ -27,6 +27,7 @@ use crate::config::{HsmSettings, SealSettings, Settings};
 use crate::control::ControlSocket;
 use crate::datadir::DataDir;
 use crate::greeting::Greeting;
+use crate::image;
 use crate::signals::{Asked, Signals};
 
 /// Serves until the process is told to stop: SIGTERM and SIGINT let requests under way finish; a second one does not wait
@@ -100,7 +101,11 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         let iam = iam.clone();
         async move { iam.run_bookkeeping().await }
     });
-    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token).await?;
+    let (kms_vault, kms_iam, kms_clock) = (vault.clone(), iam.clone(), clock.clone());
+    let kms = match image::take(&data_dir) {
+        Some(image) => Kms::open_by_image(kms_vault, kms_iam, kms_clock, settings.kms, token, image).await?,
+        None => Kms::open(kms_vault, kms_iam, kms_clock, settings.kms, token).await?,
+    };
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
         None => {
@@ -192,6 +197,7 @@ impl Running {
 
     /// Lets requests under way finish, and ends. When this returns, the data directory is free.
     pub async fn stop(self) {
+        let kms = self.kms.upgrade();
         let _ = self.stop.send(());
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "serving ended badly");
@@ -208,6 +214,10 @@ impl Running {
         self.control.close().await;
         if let Some(audit) = self.audit {
             audit.close().await;
+        }
+        // After the last of what changes the store, which would void it.
+        if let Some(kms) = kms {
+            image::leave(&self.data_dir, &kms).await;
         }
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         let released = async {

@@ -1,0 +1,117 @@
+//! An image of the catalogue: what a server that stops leaves to the next start, which then need not open every key's record.
+//!
+//! An image is a file of pieces ([`crate::catalogue::Piece`]), each as its length (32 bits, big-endian) and its sealed bytes. Its key
+//! is drawn for it alone, and is in a record of the store together with the number of pieces. The commit of that record is
+//! the one right after those that the image shows. Only while it is the store's last is the image read: whatever is
+//! committed later, by whomever, voids it, and so does another store in the place of this one.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use yaoku_crypto::aead::{Algorithm, CommittingAead};
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_seal::{Changes, Outcome, Revision, Vault, View};
+
+use crate::catalogue::{Catalogue, Gathering, Piece};
+use crate::record::{ImageRecord, image_name};
+use crate::{Error, Kms};
+
+/// The most bytes of a piece; none that is written comes near.
+const MAX_PIECE: u32 = 64 << 20;
+
+/// An image that was written, and counts once it is kept.
+pub struct DrawnImage(ImageRecord);
+
+impl Kms {
+    /// Writes an image of the catalogue. Everything that changes keys must have ended.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store can't be read, or the image not written.
+    pub async fn draw_image(self: &Arc<Self>, out: impl Write + Send + 'static) -> Result<DrawnImage, Error> {
+        let revision = self.vault.view().await?.revision();
+        self.in_force(revision).await?;
+        let kms = self.clone();
+        let drawn = tokio::task::spawn_blocking(move || {
+            let key = Secret::random(Algorithm::Aes256.key_len(), &SystemRandom)?;
+            let pieces = write(&kms.state.read().catalogue, &key, out)?;
+            Ok(DrawnImage(ImageRecord { revision, pieces, key }))
+        });
+        drawn
+            .await
+            .unwrap_or_else(|error| Err(Error::Unavailable(format!("the image of the catalogue: {error}").into())))
+    }
+
+    /// Has the next start read an image, which must be durable by now, unless the store changes before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store can't be written.
+    pub async fn keep_image(&self, image: DrawnImage) -> Result<(), Error> {
+        let changes = Changes { puts: vec![(image_name(), image.0.encode())], ..Changes::default() };
+        match self.vault.commit(changes).await? {
+            Outcome::Committed(_) => Ok(()),
+            // Nothing was expected.
+            Outcome::Conflict { .. } => Err(Error::Unavailable("the image's record met a conflict".into())),
+        }
+    }
+}
+
+/// Reads an image; none if it is void.
+///
+/// # Errors
+/// [`Error::Record`] if it should be whole and is not.
+pub(crate) async fn read(
+    vault: &Vault,
+    view: &View,
+    image: impl Read + Send + 'static,
+) -> Result<Option<Catalogue>, Error> {
+    let Some(record) = vault.get(&image_name()).await? else { return Ok(None) };
+    let ImageRecord { revision, pieces, key } = ImageRecord::decode(&record.bytes)?;
+    if record.revision != view.revision() || record.revision != Revision(revision.0 + 1) {
+        return Ok(None);
+    }
+    let read = tokio::task::spawn_blocking(move || read_pieces(image, pieces, &key));
+    read.await.unwrap_or_else(|_| Err(broken())).map(Some)
+}
+
+fn write(catalogue: &Catalogue, key: &Secret, mut out: impl Write) -> Result<u64, Error> {
+    let failed =
+        |error: io::Error| Error::Unavailable(format!("the image of the catalogue can't be written: {error}").into());
+    let cipher = CommittingAead::new(Algorithm::Aes256, key)?;
+    let (mut number, mut sealed) = (0, Vec::new());
+    for piece in catalogue.pieces() {
+        sealed.clear();
+        cipher.seal(&SystemRandom, &aad(number), &piece.encode()?, &mut sealed)?;
+        let length = u32::try_from(sealed.len()).map_err(|_| broken())?;
+        out.write_all(&length.to_be_bytes()).and_then(|()| out.write_all(&sealed)).map_err(failed)?;
+        number += 1;
+    }
+    out.flush().map_err(failed)?;
+    Ok(number)
+}
+
+fn read_pieces(mut image: impl Read, pieces: u64, key: &Secret) -> Result<Catalogue, Error> {
+    let cipher = CommittingAead::new(Algorithm::Aes256, key)?;
+    let (mut gathering, mut sealed) = (Gathering::default(), Vec::new());
+    for number in 0..pieces {
+        let mut length = [0; 4];
+        image.read_exact(&mut length).map_err(|_| broken())?;
+        let length = Some(u32::from_be_bytes(length)).filter(|length| *length <= MAX_PIECE).ok_or_else(broken)?;
+        sealed.clear();
+        // Memory grows by what is there, not by what is said.
+        let read = image.by_ref().take(length.into()).read_to_end(&mut sealed).map_err(|_| broken())?;
+        if read != length as usize {
+            return Err(broken());
+        }
+        let piece = cipher.open(&aad(number), &sealed).map_err(|_| broken())?;
+        Piece::decode(piece.expose())?.gather(&mut gathering)?;
+    }
+    Ok(gathering.finish())
+}
+
+fn aad(number: u64) -> Vec<u8> {
+    [&b"yaoku catalogue image v1\0"[..], &number.to_be_bytes()].concat()
+}
+
+fn broken() -> Error {
+    Error::Record("an image of the catalogue")
+}
