@@ -138,13 +138,14 @@ impl Shard {
         if timestamp <= *floor {
             return Err(WireError::timestamp_expired());
         }
-        // Both passes look at all of a set, without a branch a record: several records at a time, and while one part of the set
-        // is still on its way from memory, the next is asked for.
-        let used = |(&known, &since): (&u64, &u32)| {
-            (known == fingerprint) & (since != 0) & (timestamp.abs_diff(since) <= REUSE_AFTER)
-        };
-        if fingerprints.iter().zip(timestamps.iter()).fold(false, |found, record| found | used(record)) {
-            return Err(WireError::nonce_used());
+        // Seldom is a fingerprint known: to look for it alone, always to the end, lets several be compared at a time.
+        if fingerprints.iter().fold(false, |found, &known| found | (known == fingerprint)) {
+            let mut records = fingerprints.iter().zip(timestamps.iter());
+            if records
+                .any(|(&known, &since)| known == fingerprint && since != 0 && timestamp.abs_diff(since) <= REUSE_AFTER)
+            {
+                return Err(WireError::nonce_used());
+            }
         }
         let oldest_timestamp = timestamps.iter().copied().min().unwrap_or(0);
         let oldest = timestamps.iter().position(|&since| since == oldest_timestamp).unwrap_or(0);
