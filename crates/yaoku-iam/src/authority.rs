@@ -296,7 +296,6 @@ fn text_id(name: &RecordName) -> Result<&str, Error> {
     std::str::from_utf8(&name.id).map_err(|_| Error::AccessKeyId)
 }
 
-/// Finds the installation's account, or makes it. Several nodes may start at once: one of them wins.
 /// The account of the installation; none before its first start.
 ///
 /// # Errors
@@ -307,6 +306,7 @@ pub async fn installation(vault: &Vault) -> Result<Option<AccountId>, Error> {
     Ok(Some(AccountId::parse(text)?))
 }
 
+/// Finds the installation's account, or makes it. Several nodes may start at once: one of them wins.
 async fn settle_account(vault: &Vault, configured: Option<AccountId>) -> Result<(AccountId, bool), Error> {
     let name = system(ACCOUNT, INSTALLATION);
     for _ in 0..ATTEMPTS {

@@ -359,7 +359,7 @@ mod tests {
         let account = AccountId::parse("1234567890123456").unwrap();
         let bootstrap = Bootstrap { account: Some(account), root: None };
         let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
-        let kms = Kms::open(vault.clone(), iam, clock, KmsConfig::default(), None).await.unwrap();
+        let kms = Kms::open(vault.clone(), iam, clock, KmsConfig::default(), None, None).await.unwrap();
         let environment = Environment {
             time: 1_795_485_600_000,
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),

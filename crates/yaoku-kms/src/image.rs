@@ -55,15 +55,26 @@ impl Kms {
     }
 }
 
+/// The catalogue that an image shows; none if that is void or can't be used, and the store has to be read.
+pub(crate) async fn catalogue(vault: &Vault, view: &View, image: Box<dyn Read + Send>) -> Option<Catalogue> {
+    match read(vault, view, image).await {
+        Ok(Some(catalogue)) => {
+            tracing::info!("the catalogue is read from its image");
+            Some(catalogue)
+        }
+        Ok(None) => {
+            tracing::info!("the image of the catalogue is void: the store has changed since it was drawn");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the image of the catalogue can't be used: reading every key's record");
+            None
+        }
+    }
+}
+
 /// Reads an image; none if it is void.
-///
-/// # Errors
-/// [`Error::Record`] if it should be whole and is not.
-pub(crate) async fn read(
-    vault: &Vault,
-    view: &View,
-    image: impl Read + Send + 'static,
-) -> Result<Option<Catalogue>, Error> {
+async fn read(vault: &Vault, view: &View, image: Box<dyn Read + Send>) -> Result<Option<Catalogue>, Error> {
     let Some(record) = vault.get(&image_name()).await? else { return Ok(None) };
     let ImageRecord { revision, pieces, key } = ImageRecord::decode(&record.bytes)?;
     if record.revision != view.revision() || record.revision != Revision(revision.0 + 1) {

@@ -126,8 +126,8 @@ impl State {
 }
 
 impl Kms {
-    /// Reads the whole catalogue, and starts following the store. Must be called within a Tokio runtime. Keys of protection
-    /// level HSM are kept in `token`.
+    /// Reads the whole catalogue, from an image by [`Self::draw_image`] if that is not void, and starts following the store. Must be
+    /// called within a Tokio runtime. Keys of protection level HSM are kept in `token`.
     ///
     /// # Errors
     /// When the store can't be read, or holds a record that does not open or can't be understood.
@@ -137,49 +137,9 @@ impl Kms {
         clock: Arc<dyn Clock>,
         config: KmsConfig,
         token: Option<Arc<Token>>,
+        image: Option<Box<dyn Read + Send>>,
     ) -> Result<Arc<Self>, Error> {
-        let loaded = load(&vault).await?;
-        Self::start(vault, iam, clock, config, token, loaded).await
-    }
-
-    /// As [`Self::open`], with an image of the catalogue by [`Self::draw_image`]; where that is void, the store is read.
-    ///
-    /// # Errors
-    /// As for [`Self::open`].
-    pub async fn open_by_image(
-        vault: Arc<Vault>,
-        iam: Arc<Iam>,
-        clock: Arc<dyn Clock>,
-        config: KmsConfig,
-        token: Option<Arc<Token>>,
-        image: impl Read + Send + 'static,
-    ) -> Result<Arc<Self>, Error> {
-        let view = vault.view().await?;
-        let loaded = match image::read(&vault, &view, image).await {
-            Ok(Some(catalogue)) => {
-                tracing::info!("the catalogue is read from its image");
-                state_of(&vault, &view, catalogue).await?
-            }
-            Ok(None) => {
-                tracing::info!("the image of the catalogue is void: the store has changed since it was drawn");
-                load(&vault).await?
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the image of the catalogue can't be used: reading every key's record");
-                load(&vault).await?
-            }
-        };
-        Self::start(vault, iam, clock, config, token, loaded).await
-    }
-
-    async fn start(
-        vault: Arc<Vault>,
-        iam: Arc<Iam>,
-        clock: Arc<dyn Clock>,
-        config: KmsConfig,
-        token: Option<Arc<Token>>,
-        (state, revision): (State, Revision),
-    ) -> Result<Arc<Self>, Error> {
+        let (state, revision) = load(&vault, image).await?;
         let kms = Arc::new(Self {
             vault,
             iam,
@@ -420,7 +380,7 @@ impl Mirror for Kms {
     }
 
     async fn read(vault: &Vault) -> Result<(State, Revision), Error> {
-        load(vault).await
+        load(vault, None).await
     }
 
     fn replace(&self, state: State) {
@@ -506,25 +466,16 @@ pub(crate) fn contended() -> Error {
 }
 
 /// Reads all that is kept in memory, and the revision at which it was so.
-async fn load(vault: &Vault) -> Result<(State, Revision), Error> {
+async fn load(vault: &Vault, image: Option<Box<dyn Read + Send>>) -> Result<(State, Revision), Error> {
     let view = vault.view().await?;
-    let mut gathering = Gathering::default();
-    let read_key = |name: &RecordName, record: &Record| {
-        let id = key_id(name)?;
-        Ok(ReadKey::new(account_of(name)?, id, record.revision, KeyRecord::decode(&record.bytes)?))
+    let imaged = match image {
+        Some(image) => image::catalogue(vault, &view, image).await,
+        None => None,
     };
-    read_each::<_, Error>(&view, KEY, read_key, |key| gathering.add_key(key)).await?;
-    let read_alias = |name: &RecordName, record: &Record| {
-        let alias = AliasName::from_stored(&name.id)?;
-        Ok((account_of(name)?, alias, AliasRecord::decode(&record.bytes)?.key, record.revision))
+    let catalogue = match imaged {
+        Some(catalogue) => catalogue,
+        None => gather(&view).await?,
     };
-    let add_alias = |(account, name, key, revision)| gathering.add_alias(account, name, key, revision);
-    read_each::<_, Error>(&view, ALIAS, read_alias, add_alias).await?;
-    state_of(vault, &view, gathering.finish()).await
-}
-
-/// What is kept in memory beside a catalogue, read from the store.
-async fn state_of(vault: &Vault, view: &View, catalogue: Catalogue) -> Result<(State, Revision), Error> {
     let scrub = match vault.get(&scrub_name()).await? {
         Some(record) => Some(ScrubRecord::decode(&record.bytes)?.due),
         None => None,
@@ -533,11 +484,28 @@ async fn state_of(vault: &Vault, view: &View, catalogue: Catalogue) -> Result<(S
     let read_doomed = |name: &RecordName, record: &Record| {
         Ok(((account_of(name)?, object_id(name)?), (DoomedRecord::decode(&record.bytes)?, record.revision)))
     };
-    read_each::<_, Error>(view, DOOMED, read_doomed, |(object, record)| {
+    read_each::<_, Error>(&view, DOOMED, read_doomed, |(object, record)| {
         doomed.insert(object, record);
     })
     .await?;
     Ok((State { catalogue, scrub, doomed }, view.revision()))
+}
+
+/// The catalogue of every key's and alias's record.
+async fn gather(view: &View) -> Result<Catalogue, Error> {
+    let mut gathering = Gathering::default();
+    let read_key = |name: &RecordName, record: &Record| {
+        let id = key_id(name)?;
+        Ok(ReadKey::new(account_of(name)?, id, record.revision, KeyRecord::decode(&record.bytes)?))
+    };
+    read_each::<_, Error>(view, KEY, read_key, |key| gathering.add_key(key)).await?;
+    let read_alias = |name: &RecordName, record: &Record| {
+        let alias = AliasName::from_stored(&name.id)?;
+        Ok((account_of(name)?, alias, AliasRecord::decode(&record.bytes)?.key, record.revision))
+    };
+    let add_alias = |(account, name, key, revision)| gathering.add_alias(account, name, key, revision);
+    read_each::<_, Error>(view, ALIAS, read_alias, add_alias).await?;
+    Ok(gathering.finish())
 }
 
 fn account_of(name: &RecordName) -> Result<AccountId, Error> {

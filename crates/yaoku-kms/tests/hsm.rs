@@ -114,7 +114,7 @@ impl World {
         let bootstrap = Bootstrap { account: Some(principal.account()), root: None };
         let opened = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap();
         let token = Some(TOKEN.clone());
-        let kms = Kms::open(vault, opened.iam, clock.clone(), KmsConfig::default(), token).await.unwrap();
+        let kms = Kms::open(vault, opened.iam, clock.clone(), KmsConfig::default(), token, None).await.unwrap();
         Self { store, clock, principal, kms, _dir: dir }
     }
 

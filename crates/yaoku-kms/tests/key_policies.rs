@@ -39,7 +39,7 @@ impl World {
         let account = Some(AccountId::parse(OWNER).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
         let opened = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap();
-        let kms = Kms::open(vault, opened.iam, clock, KmsConfig::default(), None).await.unwrap();
+        let kms = Kms::open(vault, opened.iam, clock, KmsConfig::default(), None, None).await.unwrap();
         Self { kms, source: IpAddr::V4(Ipv4Addr::LOCALHOST), _dir: dir }
     }
 

@@ -72,7 +72,7 @@ impl World {
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(self.principal.account());
         let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
-        let kms = Kms::open(vault, opened.iam, self.clock.clone(), KmsConfig::default(), None).await.unwrap();
+        let kms = Kms::open(vault, opened.iam, self.clock.clone(), KmsConfig::default(), None, None).await.unwrap();
         self.nodes.push(kms);
     }
 

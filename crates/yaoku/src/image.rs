@@ -1,7 +1,7 @@
 //! The file of the catalogue's image: written when the server stops, read and removed when it starts.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ const FILE: &str = "catalogue.image";
 const NEW: &str = "catalogue.image.new";
 
 /// The image that the last stop left, if it left one. It is read once: what is on the disk goes as soon as it was opened.
-pub(crate) fn take(data_dir: &DataDir) -> Option<BufReader<File>> {
+pub(crate) fn take(data_dir: &DataDir) -> Option<Box<dyn Read + Send>> {
     let path = data_dir.join(FILE);
-    let opened = match File::open(&path) {
-        Ok(file) => Some(BufReader::with_capacity(1 << 20, file)),
+    let opened: Option<Box<dyn Read + Send>> = match File::open(&path) {
+        Ok(file) => Some(Box::new(BufReader::with_capacity(1 << 20, file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "the image of the catalogue can't be opened");

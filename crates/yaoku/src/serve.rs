@@ -101,11 +101,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         let iam = iam.clone();
         async move { iam.run_bookkeeping().await }
     });
-    let (kms_vault, kms_iam, kms_clock) = (vault.clone(), iam.clone(), clock.clone());
-    let kms = match image::take(&data_dir) {
-        Some(image) => Kms::open_by_image(kms_vault, kms_iam, kms_clock, settings.kms, token, image).await?,
-        None => Kms::open(kms_vault, kms_iam, kms_clock, settings.kms, token).await?,
-    };
+    let image = image::take(&data_dir);
+    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
         None => {

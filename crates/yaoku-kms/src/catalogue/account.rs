@@ -213,14 +213,6 @@ impl AccountCatalogue {
         due
     }
 
-    pub(super) fn put_alias(&mut self, name: AliasName, key: KeyId, revision: Revision) {
-        self.aliases.put(name, key, revision);
-    }
-
-    pub(super) fn remove_alias(&mut self, name: &AliasName) {
-        self.aliases.remove(name);
-    }
-
     fn cut(&self, slots: &RoaringBitmap, skip: u64, limit: usize) -> Cut<KeyId> {
         let first = u32::try_from(skip).ok().and_then(|n| slots.select(n));
         let page = first.into_iter().flat_map(|first| slots.range(first..)).take(limit);

@@ -64,7 +64,7 @@ impl Gathering {
 
     /// Adds an alias.
     pub(crate) fn add_alias(&mut self, account: AccountId, name: AliasName, key: KeyId, revision: Revision) {
-        self.accounts.entry(account).or_default().catalogue.put_alias(name, key, revision);
+        self.accounts.entry(account).or_default().catalogue.aliases.put(name, key, revision);
     }
 
     /// Adds keys whose tags are among `tag_sets`, each with the number of its set, in order of creation and after all before.

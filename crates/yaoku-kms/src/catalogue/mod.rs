@@ -117,12 +117,12 @@ impl Catalogue {
     }
 
     pub(crate) fn put_alias(&mut self, account: AccountId, name: AliasName, key: KeyId, revision: Revision) {
-        self.accounts.entry(account).or_default().put_alias(name, key, revision);
+        self.accounts.entry(account).or_default().aliases.put(name, key, revision);
     }
 
     pub(crate) fn remove_alias(&mut self, account: AccountId, name: &AliasName) {
         if let Some(catalogue) = self.accounts.get_mut(&account) {
-            catalogue.remove_alias(name);
+            catalogue.aliases.remove(name);
         }
     }
 
