@@ -103,6 +103,18 @@ def test_a_session_of_a_role(ram, kms, sdk):
     by_role.fails("InvalidSecurityToken.Expired", 403, "Decrypt", CiphertextBlob=blob)
 
 
+def test_a_trust_policy_asks_for_an_external_id(ram):
+    user, role = User(ram, document(allow("sts:AssumeRole"))), fresh("role")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}
+    trust["Condition"] = {"StringEquals": {"sts:ExternalId": "shop/7"}}
+    arn = ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    sts, wanted = Sts(*user.credentials), {"RoleArn": arn, "RoleSessionName": "suite"}
+    sts.fails("NoPermission", 403, "AssumeRole", **wanted)
+    sts.fails("NoPermission", 403, "AssumeRole", **wanted, ExternalId="shop/8")
+    assert sts.call("AssumeRole", **wanted, ExternalId="shop/7")["Credentials"]["SecurityToken"]
+    ram.call("DeleteRole", RoleName=role)
+
+
 def test_a_deny_wins(ram, kms, sdk):
     key = kms.key()
     user = User(ram, document(allow("kms:*")))

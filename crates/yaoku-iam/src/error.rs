@@ -145,6 +145,7 @@ pub enum Field {
     RoleSessionName,
     DurationSeconds,
     Policy,
+    ExternalId,
     Tag,
     TagKeys,
     ResourceNames,

@@ -97,6 +97,7 @@ impl Context for Supposed<'_> {
             ConditionKey::SourceIp
             | ConditionKey::SecureTransport
             | ConditionKey::UserAgent
+            | ConditionKey::ExternalId
             | ConditionKey::Other(_) => {}
         }
     }

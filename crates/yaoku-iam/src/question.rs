@@ -107,7 +107,7 @@ impl Question<'_> {
     pub(crate) fn answer_of_own(&self, standing: &Standing<'_>) -> Decision {
         let Self { permission: Permission(permission), resource, environment } = *self;
         let Resource { service, region, account, name, tags, .. } = *resource;
-        let context = Circumstances { environment, tags, principal: standing.caller.arn };
+        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id: None };
         let Standing { root, identity, session, .. } = *standing;
         let policies = Policies { root, identity, session, resource: None, foreign: false };
         with_text(format_args!("sts:{permission}"), |action| {
@@ -124,11 +124,11 @@ impl Question<'_> {
         })
     }
 
-    /// Whether a trust policy lets the caller in.
-    pub(crate) fn is_trusted(&self, standing: &Standing<'_>, trust: &Policy) -> bool {
+    /// Whether a trust policy lets the caller in, who gave that external id.
+    pub(crate) fn is_trusted(&self, standing: &Standing<'_>, trust: &Policy, external_id: Option<&str>) -> bool {
         let Self { permission: Permission(permission), resource, environment } = *self;
         let Resource { service, region, account, name, tags, .. } = *resource;
-        let context = Circumstances { environment, tags, principal: standing.caller.arn };
+        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id };
         with_text(format_args!("sts:{permission}"), |action| {
             with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
                 let request = Request { action, resource, caller: standing.caller, context: &context };
@@ -148,7 +148,7 @@ impl Question<'_> {
             resource: policy,
             foreign: standing.caller.account != account,
         };
-        let context = Circumstances { environment, tags, principal: standing.caller.arn };
+        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id: None };
         with_text(format_args!("{service}:{permission}"), |action| {
             with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
                 let request = Request { action, resource, caller: standing.caller, context: &context };
@@ -163,6 +163,7 @@ struct Circumstances<'a> {
     environment: &'a Environment<'a>,
     tags: Option<&'a dyn Tagged>,
     principal: &'a str,
+    external_id: Option<&'a str>,
 }
 
 impl Context for Circumstances<'_> {
@@ -176,6 +177,7 @@ impl Context for Circumstances<'_> {
             ConditionKey::MfaPresent => see(Value::Flag(false)),
             ConditionKey::UserAgent => user_agent.into_iter().for_each(|agent| see(Value::Text(agent))),
             ConditionKey::PrincipalArn => see(Value::Text(self.principal)),
+            ConditionKey::ExternalId => self.external_id.into_iter().for_each(|id| see(Value::Text(id))),
             ConditionKey::ResourceTag(name) => {
                 let value = self.tags.and_then(|tags| tags.tag(name));
                 value.into_iter().for_each(|value| see(Value::Text(value)));

@@ -240,6 +240,8 @@ fn a_session_may_do_what_its_role_and_its_own_policy_allow_together() {
     erin.at(STS).call("AssumeRole", &long).fails(400, "InvalidParameter.DurationSeconds");
     let bad = [wanted[0], wanted[1], ("Policy", "{}")];
     erin.at(STS).call("AssumeRole", &bad).fails(400, "InvalidParameter.PolicyGrammar");
+    let short = [wanted[0], wanted[1], ("ExternalId", "x")];
+    erin.at(STS).call("AssumeRole", &short).fails(400, "InvalidParameter.ExternalId");
 
     let session = |policy: Option<&str>| {
         let mut params = wanted.to_vec();
@@ -549,4 +551,23 @@ fn records_say_which_user_or_session_called() {
         assert!(record.contains(part), "no {part} in {record}");
     }
     assert!(records.contains(r#""serviceName":"Ram""#) && records.contains(r#""resourceType":"ACS::RAM::User""#));
+}
+
+#[test]
+fn a_role_is_given_only_with_the_external_id_that_its_trust_policy_asks_for() {
+    let world = World::new();
+    let erin = world.user("erin");
+    world.attach("erin", "System", "AliyunSTSAssumeRoleAccess");
+    let trust = format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{ACCOUNT}:root"}},"Condition":{{"StringEquals":{{"sts:ExternalId":"shop/7"}}}}}}}}"#
+    );
+    world.ram().call("CreateRole", &[("RoleName", "backup"), ("AssumeRolePolicyDocument", &trust)]).ok();
+    let arn = format!("acs:ram::{ACCOUNT}:role/backup");
+    let wanted = [("RoleArn", &*arn), ("RoleSessionName", "s1")];
+    erin.at(STS).call("AssumeRole", &wanted).fails(403, "NoPermission");
+    let with = |id| [wanted[0], wanted[1], ("ExternalId", id)];
+    for id in ["shop/8", "SHOP/7", "shop/77"] {
+        erin.at(STS).call("AssumeRole", &with(id)).fails(403, "NoPermission");
+    }
+    erin.at(STS).call("AssumeRole", &with("shop/7")).ok();
 }

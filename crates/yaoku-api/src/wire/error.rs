@@ -279,6 +279,8 @@ codes! {
     /// The parameter has a value that is not accepted.
     InvalidParameterDurationSeconds = "InvalidParameter.DurationSeconds", 400;
     /// The parameter has a value that is not accepted.
+    InvalidParameterExternalId = "InvalidParameter.ExternalId", 400;
+    /// The parameter has a value that is not accepted.
     InvalidParameterPolicyGrammar = "InvalidParameter.PolicyGrammar", 400;
     /// The parameter has a value that is not accepted.
     InvalidParameterPolicySize = "InvalidParameter.PolicySize", 400;

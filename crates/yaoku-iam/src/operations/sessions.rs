@@ -21,6 +21,9 @@ pub struct AssumeRole {
     pub duration: Option<u32>,
     /// What the session is narrowed to: a policy.
     pub policy: Option<String>,
+    /// What the role's trust policy may ask for as `sts:ExternalId`, so that a service that assumes roles for many customers can't be
+    /// led to one's role by another: 2 to 1,224 letters, digits, `_`, `+`, `=`, `,`, `.`, `@`, `:`, `/` and `-`.
+    pub external_id: Option<String>,
 }
 
 /// A session that began.
@@ -54,6 +57,17 @@ fn check_session_name(name: &str) -> Result<(), Error> {
     }
 }
 
+fn check_external_id(id: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
+    match (2..=1224).contains(&id.len()) && id.bytes().all(plain) {
+        true => Ok(()),
+        false => {
+            let why = "it must be 2 to 1224 letters, digits and characters of _+=,.@:/-";
+            Err(Error::Invalid { field: Field::ExternalId, why })
+        }
+    }
+}
+
 fn check_policy(document: &str) -> Result<(), Error> {
     if document.len() > PolicyKind::Session.max_bytes() {
         return Err(Error::NameLength(Field::Policy));
@@ -73,6 +87,8 @@ impl Operation for AssumeRole {
         }
         check_session_name(&self.session_name)?;
         self.policy.as_deref().map(check_policy).transpose()?;
+        let external_id = self.external_id.as_deref();
+        external_id.map(check_external_id).transpose()?;
         let own = call.principal.account() == self.account;
         let found = iam.tenant(self.account).filter(|tenant| tenant.is_enabled()).and_then(|tenant| {
             let directory = tenant.directory.read();
@@ -90,8 +106,9 @@ impl Operation for AssumeRole {
         if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
             return Err(Error::Denied(denial));
         }
-        let trusted =
-            trust.as_ref().is_some_and(|trust| call.principal.stand(|standing| question.is_trusted(standing, trust)));
+        let trusted = trust.as_ref().is_some_and(|trust| {
+            call.principal.stand(|standing| question.is_trusted(standing, trust, external_id))
+        });
         if found.is_none() && own {
             return Err(Error::NotFound(Entity::Role));
         }

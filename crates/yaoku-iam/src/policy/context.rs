@@ -19,6 +19,8 @@ pub enum ConditionKey {
     UserAgent,
     /// `acs:PrincipalARN`: who sent it.
     PrincipalArn,
+    /// `sts:ExternalId`: what the sender of AssumeRole gave as `ExternalId`.
+    ExternalId,
     /// `kms:tag/<name>`, also `acs:ResourceTag/<name>`: a tag of the resource, by its name.
     ResourceTag(Box<str>),
     /// Any other, in lower case as far as its first `/`.
@@ -39,6 +41,7 @@ impl ConditionKey {
             ("acs:mfapresent", None) => Self::MfaPresent,
             ("acs:useragent", None) => Self::UserAgent,
             ("acs:principalarn", None) => Self::PrincipalArn,
+            ("sts:externalid", None) => Self::ExternalId,
             ("kms:tag" | "acs:resourcetag", Some(tag)) => Self::ResourceTag(tag.into()),
             (_, None) => Self::Other(name.into()),
             (_, Some(tag)) => Self::Other(format!("{name}/{tag}").into()),

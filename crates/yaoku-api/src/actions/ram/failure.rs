@@ -114,6 +114,7 @@ pub(super) const fn parameter(field: Field) -> &'static str {
         Field::RoleSessionName => "RoleSessionName",
         Field::DurationSeconds => "DurationSeconds",
         Field::Policy => "Policy",
+        Field::ExternalId => "ExternalId",
         Field::Tag => "Tag",
         Field::TagKeys => "TagKeys",
         Field::ResourceNames => "ResourceNames",
@@ -160,6 +161,7 @@ const fn form(field: Field) -> Code {
         Field::RoleArn => Code::InvalidParameterRoleArn,
         Field::RoleSessionName => Code::InvalidParameterRoleSessionName,
         Field::DurationSeconds => Code::InvalidParameterDurationSeconds,
+        Field::ExternalId => Code::InvalidParameterExternalId,
         _ => Code::InvalidParameter,
     }
 }

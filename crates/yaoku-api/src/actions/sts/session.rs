@@ -44,16 +44,17 @@ async fn assume_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         expiration: String,
     }
     let arguments = &exchange.arguments;
-    // Neither is a condition of trust policies here; to pass over what should protect would be worse than to refuse.
-    arguments.refuse(&["ExternalId", "SourceIdentity"])?;
+    // Nothing keeps it for the session's calls here; to pass over what should protect would be worse than to refuse.
+    arguments.refuse(&["SourceIdentity"])?;
     let why = "The specified parameter \"RoleArn\" is not valid: it must be acs:ram::<account id>:role/<role name>.";
     let role = role_of_arn(arguments.required_text("RoleArn")?);
     let (account, role) = role.ok_or_else(|| WireError::new(Code::InvalidParameterRoleArn, why))?;
     let session_name = arguments.required_text("RoleSessionName")?.to_owned();
     let duration = arguments.integer("DurationSeconds")?;
     let policy = arguments.given("Policy").map(str::to_owned);
-    let assumed =
-        perform(exchange, AssumeRole { account, role, session_name: session_name.clone(), duration, policy }).await?;
+    let external_id = arguments.given("ExternalId").map(str::to_owned);
+    let wanted = AssumeRole { account, role, session_name: session_name.clone(), duration, policy, external_id };
+    let assumed = perform(exchange, wanted).await?;
     exchange.reply(&Content {
         assumed_role_user: AssumedRoleUser {
             arn: &assumed.arn,
