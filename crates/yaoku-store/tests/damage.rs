@@ -4,10 +4,14 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
 
-use yaoku_store::{Embedded, Error, Store};
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+use yaoku_store::{Embedded, Error, Store, Transaction};
 
 use support::{SMALL, contents, put};
 
@@ -108,4 +112,79 @@ async fn a_file_of_another_kind_is_refused() {
         assert!(matches!(read(dir.path()).await, Err(Error::Corrupt(_))));
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), text, "it was overwritten");
     }
+}
+
+/// Counts the bytes that are read of the file behind it.
+#[derive(Debug)]
+struct Counting(FileBackend, Arc<AtomicU64>);
+
+impl StorageBackend for Counting {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.1.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_closed_is_read_once_and_any_other_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path(), SMALL).unwrap();
+    let puts = (0..5000u32).map(|n| (n.to_be_bytes().to_vec(), vec![n as u8; 1000])).collect();
+    store.commit(Transaction { puts, ..Transaction::default() }).await.unwrap();
+    drop(store);
+    let (file, sums) = (dir.path().join(FILE), dir.path().join("store.sums"));
+    // How much of the file a start reads, in tenths of its length.
+    let start = || {
+        let read = Arc::new(AtomicU64::new(0));
+        let count = read.clone();
+        let length = fs::metadata(&file).unwrap().len();
+        let store = Embedded::open_wrapped(dir.path(), SMALL, move |file| Counting(file, count.clone())).unwrap();
+        assert!(!sums.exists(), "sums of a file that is in use");
+        let read = read.load(Ordering::Relaxed);
+        drop(store);
+        read * 10 / length
+    };
+    let summed = start();
+    fs::remove_file(&sums).unwrap();
+    let checked = start();
+    // Without optimization redb goes through all pages at each start, for its assertions.
+    assert!(summed < checked, "{summed} tenths of {checked} were read");
+    let left = fs::read(&sums).unwrap();
+    // Sums that are cut short, longer, changed or of an older file are not believed.
+    for wrong in [left[..left.len() - 1].to_vec(), [&left[..], &[0]].concat()] {
+        fs::write(&sums, wrong).unwrap();
+        assert_eq!(start(), checked);
+    }
+    for at in (0..left.len()).step_by(5) {
+        let mut wrong = fs::read(&sums).unwrap();
+        wrong[at] ^= 1;
+        fs::write(&sums, wrong).unwrap();
+        assert!(start() >= checked, "byte {at}");
+    }
+    let old = fs::read(&sums).unwrap();
+    let store = Embedded::open(dir.path(), SMALL).unwrap();
+    store.commit(put("newer", "row")).await.unwrap();
+    drop(store);
+    fs::write(&sums, old).unwrap();
+    assert!(start() >= checked);
 }

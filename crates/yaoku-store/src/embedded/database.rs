@@ -20,11 +20,11 @@ const ID: &str = "id";
 /// Newest layout known here.
 const KNOWN_FORMAT: u32 = 1;
 
-/// Opens a database; makes its tables if it is empty. All pages are checked against their checksums first.
-pub(super) fn open(backend: impl StorageBackend, cache: usize) -> Result<Database, Error> {
+/// Opens a database; makes its tables if it is empty. With `check`, all pages are checked against their checksums first.
+pub(super) fn open(backend: impl StorageBackend, cache: usize, check: bool) -> Result<Database, Error> {
     guarded(|| {
         let mut builder = Database::builder();
-        builder.set_cache_size(cache).set_check_integrity_on_open(true);
+        builder.set_cache_size(cache).set_check_integrity_on_open(check);
         let database = builder.create_with_backend(backend).map_err(of_database)?;
         prepare(&database)?;
         Ok(database)

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
-use super::{Options, anchor, database};
+use super::{Options, anchor, database, sums};
 use crate::Error;
 
 /// The store.
@@ -67,15 +67,32 @@ impl Files {
         self.open()
     }
 
-    /// Opens the store's file; all its pages are checked. Its name is durable when this returns.
+    /// Opens the store's file, which is known to be whole: either by the sums that were left when it was closed, or since all its pages
+    /// are checked. Its name is durable when this returns.
     pub(super) fn open(&self) -> Result<Database, Error> {
         if !self.is_there(STORE)? {
             return Err(Error::Unavailable(format!("{} is gone", self.dir.join(STORE).display())));
         }
-        self.read_ahead();
-        let database = database::open(self.backend(STORE)?, self.options.cache_bytes)?;
+        let file = self.backend(STORE)?;
+        let whole = sums::take(&self.dir, &file).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the sums of the store can't be used: checking every page");
+            false
+        });
+        if !whole {
+            self.read_ahead();
+        }
+        let database = database::open(file, self.options.cache_bytes, !whole)?;
         self.sync_names()?;
         Ok(database)
+    }
+
+    /// Leaves sums of the store's file to the next start. It must be closed.
+    pub(super) fn leave_sums(&self) {
+        let unavailable = unavailable(&self.dir);
+        let left = self.backend(STORE).and_then(|file| sums::leave(&self.dir, &file).map_err(unavailable));
+        if let Err(error) = left {
+            tracing::debug!(%error, "no sums of the store are left: the next start takes longer");
+        }
     }
 
     /// Whether a copy of the store fits on the disk beside it, with some room for commits meanwhile.

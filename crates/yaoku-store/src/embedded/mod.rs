@@ -1,13 +1,15 @@
 //! A store in one file on one machine, over redb. `docs/store.md` draws its files and argues what a crash leaves.
 //!
 //! One thread writes ([`writer`]); readers use redb's snapshots, off the async runtime since they may touch the disk.
-//! [`anchor`] notices a file that fell back, [`feed`] serves watchers, [`scrub`] rewrites the file without what was deleted.
+//! [`anchor`] notices a file that fell back, [`sums`] one that changed while it was closed; [`feed`] serves watchers, [`scrub`] rewrites the
+//! file without what was deleted.
 
 mod anchor;
 mod database;
 mod feed;
 mod files;
 mod scrub;
+mod sums;
 mod writer;
 
 use std::path::Path;
@@ -55,7 +57,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `dir`, or makes it. Blocks while every page is checked.
+    /// Opens the store in `dir`, or makes it. Blocks while the file is summed, or every page checked.
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Newer`], [`Error::Corrupt`], or [`Error::Unavailable`] if files can't be opened.
@@ -98,12 +100,13 @@ impl Embedded {
 }
 
 impl Drop for Embedded {
-    /// Waits until what was queued is durable, so that the lock is free when this returns.
+    /// Waits until what was queued is durable, so that the lock is free when this returns, and leaves sums of the file.
     fn drop(&mut self) {
         let (closed, _) = mpsc::channel(1);
         self.jobs = closed;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
+            self.shared.close();
         }
     }
 }
@@ -140,6 +143,16 @@ impl Shared {
 
     fn replace(&self, database: Database) {
         *self.opened.write() = Opened::new(database);
+    }
+
+    /// Closes the file for good, and leaves sums of it unless it is not to be trusted.
+    fn close(&self) {
+        if let Ok(opened) = self.opened() {
+            opened.close();
+            if !self.files.has_sync_failure() {
+                self.files.leave_sums();
+            }
+        }
     }
 
     fn condemn(&self, why: &str) {
