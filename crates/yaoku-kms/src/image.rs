@@ -7,6 +7,8 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use yaoku_crypto::aead::{Algorithm, CommittingAead};
 use yaoku_crypto::{Secret, SystemRandom};
@@ -18,6 +20,8 @@ use crate::{Error, Kms};
 
 /// The most bytes of a piece; none that is written comes near.
 const MAX_PIECE: u32 = 64 << 20;
+/// Pieces that are opened while others are gathered.
+const PIECES_AHEAD: usize = 4;
 
 /// An image that was written, and counts once it is kept.
 pub struct DrawnImage(ImageRecord);
@@ -100,27 +104,51 @@ fn write(catalogue: &Catalogue, key: &Secret, mut out: impl Write) -> Result<u64
     Ok(number)
 }
 
-fn read_pieces(mut image: impl Read, pieces: u64, key: &Secret) -> Result<Catalogue, Error> {
+/// Reads and opens pieces on one thread while another gathers what is in them.
+fn read_pieces(mut image: impl Read + Send, pieces: u64, key: &Secret) -> Result<Catalogue, Error> {
     let cipher = CommittingAead::new(Algorithm::Aes256, key)?;
-    let (mut gathering, mut sealed) = (Gathering::default(), Vec::new());
-    for number in 0..pieces {
-        let mut length = [0; 4];
-        image.read_exact(&mut length).map_err(|_| broken())?;
-        let length = Some(u32::from_be_bytes(length)).filter(|length| *length <= MAX_PIECE).ok_or_else(broken)?;
-        sealed.clear();
-        // Memory grows by what is there, not by what is said.
-        let read = image.by_ref().take(length.into()).read_to_end(&mut sealed).map_err(|_| broken())?;
-        if read != length as usize {
-            return Err(broken());
+    let (sender, opened) = sync_channel(PIECES_AHEAD);
+    thread::scope(|scope| {
+        // It goes with this closure, however that ends, so that the other thread does not wait for ever to be rid of a piece.
+        let opened = opened;
+        scope.spawn(move || {
+            let mut sealed = Vec::new();
+            for number in 0..pieces {
+                let piece = read_piece(&mut image, number, &cipher, &mut sealed);
+                let failed = piece.is_err();
+                if sender.send(piece).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let mut gathering = Gathering::default();
+        for _ in 0..pieces {
+            opened.recv().map_err(|_| broken())??.gather(&mut gathering)?;
         }
-        let piece = cipher.open(&aad(number), &sealed).map_err(|_| broken())?;
-        Piece::decode(piece.expose())?.gather(&mut gathering)?;
+        Ok(gathering.finish())
+    })
+}
+
+fn read_piece(
+    image: &mut impl Read,
+    number: u64,
+    cipher: &CommittingAead,
+    sealed: &mut Vec<u8>,
+) -> Result<Piece<'static>, Error> {
+    let mut length = [0; 4];
+    image.read_exact(&mut length).map_err(|_| broken())?;
+    let length = Some(u32::from_be_bytes(length)).filter(|length| *length <= MAX_PIECE).ok_or_else(broken)?;
+    sealed.clear();
+    // Memory grows by what is there, not by what is said.
+    let read = image.take(length.into()).read_to_end(sealed).map_err(|_| broken())?;
+    if read != length as usize {
+        return Err(broken());
     }
-    Ok(gathering.finish())
+    Piece::decode(cipher.open(&aad(number), sealed).map_err(|_| broken())?.expose())
 }
 
 fn aad(number: u64) -> Vec<u8> {
-    [&b"yaoku catalogue image v1\0"[..], &number.to_be_bytes()].concat()
+    [&b"yaoku catalogue image v2\0"[..], &number.to_be_bytes()].concat()
 }
 
 fn broken() -> Error {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
+use std::thread;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use roaring::RoaringBitmap;
@@ -148,30 +149,23 @@ impl AccountCatalogue {
     }
 
     /// Enters keys, in order of creation, into a catalogue that has none.
-    pub(super) fn fill(&mut self, keys: Vec<GatheredKey>) {
-        let Self { slots, by_id, hasher, .. } = self;
-        slots.reserve_exact(keys.len());
-        // With room for all, none is ever hashed again.
-        by_id.reserve(keys.len(), |_| 0);
-        let mut tagged = (Vec::new(), Vec::new());
-        for (key, slot) in keys.iter().zip(0u32..) {
-            let GatheredKey { id, revision, due, tags, .. } = *key;
-            slots.push(Slot { id, revision, tags });
-            by_id.insert_unique(hasher.hash_one(id), slot, |_| 0);
-            if tags != TagSetId::EMPTY {
-                tagged.0.push((tags, slot));
-                tagged.1.push(id);
+    pub(super) fn fill(&mut self, keys: &[GatheredKey]) {
+        let Self { slots, by_id, hasher, tags, due, .. } = self;
+        thread::scope(|scope| {
+            scope.spawn(|| tags.fill(keys));
+            slots.extend(keys.iter().map(|key| Slot { id: key.id, revision: key.revision, tags: key.tags }));
+            // With room for all, none is ever hashed again.
+            by_id.reserve(keys.len(), |_| 0);
+            for (key, slot) in keys.iter().zip(0u32..) {
+                by_id.insert_unique(hasher.hash_one(key.id), slot, |_| 0);
             }
-            if let Some(due) = due {
-                self.due.insert(slot, due);
-            }
-        }
+            due.extend(keys.iter().zip(0u32..).filter_map(|(key, slot)| Some((slot, key.due?))));
+        });
         self.all.insert_range(0..u32::try_from(keys.len()).unwrap_or(u32::MAX));
-        fill_index(&mut self.by_state, &keys, |facets| facets.state);
-        fill_index(&mut self.by_spec, &keys, |facets| facets.spec);
-        fill_index(&mut self.by_usage, &keys, |facets| facets.usage);
-        fill_index(&mut self.by_protection, &keys, |facets| facets.protection);
-        self.tags.fill(tagged.0, tagged.1);
+        fill_index(&mut self.by_state, keys, |facets| facets.state);
+        fill_index(&mut self.by_spec, keys, |facets| facets.spec);
+        fill_index(&mut self.by_usage, keys, |facets| facets.usage);
+        fill_index(&mut self.by_protection, keys, |facets| facets.protection);
     }
 
     /// Enters a key, or what has changed of it. Answers when the key was due before, if it was.

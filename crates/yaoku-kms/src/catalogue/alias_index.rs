@@ -1,5 +1,6 @@
 //! The aliases of an account: by name, and by the key that they stand for.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use yaoku_seal::Revision;
@@ -47,21 +48,35 @@ impl AliasIndex {
     }
 
     pub(super) fn put(&mut self, name: AliasName, key: KeyId, revision: Revision) {
-        self.remove(&name);
-        let names = match self.by_key.remove(&key) {
-            None => Names::One(name.clone()),
-            Some(Names::One(other)) => Names::Several(BTreeSet::from([other, name.clone()])),
-            Some(Names::Several(mut names)) => {
-                names.insert(name.clone());
-                Names::Several(names)
+        match self.by_name.insert(name.clone(), (key, revision)) {
+            Some((before, _)) if before == key => return,
+            Some((before, _)) => self.leave(before, &name),
+            None => {}
+        }
+        match self.by_key.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(Names::One(name));
             }
-        };
-        self.by_key.insert(key, names);
-        self.by_name.insert(name, (key, revision));
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Names::Several(names) => {
+                    names.insert(name);
+                }
+                Names::One(other) => {
+                    let both = [other.clone(), name];
+                    entry.insert(Names::Several(BTreeSet::from(both)));
+                }
+            },
+        }
     }
 
     pub(super) fn remove(&mut self, name: &AliasName) {
-        let Some((key, _)) = self.by_name.remove(name) else { return };
+        if let Some((key, _)) = self.by_name.remove(name) {
+            self.leave(key, name);
+        }
+    }
+
+    /// Takes a name from its key.
+    fn leave(&mut self, key: KeyId, name: &AliasName) {
         match self.by_key.get_mut(&key) {
             Some(Names::Several(names)) if names.len() > 1 => {
                 names.remove(name);

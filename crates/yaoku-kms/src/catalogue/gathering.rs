@@ -67,14 +67,20 @@ impl Gathering {
         self.accounts.entry(account).or_default().catalogue.aliases.put(name, key, revision);
     }
 
-    /// Adds keys whose tags are among `tag_sets`, each with the number of its set, in order of creation and after all before.
+    /// Adds keys whose tags are among `tag_sets`, each with the number of its set, in order of creation and after all before. There
+    /// will be `total` in the end.
     pub(super) fn add_piece<'t>(
         &mut self,
         account: AccountId,
+        total: usize,
         tag_sets: impl Iterator<Item = impl Iterator<Item = (&'t str, &'t str)> + Clone>,
         keys: impl Iterator<Item = (KeyId, Revision, Facets, Option<Timestamp>, Option<usize>)>,
     ) {
         let gathered = self.accounts.entry(account).or_default();
+        if gathered.keys.is_empty() {
+            // Growing would copy all of them again and again.
+            gathered.keys.reserve_exact(total);
+        }
         let sets: Vec<_> = tag_sets.map(|tags| gathered.catalogue.tags.share(tags)).collect();
         gathered.keys.extend(keys.map(|(id, revision, facets, due, set)| GatheredKey {
             created: Timestamp(0),
@@ -95,7 +101,7 @@ impl Gathering {
                 keys.sort_unstable_by_key(|key| (key.created, key.id));
             }
             catalogue.due.extend(keys.iter().filter_map(|key| Some((key.due?, account, key.id))));
-            of_account.fill(keys);
+            of_account.fill(&keys);
             catalogue.accounts.insert(account, of_account);
         }
         catalogue

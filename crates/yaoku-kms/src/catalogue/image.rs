@@ -21,11 +21,11 @@ const PIECE: usize = 4096;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Piece<'a> {
     account: [u8; 16],
+    /// Keys of the account in all pieces.
+    total: u32,
     /// Each once. Tags as key and value.
-    #[serde(borrow)]
     tag_sets: Vec<Vec<(Cow<'a, str>, Cow<'a, str>)>>,
     keys: Vec<ImageKey>,
-    #[serde(borrow)]
     aliases: Vec<(Cow<'a, str>, KeyId, u64)>,
 }
 
@@ -43,17 +43,25 @@ impl Catalogue {
     /// The pieces that make up the catalogue, in the order in which they are to be read.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         self.accounts.iter().flat_map(|(account, catalogue)| {
-            let account = account.domain().0;
+            let (account, total) = (account.domain().0, u32::try_from(catalogue.key_count()).unwrap_or(u32::MAX));
             let mut keys = catalogue.held_keys().peekable();
             let mut aliases = catalogue.aliases.iter().peekable();
             std::iter::from_fn(move || {
-                let mut piece = Piece { account, tag_sets: Vec::new(), keys: Vec::new(), aliases: Vec::new() };
+                let mut piece = Piece { account, total, tag_sets: Vec::new(), keys: Vec::new(), aliases: Vec::new() };
                 piece.put_keys(catalogue, keys.by_ref().take(PIECE));
                 let aliases = aliases.by_ref().take(PIECE - piece.keys.len());
                 piece.aliases = aliases.map(|(name, key, commit)| (name.as_str().into(), key, commit.0)).collect();
                 (!piece.keys.is_empty() || !piece.aliases.is_empty()).then_some(piece)
             })
         })
+    }
+}
+
+impl Piece<'static> {
+    /// # Errors
+    /// [`Error::Record`] if these bytes are no piece.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        postcard::from_bytes(bytes).map_err(|_| Error::Record("an image of the catalogue"))
     }
 }
 
@@ -82,12 +90,6 @@ impl<'a> Piece<'a> {
         postcard::to_allocvec(self).map_err(|_| Error::Record("an image of the catalogue"))
     }
 
-    /// # Errors
-    /// [`Error::Record`] if these bytes are no piece.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Error> {
-        postcard::from_bytes(bytes).map_err(|_| Error::Record("an image of the catalogue"))
-    }
-
     /// Adds what the piece has to what was gathered of the pieces before.
     ///
     /// # Errors
@@ -100,7 +102,7 @@ impl<'a> Piece<'a> {
             let tags = key.tags.map(|position| position as usize);
             (key.id, Revision(key.revision), key.facets, key.due, tags)
         });
-        gathering.add_piece(account, sets, keys);
+        gathering.add_piece(account, self.total as usize, sets, keys);
         for (name, key, revision) in &self.aliases {
             let name = AliasName::from_stored(name.as_bytes())?;
             gathering.add_alias(account, name, *key, Revision(*revision));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use roaring::RoaringBitmap;
 
+use super::gathering::GatheredKey;
 use crate::{KeyId, Tag};
 
 /// Names a set of tags of one account.
@@ -89,15 +90,21 @@ impl TagIndex {
         }
     }
 
-    /// Enters many keys at once into an index that has none.
-    pub(super) fn fill(&mut self, mut keys: Vec<(TagSetId, u32)>, mut tagged: Vec<KeyId>) {
-        keys.sort_unstable();
-        tagged.sort_unstable();
-        self.tagged = tagged.into_iter().collect();
-        for of_set in keys.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some(held) = of_set.first().and_then(|(set, _)| self.sets.get_mut(set.0 as usize)) else { continue };
-            held.keys = u32::try_from(of_set.len()).unwrap_or(u32::MAX);
-            let slots: RoaringBitmap = of_set.iter().map(|(_, slot)| *slot).collect();
+    /// Enters many keys at once, each with its place as its slot, into an index that has none.
+    pub(super) fn fill(&mut self, keys: &[GatheredKey]) {
+        let tagged = || keys.iter().zip(0u32..).filter(|(key, _)| key.tags != TagSetId::EMPTY);
+        let mut ids = Vec::with_capacity(keys.len());
+        ids.extend(tagged().map(|(key, _)| key.id));
+        ids.sort_unstable();
+        self.tagged = ids.into_iter().collect();
+        let mut slots_of_sets = vec![RoaringBitmap::new(); self.sets.len()];
+        for (key, slot) in tagged() {
+            if let Some(slots) = slots_of_sets.get_mut(key.tags.0 as usize) {
+                slots.insert(slot);
+            }
+        }
+        for (held, slots) in self.sets.iter_mut().zip(slots_of_sets) {
+            held.keys = u32::try_from(slots.len()).unwrap_or(u32::MAX);
             for tag in held.tags.iter() {
                 let postings = self.by_key.entry(tag.key.clone()).or_default();
                 postings.any |= &slots;
