@@ -20,7 +20,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Bytes of a request's head: method, URI and headers. A URI is at most 65,534 bytes in any case. 128 KiB.
     pub head_bytes: u32,
-    /// Headers of a request. 128.
+    /// Headers of a request. 100; for more, hyper takes memory at each request.
     pub headers: usize,
     /// Bytes of a request's body. 1 MiB.
     pub body_bytes: usize,
@@ -42,7 +42,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
             head_bytes: 128 << 10,
-            headers: 128,
+            headers: 100,
             body_bytes: 1 << 20,
             all_requests_bytes: 256 << 20,
             streams: 32,
