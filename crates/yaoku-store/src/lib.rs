@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use embedded::{Embedded, Options};
+pub use embedded::{Closed, Embedded, Options};
 
 /// Number of a commit: 0 is the empty store, and every commit is one more than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

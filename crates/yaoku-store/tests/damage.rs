@@ -188,3 +188,18 @@ async fn a_file_that_was_closed_is_read_once_and_any_other_page_by_page() {
     fs::write(&sums, old).unwrap();
     assert!(start() >= checked);
 }
+
+#[tokio::test]
+async fn a_store_says_when_its_directory_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path(), SMALL).unwrap();
+    let (snapshot, closed) = (store.snapshot().await.unwrap(), store.closed());
+    drop(store);
+    assert!(matches!(Embedded::open(dir.path(), SMALL), Err(Error::Locked)), "a snapshot is still there");
+    let free = tokio::spawn(closed.wait());
+    tokio::task::yield_now().await;
+    assert!(!free.is_finished());
+    drop(snapshot);
+    free.await.unwrap();
+    Embedded::open(dir.path(), SMALL).unwrap();
+}

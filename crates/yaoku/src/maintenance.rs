@@ -96,7 +96,7 @@ async fn open(settings: StoreSettings) -> Result<(DataDir, Arc<Vault>), Error> {
         other => other,
     })?;
     let token = token_of_seal(&settings.seal, settings.hsm).await?;
-    let vault = open_vault(&data_dir, settings.seal, token).await?;
+    let (vault, _) = open_vault(&data_dir, settings.seal, token).await?;
     Ok((data_dir, vault))
 }
 

@@ -19,7 +19,7 @@ use yaoku_crypto::pkcs11::Token;
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
 use yaoku_seal::Vault;
-use yaoku_store::Embedded;
+use yaoku_store::{Closed, Embedded};
 
 use crate::Error;
 use crate::audit;
@@ -75,7 +75,7 @@ pub struct Running {
     control: ControlSocket,
     audit: Option<audit::Keeper>,
     kms: Weak<Kms>,
-    vault: Weak<Vault>,
+    closed: Closed,
     data_dir: DataDir,
 }
 
@@ -90,7 +90,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let address = listener.local_addr().map_err(|error| Error::Options(error.to_string()))?;
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
-    let vault = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
+    let (vault, closed) = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
     let control = ControlSocket::open(settings.store.control_socket, &settings.store.data_dir, vault.clone()).await?;
     // The names of store and seal, of whose content they make sure themselves.
     data_dir.sync()?;
@@ -138,7 +138,6 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     }));
     let greeting =
         Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
-    let vault = Arc::downgrade(&vault);
     Ok(Running {
         address,
         greeting,
@@ -151,7 +150,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         control,
         audit,
         kms: weak_kms,
-        vault,
+        closed,
         data_dir,
     })
 }
@@ -217,34 +216,30 @@ impl Running {
             image::leave(&self.data_dir, &kms).await;
         }
         // The follower of the store's changes ends on its own, soon after the domain is gone.
-        let released = async {
-            while self.vault.strong_count() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        if tokio::time::timeout(RELEASE, released).await.is_err() {
+        if tokio::time::timeout(RELEASE, self.closed.wait()).await.is_err() {
             tracing::warn!("the store is still being used");
         }
         drop(self.data_dir);
     }
 }
 
-/// How long the store may take to be closed.
-const RELEASE: Duration = Duration::from_secs(10);
+/// How long the store may take to be closed, which reads all of its file for its sums.
+const RELEASE: Duration = Duration::from_secs(60);
 
-/// Opens the store of a data directory with its seal; makes both where there is neither.
+/// Opens the store of a data directory with its seal; makes both where there is neither. Tells when it is closed again.
 pub(crate) async fn open_vault(
     data_dir: &DataDir,
     seal: SealSettings,
     token: Option<Arc<Token>>,
-) -> Result<Arc<Vault>, Error> {
+) -> Result<(Arc<Vault>, Closed), Error> {
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || {
         let seal = seal.open(true, token)?;
         Ok::<_, Error>((Embedded::open(&path, yaoku_store::Options::default())?, seal))
     });
     let (store, seal) = opened.await.map_err(|error| Error::Options(error.to_string()))??;
-    Ok(Arc::new(Vault::open(Arc::new(store), seal.into(), Arc::new(SystemRandom)).await?))
+    let closed = store.closed();
+    Ok((Arc::new(Vault::open(Arc::new(store), seal.into(), Arc::new(SystemRandom)).await?), closed))
 }
 
 /// Logs in to the HSM, if there is one. Where it is away, the server starts all the same, and waits for it.

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use redb::backends::FileBackend;
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::anchor::Anchor;
 use self::database::{ROWS, get, guarded, of_any, read_meta, row};
@@ -83,12 +83,18 @@ impl Embedded {
             opened: RwLock::new(Opened::new(database)),
             condemned: RwLock::new(None),
             feed: Arc::new(Feed::new(meta.revision)),
+            open: watch::Sender::new(()),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(shared.clone(), anchor, meta.revision);
         let writer = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue));
         let writer = writer.map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(Self { shared, jobs, writer: Some(writer), scrubbing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Tells when the store is closed, which is some time after it is dropped: snapshots and reads under way still use it.
+    pub fn closed(&self) -> Closed {
+        Closed(self.shared.open.subscribe())
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Result<T, Error> {
@@ -111,6 +117,16 @@ impl Drop for Embedded {
     }
 }
 
+/// Tells when a store is closed.
+pub struct Closed(watch::Receiver<()>);
+
+impl Closed {
+    /// Waits until it is, and its directory free to be opened.
+    pub async fn wait(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
 /// What readers and the writer share.
 struct Shared {
     files: Files,
@@ -118,6 +134,8 @@ struct Shared {
     /// Why the store refuses everything, once damage was met.
     condemned: RwLock<Option<String>>,
     feed: Arc<Feed>,
+    /// Goes last, when the directory is free.
+    open: watch::Sender<()>,
 }
 
 impl Shared {
