@@ -23,6 +23,11 @@ def deny(action, resource="*"):
     return {"Effect": "Deny", "Action": action, "Resource": resource}
 
 
+def trust(who, **more):
+    principal = {"RAM": [f"acs:ram::{ACCOUNT}:{who}"]}
+    return {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal, **more}
+
+
 @pytest.fixture(scope="module")
 def ram():
     return Ram()
@@ -64,9 +69,8 @@ def test_a_user_with_encrypt_on_one_tag(ram, kms, sdk):
 
 def test_a_session_of_a_role(ram, kms, sdk):
     user, role = User(ram, document(allow("sts:AssumeRole"))), fresh("role")
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    trust["Principal"] = {"RAM": [f"acs:ram::{ACCOUNT}:user/{user.name}"]}
-    made = ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust))["Role"]
+    trusted = document(trust(f"user/{user.name}"))
+    made = ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=trusted)["Role"]
     ram.call("AttachPolicyToRole", RoleName=role, PolicyName="AliyunKMSFullAccess", PolicyType="System")
 
     def session(**more):
@@ -105,9 +109,8 @@ def test_a_session_of_a_role(ram, kms, sdk):
 
 def test_a_trust_policy_asks_for_an_external_id(ram):
     user, role = User(ram, document(allow("sts:AssumeRole"))), fresh("role")
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}
-    trust["Condition"] = {"StringEquals": {"sts:ExternalId": "shop/7"}}
-    arn = ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    asked = trust("root", Condition={"StringEquals": {"sts:ExternalId": "shop/7"}})
+    arn = ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(asked))["Role"]["Arn"]
     sts, wanted = Sts(*user.credentials), {"RoleArn": arn, "RoleSessionName": "suite"}
     sts.fails("NoPermission", 403, "AssumeRole", **wanted)
     sts.fails("NoPermission", 403, "AssumeRole", **wanted, ExternalId="shop/8")
@@ -192,8 +195,7 @@ def test_identities_are_managed(ram):
     assert entity["GroupName"] == group
     ram.fails("DeleteConflict.Group.User", 409, "DeleteGroup", GroupName=group)
     ram.fails("MalformedPolicyDocument", 400, "CreatePolicy", PolicyName=fresh("policy"), PolicyDocument="{}")
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}
-    ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust), MaxSessionDuration=7200)
+    ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust("root")), MaxSessionDuration=7200)
     assert ram.call("GetRole", RoleName=role)["Role"]["MaxSessionDuration"] == 7200
     assert role in [found["RoleName"] for found in ram.call("ListRoles")["Roles"]["Role"]]
     ram.call("DeleteRole", RoleName=role)
@@ -210,8 +212,7 @@ def test_identities_are_managed(ram):
 def test_roles_and_policies_have_tags(ram):
     role, policy = fresh("role"), fresh("policy")
     team, stage = {"Key": "team", "Value": "商店"}, {"Key": "stage", "Value": ""}
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}
-    ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust), Tag=[team])
+    ram.call("CreateRole", RoleName=role, AssumeRolePolicyDocument=document(trust("root")), Tag=[team])
     ram.call("CreatePolicy", PolicyName=policy, PolicyDocument=document(allow("kms:*")), Tag=[team])
     for kind, name in (("role", role), ("policy", policy)):
         resource = {"ResourceType": kind, "ResourceNames": [name]}

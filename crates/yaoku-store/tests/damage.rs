@@ -4,15 +4,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io};
+use std::sync::atomic::Ordering;
 
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 use yaoku_store::{Embedded, Error, Store, Transaction};
 
+use support::disk::Faults;
 use support::{SMALL, contents, put};
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -114,37 +112,6 @@ async fn a_file_of_another_kind_is_refused() {
     }
 }
 
-/// Counts the bytes that are read of the file behind it.
-#[derive(Debug)]
-struct Counting(FileBackend, Arc<AtomicU64>);
-
-impl StorageBackend for Counting {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.1.fetch_add(out.len() as u64, Ordering::Relaxed);
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-}
-
 #[tokio::test]
 async fn a_file_that_was_closed_is_read_once_and_any_other_page_by_page() {
     let dir = tempfile::tempdir().unwrap();
@@ -155,12 +122,11 @@ async fn a_file_that_was_closed_is_read_once_and_any_other_page_by_page() {
     let (file, sums) = (dir.path().join(FILE), dir.path().join("store.sums"));
     // How much of the file a start reads, in tenths of its length.
     let start = || {
-        let read = Arc::new(AtomicU64::new(0));
-        let count = read.clone();
+        let faults = Faults::none();
         let length = fs::metadata(&file).unwrap().len();
-        let store = Embedded::open_wrapped(dir.path(), SMALL, move |file| Counting(file, count.clone())).unwrap();
+        let store = Embedded::open_wrapped(dir.path(), SMALL, faults.wrap()).unwrap();
         assert!(!sums.exists(), "sums of a file that is in use");
-        let read = read.load(Ordering::Relaxed);
+        let read = faults.bytes_read.load(Ordering::Relaxed);
         drop(store);
         read * 10 / length
     };

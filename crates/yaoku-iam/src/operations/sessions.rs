@@ -47,25 +47,23 @@ pub fn role_of_arn(arn: &str) -> Option<(AccountId, Name)> {
 }
 
 fn check_session_name(name: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte);
-    match (2..=64).contains(&name.len()) && name.bytes().all(plain) {
-        true => Ok(()),
-        false => {
-            let why = "it must be 2 to 64 letters, digits, dots, at signs, hyphens and underscores";
-            Err(Error::Invalid { field: Field::RoleSessionName, why })
-        }
-    }
+    let why = "it must be 2 to 64 letters, digits, dots, at signs, hyphens and underscores";
+    check(is_plain(name, 64, b".@-_"), Field::RoleSessionName, why)
 }
 
 fn check_external_id(id: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
-    match (2..=1224).contains(&id.len()) && id.bytes().all(plain) {
-        true => Ok(()),
-        false => {
-            let why = "it must be 2 to 1224 letters, digits and characters of _+=,.@:/-";
-            Err(Error::Invalid { field: Field::ExternalId, why })
-        }
-    }
+    let why = "it must be 2 to 1224 letters, digits and characters of _+=,.@:/-";
+    check(is_plain(id, 1224, b"_+=,.@:/-"), Field::ExternalId, why)
+}
+
+/// Whether a text is 2 to `most` letters, digits and characters of `others`.
+fn is_plain(text: &str, most: usize, others: &[u8]) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
+    (2..=most).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn check(is_right: bool, field: Field, why: &'static str) -> Result<(), Error> {
+    if is_right { Ok(()) } else { Err(Error::Invalid { field, why }) }
 }
 
 fn check_policy(document: &str) -> Result<(), Error> {
@@ -117,10 +115,8 @@ impl Operation for AssumeRole {
             return Err(Error::Denied(Denial { why: why.into(), may_know: own }));
         };
         let duration = self.duration.unwrap_or(ORDINARY_SESSION);
-        if !(MIN_SESSION..=record.max_session).contains(&duration) {
-            let why = "it must be 900 seconds at least, and at most the role's MaxSessionDuration";
-            return Err(Error::Invalid { field: Field::DurationSeconds, why });
-        }
+        let why = "it must be 900 seconds at least, and at most the role's MaxSessionDuration";
+        check((MIN_SESSION..=record.max_session).contains(&duration), Field::DurationSeconds, why)?;
         let began = iam.clock.now();
         let expires = began.plus_seconds(duration.into());
         let name = self.session_name.as_str();

@@ -14,6 +14,9 @@ use super::tag_index::{TagIndex, TagSetId};
 use super::{Cut, Facets, KeyFilter, KeyFilters};
 use crate::{AliasName, KeyId, KeySpec, KeyState, KeyUsage, ProtectionLevel, Tag, Timestamp};
 
+/// From so many keys on their tags are entered on a thread of their own: an installation may have thousands of accounts with fewer.
+const WORTH_A_THREAD: usize = 16;
+
 /// One account's keys and aliases.
 #[derive(Default)]
 pub(crate) struct AccountCatalogue {
@@ -152,7 +155,11 @@ impl AccountCatalogue {
     pub(super) fn fill(&mut self, keys: &[GatheredKey]) {
         let Self { slots, by_id, hasher, tags, due, .. } = self;
         thread::scope(|scope| {
-            scope.spawn(|| tags.fill(keys));
+            if keys.len() < WORTH_A_THREAD {
+                tags.fill(keys);
+            } else {
+                scope.spawn(|| tags.fill(keys));
+            }
             slots.extend(keys.iter().map(|key| Slot { id: key.id, revision: key.revision, tags: key.tags }));
             // With room for all, none is ever hashed again.
             by_id.reserve(keys.len(), |_| 0);

@@ -61,7 +61,8 @@ fn sums(store: &dyn StorageBackend) -> io::Result<Vec<u8>> {
             summed.push((begin, XxHash3_128::oneshot(piece)));
         }
     };
-    let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(MAX_THREADS));
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = length.div_ceil(PIECE).min(processors.min(MAX_THREADS) as u64);
     let summed = thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(some)).collect();
         let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(ended())));

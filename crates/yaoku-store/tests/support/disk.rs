@@ -142,6 +142,7 @@ pub(crate) struct Faults {
     /// Syncs until one fails, and only that one; negative is never.
     pub(crate) syncs_left: AtomicI64,
     pub(crate) syncs: AtomicU64,
+    pub(crate) bytes_read: AtomicU64,
 }
 
 impl Faults {
@@ -177,6 +178,7 @@ impl StorageBackend for Faulty {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.faults.bytes_read.fetch_add(out.len() as u64, Ordering::Relaxed);
         self.file.read(offset, out)
     }
 
