@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use yaoku_crypto::aead::{Algorithm, CommittingAead};
 use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, PublicKey, SigningAlgorithm, generate};
 use yaoku_crypto::mac::{Hash, hash};
@@ -102,8 +103,8 @@ impl Primitive {
         }
     }
 
-    /// Microseconds of one call, in a loop of that length on every processor at once: a server under load has none that goes
-    /// faster for its neighbour's idling.
+    /// Microseconds of processor time of one call, in a loop of that length on every processor at once: a server under load has
+    /// none that goes faster for its neighbour's idling.
     pub(crate) fn micros(self, length: Duration) -> Result<f64, Error> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let all = std::thread::scope(|scope| {
@@ -137,20 +138,25 @@ impl Primitive {
     }
 }
 
-/// How often a second.
+/// How often a second of processor time, which is what `openssl speed` counts as well.
 fn rate<T>(work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
     rate_over(Duration::from_secs(SECONDS), work)
 }
 
 fn rate_over<T>(length: Duration, mut work: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
-    let (start, mut done) = (Instant::now(), 0u64);
+    let (start, before, mut done) = (Instant::now(), thread_cpu(), 0u64);
     while start.elapsed() < length {
         for _ in 0..16 {
             black_box(work()?);
         }
         done += 16;
     }
-    Ok(done as f64 / start.elapsed().as_secs_f64())
+    Ok(done as f64 / (thread_cpu() - before).as_secs_f64())
+}
+
+/// Processor time of this thread.
+fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 fn version() -> Result<String, Error> {

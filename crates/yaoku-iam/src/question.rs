@@ -8,6 +8,9 @@ use crate::policy::{Attached, Caller, ConditionKey, Context, Policies, Policy, R
 use crate::text::with_text;
 use crate::{AccountId, Permission};
 
+/// The service whose actions get sessions, whosever the role is.
+const STS: &str = "sts";
+
 /// The circumstances of a call, as far as conditions of policies can ask about them.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment<'a> {
@@ -105,54 +108,49 @@ impl Question<'_> {
 
     /// Asks the caller's own policies alone, for an action of STS, whosever the resource is.
     pub(crate) fn answer_of_own(&self, standing: &Standing<'_>) -> Decision {
-        let Self { permission: Permission(permission), resource, environment } = *self;
-        let Resource { service, region, account, name, tags, .. } = *resource;
-        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id: None };
         let Standing { root, identity, session, .. } = *standing;
         let policies = Policies { root, identity, session, resource: None, foreign: false };
-        with_text(format_args!("sts:{permission}"), |action| {
-            with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
-                let request = Request { action, resource, caller: standing.caller, context: &context };
-                match policies.decide(&request) {
-                    Verdict::Allowed(_) => Decision::Allowed,
-                    Verdict::Denied(reason) => {
-                        let why = format!("{} may not {action} on {resource}: {reason}", standing.caller.arn);
-                        Decision::Denied(Denial { why: why.into(), may_know: false })
-                    }
-                }
-            })
+        self.put(standing, STS, None, |request| match policies.decide(request) {
+            Verdict::Allowed(_) => Decision::Allowed,
+            Verdict::Denied(reason) => {
+                let Request { action, resource, .. } = request;
+                let why = format!("{} may not {action} on {resource}: {reason}", standing.caller.arn);
+                Decision::Denied(Denial { why: why.into(), may_know: false })
+            }
         })
     }
 
     /// Whether a trust policy lets the caller in, who gave that external id.
     pub(crate) fn is_trusted(&self, standing: &Standing<'_>, trust: &Policy, external_id: Option<&str>) -> bool {
-        let Self { permission: Permission(permission), resource, environment } = *self;
-        let Resource { service, region, account, name, tags, .. } = *resource;
-        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id };
-        with_text(format_args!("sts:{permission}"), |action| {
-            with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
-                let request = Request { action, resource, caller: standing.caller, context: &context };
-                matches!(trust.say(&request), Said::Allow(_))
-            })
-        })
+        self.put(standing, STS, external_id, |request| matches!(trust.say(request), Said::Allow(_)))
     }
 
     /// Shows what was decided, and why.
     pub(crate) fn decide<T>(&self, standing: &Standing<'_>, show: impl FnOnce(Verdict<'_>) -> T) -> T {
-        let Self { permission: Permission(permission), resource, environment } = *self;
-        let Resource { service, region, account, name, tags, policy } = *resource;
         let policies = Policies {
             root: standing.root,
             identity: standing.identity,
             session: standing.session,
-            resource: policy,
-            foreign: standing.caller.account != account,
+            resource: self.resource.policy,
+            foreign: standing.caller.account != self.resource.account,
         };
-        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id: None };
+        self.put(standing, self.resource.service, None, |request| show(policies.decide(request)))
+    }
+
+    /// Puts the question in the words of policies, as one for an action of `service`.
+    fn put<T>(
+        &self,
+        standing: &Standing<'_>,
+        service: &str,
+        external_id: Option<&str>,
+        ask: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
+        let Self { permission: Permission(permission), resource, environment } = *self;
+        let Resource { service: home, region, account, name, tags, .. } = *resource;
+        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id };
         with_text(format_args!("{service}:{permission}"), |action| {
-            with_text(format_args!("acs:{service}:{region}:{account}:{name}"), |resource| {
-                let request = Request { action, resource, caller: standing.caller, context: &context };
-                show(policies.decide(&request))
+            with_text(format_args!("acs:{home}:{region}:{account}:{name}"), |resource| {
+                ask(&Request { action, resource, caller: standing.caller, context: &context })
             })
         })
     }

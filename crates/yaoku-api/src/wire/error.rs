@@ -397,7 +397,7 @@ impl WireError {
         Self::new(
             Code::InvalidVersion,
             "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20 \
-             (KMS), 2015-05-01 (RAM) or 2015-04-01 (STS).",
+             (KMS), 2015-05-01 (RAM), 2015-04-01 (STS) or 2020-07-06 (ActionTrail).",
         )
     }
 
