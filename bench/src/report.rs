@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
         let lines: Vec<_> = open.filter_map(|row| Some((row.name, merged(&row.open)?))).collect();
         plot::latencies(
             &directory.join("latency.svg"),
-            "Latency at half of Encrypt's highest rate, open loop",
+            "Latency at half of Encrypt's highest rate, or of its own, open loop",
             &lines,
         )?;
         progress(&format!("written: {}", directory.display()));

@@ -1,4 +1,5 @@
-//! The standard set: everything in a closed loop, then latencies in an open loop at half of Encrypt's highest rate.
+//! The standard set: everything in a closed loop, then latencies in an open loop at half of Encrypt's highest rate, or half of
+//! its own where that is lower.
 
 use std::path::Path;
 use std::time::Duration;
@@ -73,11 +74,14 @@ pub(crate) async fn run(options: &Standard) -> Result<(), Error> {
                 row.primitive_micros.push(primitive.micros(length.min(Duration::from_secs(2)))?);
             }
         }
-        // Half of what Encrypt reaches, for all.
-        let encrypt = subjects.iter().find(|subject| subject.row.id == "encrypt");
-        let rate = encrypt.and_then(|subject| subject.row.closed.last()).map_or(0.0, Measured::rate) / 2.0;
-        for Subject { row, target, connections, .. } in subjects.iter_mut().filter(|subject| subject.open && rate > 0.0)
-        {
+        // Half of what Encrypt reaches, or what it reaches itself, if that is less.
+        let reached = |row: &Row| row.closed.last().map_or(0.0, Measured::rate);
+        let encrypt = subjects.iter().map(|subject| &subject.row).find(|row| row.id == "encrypt").map_or(0.0, reached);
+        for Subject { row, target, connections, .. } in subjects.iter_mut().filter(|subject| subject.open) {
+            let rate = reached(row).min(encrypt) / 2.0;
+            if rate <= 0.0 {
+                continue;
+            }
             progress(&format!("{}, {rate:.0} requests a second", row.name));
             open_loop(target, *connections, rate, WARM_UP).await?;
             row.open.push(open_loop(target, *connections, rate, length).await?);
