@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -77,7 +78,6 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let request_id = call.request_id.to_string();
     let time = format_time(call.millis);
     let source = call.source.to_string();
-    let agent = call.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let resources = resources(call);
     let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
     let who = call.caller.map(|caller| caller.principal().describe());
@@ -103,7 +103,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         acs_region: call.region,
         request_id: &request_id,
         source_ip_address: &source,
-        user_agent: cut(agent, MAX_VALUE),
+        user_agent: user_agent(&call.parts.headers).unwrap_or_default(),
         user_identity: identity(call, who.as_ref(), &began),
         request_parameters: Shown { action: call.action, params: call.params },
         response_elements: elements.as_ref().filter(|_| call.error.is_none()),
@@ -234,6 +234,11 @@ impl Serialize for Shown<'_> {
         }
         map.end()
     }
+}
+
+/// The program that sent a request, as it calls itself: as much of it as records show, and policies look through.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(|agent| cut(agent, MAX_VALUE))
 }
 
 /// The beginning of a text, of at most `most` bytes.

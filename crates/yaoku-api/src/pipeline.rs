@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderName, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -217,7 +217,7 @@ impl Service {
             time: now.0,
             source: peer.ip(),
             secure_transport: *tls,
-            user_agent: parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
+            user_agent: audit::user_agent(&parts.headers),
         };
         self.act(api, claim.action, params, &environment, format, request_id, called).await
     }

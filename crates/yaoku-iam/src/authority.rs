@@ -102,7 +102,10 @@ impl Iam {
     pub fn authorise(&self, principal: &Principal, question: &Question<'_>) -> Decision {
         let own = principal.account() == question.resource.account;
         if !principal.is_live() {
-            let why = format!("{}: its AccessKey or account was disabled meanwhile", principal.describe().arn);
+            let why = format!(
+                "{}: its AccessKey or account was disabled meanwhile, or itself deleted",
+                principal.describe().arn
+            );
             return Decision::Denied(Denial { why: why.into(), may_know: own });
         }
         if own && principal.is_root() {

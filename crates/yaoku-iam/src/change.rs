@@ -8,9 +8,10 @@ use yaoku_seal::{Changes, Outcome, RecordName};
 
 use crate::access_key::AccessKeyRecord;
 use crate::directory::Directory;
+use crate::operation::Allowed;
 use crate::record::{
-    GroupRecord, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_name, group_name, head_name, policy_name,
-    role_name, user_name,
+    GroupRecord, LAST_USED, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_name, group_name, head_name,
+    policy_name, role_name, system, user_name,
 };
 use crate::tenant::Tenant;
 use crate::{AccessKeyId, AccountId, Error, GroupId, Iam, Name, RoleId, Timestamp, UserId};
@@ -69,7 +70,7 @@ impl Draft<'_> {
     }
 
     pub(crate) fn delete_access_key(&mut self, id: &AccessKeyId) {
-        self.deletes.push(access_key_name(id));
+        self.deletes.extend([access_key_name(id), system(LAST_USED, id.as_str().as_bytes())]);
     }
 
     fn put(&mut self, name: RecordName, record: &impl Stored) -> Result<(), Error> {
@@ -79,15 +80,18 @@ impl Draft<'_> {
 }
 
 impl Iam {
-    /// Decides on a change of an account's identities and makes it, again and again until no other comes between.
+    /// Decides on a change of an account's identities and makes it, again and again until no other comes between. Whether the
+    /// caller may is asked anew each time: it may have waited for changes that took that from it.
     pub(crate) async fn change<T>(
         &self,
-        tenant: &Arc<Tenant>,
+        allowed: &Allowed<'_>,
         decide: impl Fn(&Directory, &mut Draft<'_>) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {
+        let tenant: &Arc<Tenant> = allowed;
         let _one = tenant.changing.lock().await;
         let head_name = head_name(tenant.id);
         for _ in 0..ATTEMPTS {
+            allowed.still(self)?;
             let (decided, mut puts, deletes, head) = {
                 let directory = tenant.directory.read();
                 let (now, random) = (self.clock.now(), self.vault.random());

@@ -199,7 +199,7 @@ impl Directory {
                     let record = PolicyRecord::decode(bytes)?;
                     let version = record.versions.get(&record.default).ok_or(Error::Record("a policy"))?;
                     // A policy that can't be read must not be passed over: it may be one that denies.
-                    let policy = Policy::parse(&version.document, PolicyKind::Identity);
+                    let policy = Policy::parse_stored(&version.document, PolicyKind::Identity);
                     let policy = policy.map_err(|_| Error::Record("a policy"))?;
                     self.compiled.insert(id.clone(), Arc::new(policy));
                     self.policies.insert(id.clone(), record);
@@ -271,14 +271,14 @@ impl Directory {
             self.attach(&group.policies, &format!("group {}", group.name), &mut policies);
         }
         let arn = format!("acs:ram::{}:user/{}", self.account, user.name).into();
-        Known { name: user.name.as_str().into(), arn, policies: policies.into() }
+        Known { name: user.name.as_str().into(), arn, policies: policies.into(), ended: false }
     }
 
     fn known_role(&self, role: &RoleRecord) -> Known {
         let mut policies = Vec::new();
         self.attach(&role.policies, &format!("role {}", role.name), &mut policies);
         let arn = format!("acs:ram::{}:role/{}", self.account, role.name).into();
-        Known { name: role.name.as_str().into(), arn, policies: policies.into() }
+        Known { name: role.name.as_str().into(), arn, policies: policies.into(), ended: false }
     }
 
     fn attach(&self, attachments: &Attachments, whose: &str, to: &mut Vec<Arc<Attached>>) {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::record::PolicyName;
 use crate::tenant::Tenant;
 use crate::{Decision, Environment, Error, Iam, Name, Permission, Principal, Question, Resource};
 
@@ -76,7 +78,35 @@ impl OperationSpec {
 
 /// An identity that a permission is asked on; without a name, all of its kind.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a>(pub(crate) Scope, pub(crate) Option<&'a Name>);
+pub(crate) struct Target<'a>(pub(crate) Scope, pub(crate) Option<&'a Name>, Owner);
+
+/// Who owns an identity, as its ARN says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Account,
+    /// Nobody: every account has it.
+    System,
+}
+
+impl<'a> Target<'a> {
+    /// One of the account's own.
+    pub(crate) const fn own(scope: Scope, name: &'a Name) -> Self {
+        Self(scope, Some(name), Owner::Account)
+    }
+
+    /// All of a kind.
+    pub(crate) const fn all(scope: Scope) -> Self {
+        Self(scope, None, Owner::Account)
+    }
+
+    /// A policy: `acs:ram:*:system:policy/<name>`, where every account has it.
+    pub(crate) const fn policy(policy: &'a PolicyName) -> Self {
+        match policy {
+            PolicyName::System(name) => Self(Scope::Policy, Some(name), Owner::System),
+            PolicyName::Custom(name) => Self::own(Scope::Policy, name),
+        }
+    }
+}
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,25 +120,57 @@ impl fmt::Display for Target<'_> {
     }
 }
 
+/// What a caller may do in its own account, at the moment at which it was asked.
+pub(crate) struct Allowed<'a> {
+    tenant: Arc<Tenant>,
+    call: Call<'a>,
+    spec: OperationSpec,
+    targets: Vec<Target<'a>>,
+}
+
+impl Deref for Allowed<'_> {
+    type Target = Arc<Tenant>;
+
+    fn deref(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+}
+
+impl Allowed<'_> {
+    /// Asks once more, after what may have taken its time: what was taken from the caller meanwhile counts.
+    pub(crate) fn still(&self, iam: &Iam) -> Result<(), Error> {
+        iam.ask(&self.call, &self.spec, &self.targets)
+    }
+}
+
 impl Iam {
-    /// Checks that the caller may do `spec` on each of `targets` in its own account, which is the answer.
-    pub(crate) fn allow(
+    /// Checks that the caller may do `spec` on each of `targets` in its own account.
+    pub(crate) fn allow<'a>(
         &self,
-        call: &Call<'_>,
+        call: &Call<'a>,
         spec: &OperationSpec,
-        targets: &[Target<'_>],
-    ) -> Result<Arc<Tenant>, Error> {
+        targets: &[Target<'a>],
+    ) -> Result<Allowed<'a>, Error> {
+        self.ask(call, spec, targets)?;
+        let account = call.principal.account();
+        let tenant = self.tenant(account).ok_or(Error::NoAccount(account))?;
+        Ok(Allowed { tenant, call: *call, spec: *spec, targets: targets.to_vec() })
+    }
+
+    fn ask(&self, call: &Call<'_>, spec: &OperationSpec, targets: &[Target<'_>]) -> Result<(), Error> {
         debug_assert!(targets.iter().all(|target| spec.on.contains(&target.0)) && !targets.is_empty(), "{}", spec.name);
         let account = call.principal.account();
         for target in targets {
+            let owner = (target.2 == Owner::System).then_some("system");
             // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
-            let resource = Resource { service: "ram", region: "", account, name: target, tags: None, policy: None };
+            let resource =
+                Resource { service: "ram", region: "", account, owner, name: target, tags: None, policy: None };
             let permission = Permission(spec.name);
             let question = Question { permission, resource: &resource, environment: call.environment };
             if let Decision::Denied(denial) = self.authorise(call.principal, &question) {
                 return Err(Error::Denied(denial));
             }
         }
-        self.tenant(account).ok_or(Error::NoAccount(account))
+        Ok(())
     }
 }

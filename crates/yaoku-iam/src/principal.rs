@@ -37,8 +37,9 @@ pub(crate) struct Subject(ArcSwap<Known>);
 pub(crate) struct Known {
     pub(crate) name: Box<str>,
     pub(crate) arn: Box<str>,
-    /// Nothing, when it is deleted.
     pub(crate) policies: Box<[Arc<Attached>]>,
+    /// Whether it is deleted.
+    pub(crate) ended: bool,
 }
 
 /// A role that somebody has assumed.
@@ -68,7 +69,8 @@ impl Subject {
     /// Takes everything from whoever still holds it.
     pub(crate) fn end(&self) {
         let before = self.load();
-        self.replace(Known { name: before.name.clone(), arn: before.arn.clone(), policies: Box::default() });
+        let (name, arn) = (before.name.clone(), before.arn.clone());
+        self.replace(Known { name, arn, policies: Box::default(), ended: true });
     }
 }
 
@@ -85,7 +87,12 @@ impl Principal {
 
     /// Whether what proved the principal still does.
     pub(crate) fn is_live(&self) -> bool {
-        self.status.is_active() && self.tenant.is_enabled()
+        let subject = match &self.identity {
+            Identity::Root => None,
+            Identity::User { subject, .. } => Some(subject),
+            Identity::Session(session) => Some(&session.role),
+        };
+        self.status.is_active() && self.tenant.is_enabled() && subject.is_none_or(|subject| !subject.load().ended)
     }
 
     /// Whether it is the root of its account.

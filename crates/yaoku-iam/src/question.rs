@@ -37,14 +37,23 @@ pub struct Resource<'a> {
     pub service: &'static str,
     /// Its region; `*` for what has none.
     pub region: &'a str,
-    /// The account that owns it.
+    /// The account that owns it, or asks about it where no account does.
     pub account: AccountId,
+    /// What its ARN has in the account's place, where no account owns it: `system`.
+    pub owner: Option<&'static str>,
     /// What follows in its ARN, such as `key/<id>`. Asked for its text only where a policy must be asked.
     pub name: &'a (dyn Display + Sync),
     /// Its tags, if it can have any.
     pub tags: Option<&'a dyn Tagged>,
     /// The policy that is attached to it.
     pub policy: Option<&'a Attached>,
+}
+
+impl Resource<'_> {
+    /// Whose it is, as its ARN says.
+    fn owner(&self) -> &str {
+        self.owner.unwrap_or(self.account.as_str())
+    }
 }
 
 /// A permission that is asked for.
@@ -98,8 +107,9 @@ impl Question<'_> {
                 let own = standing.caller.account == self.resource.account;
                 let may_know = own || matches!(reason, Reason::CallersAccountIsSilent);
                 let Permission(permission) = self.permission;
-                let Resource { service, region, account, name, .. } = self.resource;
-                let asked = format!("{service}:{permission} on acs:{service}:{region}:{account}:{name}");
+                let Resource { service, region, name, .. } = self.resource;
+                let owner = self.resource.owner();
+                let asked = format!("{service}:{permission} on acs:{service}:{region}:{owner}:{name}");
                 let why = format!("{} may not {asked}: {reason}", standing.caller.arn);
                 Decision::Denied(Denial { why: why.into(), may_know })
             }
@@ -146,10 +156,11 @@ impl Question<'_> {
         ask: impl FnOnce(&Request<'_>) -> T,
     ) -> T {
         let Self { permission: Permission(permission), resource, environment } = *self;
-        let Resource { service: home, region, account, name, tags, .. } = *resource;
+        let Resource { service: home, region, name, tags, .. } = *resource;
+        let owner = resource.owner();
         let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id };
         with_text(format_args!("{service}:{permission}"), |action| {
-            with_text(format_args!("acs:{home}:{region}:{account}:{name}"), |resource| {
+            with_text(format_args!("acs:{home}:{region}:{owner}:{name}"), |resource| {
                 ask(&Request { action, resource, caller: standing.caller, context: &context })
             })
         })
@@ -214,6 +225,7 @@ mod tests {
             service: "kms",
             region: "cn-hangzhou",
             account: AccountId::parse(owner).unwrap(),
+            owner: None,
             name: &"key/k",
             tags: Some(&Team("shop")),
             policy: key_policy.as_deref(),
@@ -302,6 +314,7 @@ mod tests {
             service: "kms",
             region: "cn-hangzhou",
             account,
+            owner: None,
             name: &"key/k",
             tags: Some(&Team("shop")),
             policy: Some(&key_policy),

@@ -106,7 +106,7 @@ impl Iam {
         let tenant = self.tenant(account).ok_or(SessionError::Expired)?;
         let role = tenant.directory.read().role_subject(content.role).ok_or(SessionError::Expired)?;
         let attached = |document| {
-            let policy = Policy::parse(document, PolicyKind::Session).map_err(|_| SessionError::Malformed)?;
+            let policy = Policy::parse_stored(document, PolicyKind::Session).map_err(|_| SessionError::Malformed)?;
             Ok(Attached { origin: "the policy of the session".into(), policy: Arc::new(policy) })
         };
         let session = Session {

@@ -1,5 +1,6 @@
 //! When AccessKeys were last used: kept in memory, and written from time to time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use yaoku_seal::{Changes, RecordName};
@@ -29,9 +30,12 @@ impl Iam {
     /// When the store can't be written; what is not written is tried again the next time.
     pub async fn write_last_uses(&self) -> Result<(), Error> {
         let newer: Vec<_> = {
-            let written = self.written_uses.lock();
+            let used = self.last_uses();
+            let there: HashSet<_> = used.iter().map(|(id, _)| id).collect();
+            let mut written = self.written_uses.lock();
+            written.retain(|id, _| there.contains(id));
             let is_newer = |(id, used): &(_, Timestamp)| written.get(id).is_none_or(|before| before < used);
-            self.last_uses().into_iter().filter(is_newer).collect()
+            used.iter().filter(|used| is_newer(used)).cloned().collect()
         };
         for some in newer.chunks(AT_ONCE) {
             let mut puts = Vec::new();

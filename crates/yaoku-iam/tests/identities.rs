@@ -264,6 +264,7 @@ fn may(iam: &Iam, number: u8) -> bool {
         service: "kms",
         region: "cn-hangzhou",
         account: account(),
+        owner: None,
         name: &"key/k",
         tags: None,
         policy: None,

@@ -395,6 +395,16 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
         (with("Condition", json!({"Bool": {"acs:SecureTransport": "yes"}})), "\"yes\" is neither true nor false"),
         (with("Condition", json!({"DateLessThan": {"acs:CurrentTime": "tomorrow"}})), "is not a time such as"),
         (with("Condition", json!({"NumericEquals": {"kms:tag/n": "1e3"}})), "is not a decimal number"),
+        (with("Condition", json!({"StringEquals": {"kms:tag/n": 1.10}})), "must be written as a text, in quotes"),
+        (with("Condition", json!({"IpAddress": {}})), "Condition, \"IpAddress\": it must have a condition key"),
+        (
+            refusal(
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                    "Principal": {"RAM": "acs:ram::1000000000000001:assumed-role/ops/*"}}),
+                PolicyKind::Key,
+            ),
+            "a session has its role's name",
+        ),
         (
             refusal(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}), PolicyKind::Key),
             "neither Principal nor NotPrincipal",
@@ -419,4 +429,13 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
     assert!(
         Policy::parse(&" ".repeat(6145), PolicyKind::Identity).err().unwrap().to_string().contains("more than 6144")
     );
+}
+
+#[test]
+fn what_earlier_versions_accepted_is_still_read() {
+    let document = r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*",
+        "Principal":{"RAM":"acs:ram::1000000000000001:assumed-role/ops/*"},
+        "Condition":{"NumericEquals":{"kms:tag/n":1.5},"IpAddress":{}}}]}"#;
+    assert!(Policy::parse(document, PolicyKind::Key).is_err());
+    assert!(Policy::parse_stored(document, PolicyKind::Key).is_ok());
 }

@@ -29,7 +29,7 @@ pub(crate) struct Key {
 impl Key {
     /// A key of a stored record.
     pub(crate) fn new(account: AccountId, id: KeyId, record: KeyRecord, revision: Revision) -> Result<Self, Error> {
-        let read = |document| match Policy::parse(document, PolicyKind::Key) {
+        let read = |document| match Policy::parse_stored(document, PolicyKind::Key) {
             Ok(policy) => Ok(Attached { origin: format!("the policy of key {id}").into(), policy: Arc::new(policy) }),
             Err(_) => Err(Error::Record("a key's policy")),
         };

@@ -236,6 +236,7 @@ impl Kms {
             service: "kms",
             region: &self.config.region,
             account,
+            owner: None,
             name: &target,
             tags: key.map(|key| key as &dyn Tagged),
             policy: key.and_then(|key| key.policy.as_ref()),

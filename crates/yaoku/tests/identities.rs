@@ -219,6 +219,87 @@ fn nothing_succeeds_after_an_access_key_was_said_to_be_disabled() {
 }
 
 #[test]
+fn no_change_comes_after_its_caller_was_said_to_be_disabled() {
+    let world = World::new();
+    let dave = world.user("dave");
+    world.attach("dave", "System", "AdministratorAccess");
+    let ram = world.ram();
+    let users = || {
+        let listed = ram.call("ListUsers", &[("MaxItems", "1000")]).ok();
+        listed.body["Users"]["User"].as_array().unwrap().len()
+    };
+    let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*dave.access_key_id), ("Status", status)];
+    for round in 0..5 {
+        std::thread::scope(|scope| {
+            let (dave, begun) = (&dave, &AtomicBool::new(false));
+            // Enough of them that some wait for their turn when the AccessKey is disabled.
+            let calls: Vec<_> = (0..16)
+                .map(|caller| {
+                    scope.spawn(move || {
+                        for number in 0..1000 {
+                            let name = format!("u{round}-{caller}-{number}");
+                            let answer = dave.at(RAM).call("CreateUser", &[("UserName", &name)]);
+                            if answer.status != 200 {
+                                return;
+                            }
+                            begun.store(true, Ordering::SeqCst);
+                        }
+                    })
+                })
+                .collect();
+            while !begun.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            ram.call("UpdateAccessKey", &params("Inactive")).ok();
+            let there = users();
+            calls.into_iter().for_each(|call| call.join().unwrap());
+            assert_eq!(users(), there, "users were made after the answer");
+        });
+        ram.call("UpdateAccessKey", &params("Active")).ok();
+    }
+}
+
+#[test]
+fn policies_that_every_account_has_are_not_the_accounts() {
+    let world = World::new();
+    let bob = world.user("bob");
+    let document = format!(
+        r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"ram:*","Resource":[
+            "acs:ram:*:*:user/*","acs:ram:*:{ACCOUNT}:policy/*","acs:ram::system:policy/AliyunKMSReadOnlyAccess"]}}]}}"#
+    );
+    world.policy("delegate", &document);
+    world.attach("bob", "Custom", "delegate");
+    let attach = |kind, policy| {
+        let params = [("UserName", "bob"), ("PolicyType", kind), ("PolicyName", policy)];
+        bob.at(RAM).call("AttachPolicyToUser", &params)
+    };
+    attach("System", "AdministratorAccess").fails(403, "NoPermission");
+    attach("System", "AliyunKMSReadOnlyAccess").ok();
+    world.policy("mine", ALL_OF_KMS);
+    attach("Custom", "mine").ok();
+    let get = |kind, policy| bob.at(RAM).call("GetPolicy", &[("PolicyType", kind), ("PolicyName", policy)]);
+    get("System", "AdministratorAccess").fails(403, "NoPermission");
+    get("System", "AliyunKMSReadOnlyAccess").ok();
+    get("Custom", "mine").ok();
+}
+
+#[test]
+fn whoever_renames_needs_permission_on_both_names() {
+    let world = World::new();
+    let bob = world.user("bob");
+    let document = |names: &str| {
+        format!(r#"{{"Version":"1","Statement":{{"Effect":"Allow","Action":"ram:UpdateUser","Resource":{names}}}}}"#)
+    };
+    world.policy("old", &document(&format!(r#""acs:ram:*:{ACCOUNT}:user/bob""#)));
+    world.attach("bob", "Custom", "old");
+    let rename = || bob.at(RAM).call("UpdateUser", &[("UserName", "bob"), ("NewUserName", "carol")]);
+    rename().fails(403, "NoPermission");
+    world.policy("new", &document(&format!(r#""acs:ram:*:{ACCOUNT}:user/carol""#)));
+    world.attach("bob", "Custom", "new");
+    rename().ok();
+}
+
+#[test]
 fn a_session_may_do_what_its_role_and_its_own_policy_allow_together() {
     let world = World::new();
     let (ram, erin) = (world.ram(), world.user("erin"));

@@ -93,8 +93,8 @@ impl Holder {
     /// The user's name; for the root's own, one that no user can have.
     fn target(&self) -> Target<'_> {
         match self {
-            Self::Root => Target(Scope::User, None),
-            Self::User(name) => Target(Scope::User, Some(name)),
+            Self::Root => Target::all(Scope::User),
+            Self::User(name) => Target::own(Scope::User, name),
         }
     }
 

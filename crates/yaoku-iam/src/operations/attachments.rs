@@ -195,7 +195,7 @@ impl<To: Attach> Operation for AttachPolicy<To> {
     const SPEC: OperationSpec = To::ATTACH;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target(Scope::Policy, Some(self.policy.name())), Target(To::SCOPE, Some(&self.to))];
+        let targets = [Target::policy(&self.policy), Target::own(To::SCOPE, &self.to)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let (none, bound) = To::ENTITIES;
         iam.change(&tenant, |directory, draft| {
@@ -221,7 +221,7 @@ impl<To: Attach> Operation for DetachPolicy<To> {
     const SPEC: OperationSpec = To::DETACH;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target(Scope::Policy, Some(self.policy.name())), Target(To::SCOPE, Some(&self.from))];
+        let targets = [Target::policy(&self.policy), Target::own(To::SCOPE, &self.from)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let (none, bound) = To::ENTITIES;
         iam.change(&tenant, |directory, draft| {
@@ -238,7 +238,7 @@ impl<To: Attach> Operation for ListPoliciesFor<To> {
     const SPEC: OperationSpec = To::LIST;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<AttachedPolicy>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(To::SCOPE, Some(&self.to))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(To::SCOPE, &self.to)])?;
         let directory = tenant.directory.read();
         let policies = To::read(&directory, &self.to).ok_or(Error::NotFound(To::ENTITIES.0))?;
         let counts = directory.attachment_counts();
@@ -255,7 +255,7 @@ impl Operation for ListEntitiesForPolicy {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListEntitiesForPolicy", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyEntities, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(self.policy.name()))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::policy(&self.policy)])?;
         let directory = tenant.directory.read();
         if !is_there(&directory, &self.policy) {
             return Err(Error::NotFound(Entity::Policy));

@@ -72,7 +72,7 @@ impl Operation for CreateGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("CreateGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
         bounded(Field::Comments, &self.comments, 128)?;
         iam.change(&tenant, |directory, draft| {
             if directory.groups.find(&self.name).is_some() {
@@ -101,7 +101,7 @@ impl Operation for GetGroup {
     const SPEC: OperationSpec = OperationSpec::ram_read("GetGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
         Ok(Group::of(id, record))
@@ -113,7 +113,9 @@ impl Operation for UpdateGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdateGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        let names = std::iter::once(&self.name).chain(&self.new_name);
+        let targets: Vec<_> = names.map(|name| Target::own(Scope::Group, name)).collect();
+        let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
@@ -140,7 +142,7 @@ impl Operation for ListGroups {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListGroups", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Group>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, None)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Group)])?;
         let directory = tenant.directory.read();
         let groups = directory.groups.by_name_after(self.slice.after());
         Ok(self.slice.of(groups.map(|(id, record)| (record.name.clone(), Group::of(id, record)))))
@@ -152,7 +154,7 @@ impl Operation for DeleteGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("DeleteGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
             if directory.users.iter().any(|(_, user)| user.groups.contains_key(&id)) {

@@ -69,7 +69,7 @@ impl Operation for UnbindMfaDevice {
 }
 
 fn none(iam: &Iam, call: &Call<'_>, spec: &OperationSpec, user: &Name, what: Login) -> Result<Infallible, Error> {
-    let tenant = iam.allow(call, spec, &[Target(Scope::User, Some(user))])?;
+    let tenant = iam.allow(call, spec, &[Target::own(Scope::User, user)])?;
     match tenant.directory.read().users.find(user) {
         Some(_) => Err(Error::NoLogin(what)),
         None => Err(Error::NotFound(Entity::User)),

@@ -65,7 +65,7 @@ impl Operation for AddUserToGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("AddUserToGroup", BOTH);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target(Scope::User, Some(&self.user)), Target(Scope::Group, Some(&self.group))];
+        let targets = [Target::own(Scope::User, &self.user), Target::own(Scope::Group, &self.group)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         iam.change(&tenant, |directory, draft| {
             let (id, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
@@ -89,7 +89,7 @@ impl Operation for RemoveUserFromGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("RemoveUserFromGroup", BOTH);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target(Scope::User, Some(&self.user)), Target(Scope::Group, Some(&self.group))];
+        let targets = [Target::own(Scope::User, &self.user), Target::own(Scope::Group, &self.group)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         iam.change(&tenant, |directory, draft| {
             let (id, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
@@ -107,7 +107,7 @@ impl Operation for ListGroupsForUser {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListGroupsForUser", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<JoinedGroup>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, Some(&self.user))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.user)])?;
         let directory = tenant.directory.read();
         let (_, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
         let joined = user.groups.iter().filter_map(|(id, joined)| {
@@ -124,7 +124,7 @@ impl Operation for ListUsersForGroup {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListUsersForGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Member>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Group, Some(&self.group))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.group)])?;
         let directory = tenant.directory.read();
         let (group, _) = directory.groups.find(&self.group).ok_or(Error::NotFound(Entity::Group))?;
         let members = directory.users.by_name_after(self.slice.after()).filter_map(|(_, user)| {

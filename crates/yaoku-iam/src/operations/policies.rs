@@ -185,7 +185,7 @@ impl Operation for CreatePolicy {
     const SPEC: OperationSpec = OperationSpec::ram_write("CreatePolicy", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         bounded(Field::Description, &self.description, 1024)?;
         check_document(&self.document)?;
         let tags = tags::of(&self.tags)?;
@@ -218,7 +218,7 @@ impl Operation for UpdatePolicyDescription {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdatePolicyDescription", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         bounded(Field::NewDescription, &self.description, 1024)?;
         iam.change(&tenant, |directory, draft| {
             let mut record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?.clone();
@@ -237,7 +237,7 @@ impl Operation for GetPolicy {
     const SPEC: OperationSpec = OperationSpec::ram_read("GetPolicy", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(PolicyAbout, PolicyVersion), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(self.name.name()))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::policy(&self.name)])?;
         let directory = tenant.directory.read();
         let attachments = directory.attachment_counts().get(&self.name).copied().unwrap_or(0);
         let not_found = || Error::NotFound(Entity::Policy);
@@ -257,7 +257,7 @@ impl Operation for ListPolicies {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListPolicies", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<PolicyAbout>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, None)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Policy)])?;
         let directory = tenant.directory.read();
         let counts = directory.attachment_counts();
         let system = SystemPolicy::all().iter().map(|policy| PolicyName::System(Name::from_stored(policy.name)));
@@ -281,7 +281,7 @@ impl Operation for DeletePolicy {
     const SPEC: OperationSpec = OperationSpec::ram_write("DeletePolicy", &[Scope::Policy]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         let name = PolicyName::Custom(self.name.clone());
         iam.change(&tenant, |directory, draft| {
             let record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?;

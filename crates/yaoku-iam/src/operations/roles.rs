@@ -112,7 +112,7 @@ impl Operation for CreateRole {
     const SPEC: OperationSpec = OperationSpec::ram_write("CreateRole", &[Scope::Role]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
         bounded(Field::Description, &self.description, 1024)?;
         check_trust(Field::AssumeRolePolicyDocument, &self.trust)?;
         let max_session = self.max_session.unwrap_or(ORDINARY_SESSION);
@@ -148,7 +148,7 @@ impl Operation for GetRole {
     const SPEC: OperationSpec = OperationSpec::ram_read("GetRole", &[Scope::Role]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.roles.find(&self.name).ok_or(Error::NotFound(Entity::Role))?;
         Ok(Role::of(tenant.id, id, record))
@@ -160,7 +160,7 @@ impl Operation for UpdateRole {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdateRole", &[Scope::Role]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
         if let Some(description) = &self.description {
             bounded(Field::NewDescription, description, 1024)?;
         }
@@ -193,7 +193,7 @@ impl Operation for ListRoles {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListRoles", &[Scope::Role]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Role>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, None)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Role)])?;
         let directory = tenant.directory.read();
         let roles = directory.roles.by_name_after(self.slice.after());
         let roles = roles.filter(|(_, record)| tags::all_fit(&self.filters, &record.tags));
@@ -206,7 +206,7 @@ impl Operation for DeleteRole {
     const SPEC: OperationSpec = OperationSpec::ram_write("DeleteRole", &[Scope::Role]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Role, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.roles.find(&self.name).ok_or(Error::NotFound(Entity::Role))?;
             if !record.policies.is_empty() {

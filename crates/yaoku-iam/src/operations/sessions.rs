@@ -93,12 +93,13 @@ impl Operation for AssumeRole {
             let (id, record) = directory.roles.find(&self.role)?;
             Some((id, record.clone()))
         });
-        let trust = found.as_ref().map(|(_, record)| Policy::parse(&record.trust, PolicyKind::Trust));
+        let trust = found.as_ref().map(|(_, record)| Policy::parse_stored(&record.trust, PolicyKind::Trust));
         let trust = trust.transpose().map_err(|_| Error::Record("a role's trust policy"))?;
-        let target = Target(Scope::Role, Some(&self.role));
+        let target = Target::own(Scope::Role, &self.role);
         let account = self.account;
         // What the caller's own policies say comes first: of another account's roles, nothing else may be learnt.
-        let resource = Resource { service: "ram", region: "", account, name: &target, tags: None, policy: None };
+        let resource =
+            Resource { service: "ram", region: "", account, owner: None, name: &target, tags: None, policy: None };
         let question =
             Question { permission: Permission("AssumeRole"), resource: &resource, environment: call.environment };
         if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {

@@ -242,8 +242,8 @@ impl Operation for ListTagResources {
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<TagPart, Error> {
         let names = check_names(&self.names)?;
         let targets: Vec<_> = match names.is_empty() {
-            true => vec![Target(self.kind.scope(), None)],
-            false => names.iter().map(|name| Target(self.kind.scope(), Some(name))).collect(),
+            true => vec![Target::all(self.kind.scope())],
+            false => names.iter().map(|name| Target::own(self.kind.scope(), name)).collect(),
         };
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let directory = tenant.directory.read();
@@ -283,7 +283,7 @@ async fn change(
     if names.is_empty() {
         return Err(Error::Invalid { field: Field::ResourceNames, why: "it must be at least one name" });
     }
-    let targets: Vec<_> = names.iter().map(|name| Target(kind.scope(), Some(name))).collect();
+    let targets: Vec<_> = names.iter().map(|name| Target::own(kind.scope(), name)).collect();
     let tenant = iam.allow(call, spec, &targets)?;
     iam.change(&tenant, |directory, draft| {
         names.iter().try_for_each(|name| {

@@ -109,7 +109,7 @@ impl Operation for CreateUser {
     const SPEC: OperationSpec = OperationSpec::ram_write("CreateUser", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.name)])?;
         bounded(Field::DisplayName, &self.details.display_name, 128)?;
         bounded(Field::Comments, &self.details.comments, 128)?;
         check_email(Field::Email, &self.details.email)?;
@@ -150,7 +150,7 @@ impl Operation for GetUser {
             Some(name) => name,
             None => caller(call).ok_or(Error::NotForRoot("UserName must be given: only a user can leave it out"))?,
         };
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, Some(&name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.users.find(&name).ok_or(Error::NotFound(Entity::User))?;
         Ok(User::of(id, record))
@@ -170,7 +170,10 @@ impl Operation for UpdateUser {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdateUser", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, Some(&self.name))])?;
+        // Policies name users: who may give one a name may give it what policies give to that name.
+        let names = std::iter::once(&self.name).chain(&self.new_name);
+        let targets: Vec<_> = names.map(|name| Target::own(Scope::User, name)).collect();
+        let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewDisplayName, self.display_name.as_deref().unwrap_or_default(), 128)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
         check_email(Field::NewEmail, self.email.as_deref().unwrap_or_default())?;
@@ -202,7 +205,7 @@ impl Operation for ListUsers {
     const SPEC: OperationSpec = OperationSpec::ram_read("ListUsers", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<User>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, None)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::User)])?;
         let directory = tenant.directory.read();
         let users = directory.users.by_name_after(self.slice.after());
         Ok(self.slice.of(users.map(|(id, record)| (record.name.clone(), User::of(id, record)))))
@@ -214,7 +217,7 @@ impl Operation for DeleteUser {
     const SPEC: OperationSpec = OperationSpec::ram_write("DeleteUser", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::User, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.users.find(&self.name).ok_or(Error::NotFound(Entity::User))?;
             if directory.access_keys.values().any(|key| key.owner() == Some(Owner::User(id))) {

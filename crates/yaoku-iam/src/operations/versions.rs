@@ -59,7 +59,7 @@ impl Operation for CreatePolicyVersion {
     const SPEC: OperationSpec = OperationSpec::ram_write("CreatePolicyVersion", POLICY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyVersion, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         check_document(&self.document)?;
         iam.change(&tenant, |directory, draft| {
             let mut record = directory.policies.get(&self.name).ok_or_else(no_policy)?.clone();
@@ -109,7 +109,7 @@ impl Operation for ListPolicyVersions {
 }
 
 fn list(iam: &Iam, call: &Call<'_>, spec: &OperationSpec, name: &PolicyName) -> Result<Vec<PolicyVersion>, Error> {
-    let tenant = iam.allow(call, spec, &[Target(Scope::Policy, Some(name.name()))])?;
+    let tenant = iam.allow(call, spec, &[Target::policy(name)])?;
     match name {
         PolicyName::System(name) => {
             let policy = SystemPolicy::find(name.as_str()).ok_or_else(no_policy)?;
@@ -128,7 +128,7 @@ impl Operation for SetDefaultPolicyVersion {
     const SPEC: OperationSpec = OperationSpec::ram_write("SetDefaultPolicyVersion", POLICY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let mut record = having(directory.policies.get(&self.name), self.version)?;
             record.default = self.version.0;
@@ -144,7 +144,7 @@ impl Operation for DeletePolicyVersion {
     const SPEC: OperationSpec = OperationSpec::ram_write("DeletePolicyVersion", POLICY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target(Scope::Policy, Some(&self.name))])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let mut record = having(directory.policies.get(&self.name), self.version)?;
             if record.default == self.version.0 {

@@ -6,6 +6,7 @@ use super::error::{PolicyError, shown};
 use super::json::Json;
 use super::pattern::{Case, Pattern};
 use super::principal::{Meant, Principals};
+use super::strict;
 
 /// Statements in a document.
 const MAX_STATEMENTS: usize = 256;
@@ -94,20 +95,24 @@ impl Policy {
             let problem = format!("it has {} bytes, more than {}", document.len(), kind.max_bytes());
             return Err(PolicyError::new("the policy", problem));
         }
-        Self::parse_trusted(document, kind)
+        let elements = elements(document)?;
+        strict::check(&elements)?;
+        Self::of(elements, kind)
     }
 
-    /// As [`Self::parse`], of any length.
-    pub(super) fn parse_trusted(document: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
-        let json: Json = serde_json::from_str(document)
-            .map_err(|error| PolicyError::new("the policy", format!("it is not JSON as it should be: {error}")))?;
-        let Json::Object(elements) = json else {
-            return Err(PolicyError::new("the policy", "it must be a JSON object"));
-        };
+    /// Reads a document that was accepted once: earlier versions refused less.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], for what was never accepted.
+    pub fn parse_stored(document: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
+        Self::of(elements(document)?, kind)
+    }
+
+    fn of(elements: Vec<(String, Json)>, kind: PolicyKind) -> Result<Self, PolicyError> {
         let (mut version, mut statements) = (false, None);
         for (name, value) in elements {
             match (name.as_str(), value) {
-                ("Version", Json::Scalar(text)) if text == "1" => version = true,
+                ("Version", Json::Scalar(text) | Json::Inexact(text)) if text == "1" => version = true,
                 ("Version", _) => return Err(PolicyError::new("Version", "it must be \"1\"")),
                 ("Statement", Json::List(list)) => statements = Some(list),
                 ("Statement", single @ Json::Object(_)) => statements = Some(vec![single]),
@@ -267,9 +272,21 @@ impl Patterns {
     }
 }
 
+/// The elements of a document.
+fn elements(document: &str) -> Result<Vec<(String, Json)>, PolicyError> {
+    let json: Json = serde_json::from_str(document)
+        .map_err(|error| PolicyError::new("the policy", format!("it is not JSON as it should be: {error}")))?;
+    match json {
+        Json::Object(elements) => Ok(elements),
+        _ => Err(PolicyError::new("the policy", "it must be a JSON object")),
+    }
+}
+
 fn parse_sid(json: Json, place: &str) -> Result<Box<str>, PolicyError> {
     match json {
-        Json::Scalar(sid) if sid.len() <= MAX_SID && !sid.contains(char::is_control) => Ok(sid.into()),
+        Json::Scalar(sid) | Json::Inexact(sid) if sid.len() <= MAX_SID && !sid.contains(char::is_control) => {
+            Ok(sid.into())
+        }
         _ => Err(PolicyError::new(place, format!("it must be a text of at most {MAX_SID} bytes in one line"))),
     }
 }
@@ -325,8 +342,10 @@ fn texts(json: Json, place: &str) -> Result<Vec<String>, PolicyError> {
         return Err(PolicyError::new(place, format!("it must have 1 to {MAX_ENTRIES} entries")));
     }
     let read = |entry| match entry {
-        Json::Scalar(text) if text.len() <= MAX_TEXT => Ok(text),
-        Json::Scalar(_) => Err(PolicyError::new(place, format!("an entry has more than {MAX_TEXT} bytes"))),
+        Json::Scalar(text) | Json::Inexact(text) if text.len() <= MAX_TEXT => Ok(text),
+        Json::Scalar(_) | Json::Inexact(_) => {
+            Err(PolicyError::new(place, format!("an entry has more than {MAX_TEXT} bytes")))
+        }
         Json::Null | Json::List(_) | Json::Object(_) => {
             Err(PolicyError::new(place, "it must be a text or a list of texts"))
         }

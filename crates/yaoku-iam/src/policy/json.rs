@@ -4,11 +4,13 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value. Numbers and booleans are kept as their text: conditions compare texts.
+/// A JSON value. Whole numbers and booleans are kept as their text: conditions compare texts.
 pub(super) enum Json {
     Null,
-    /// A string, number or boolean.
+    /// A string, whole number or boolean.
     Scalar(String),
+    /// A number that may have been written otherwise: `1.10` and `1.1` are one number, and two texts.
+    Inexact(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
 }
@@ -45,7 +47,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Scalar(value.to_string()))
+        Ok(Json::Inexact(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {

@@ -18,6 +18,7 @@ mod json;
 mod operator;
 mod pattern;
 mod principal;
+mod strict;
 mod system;
 
 pub use context::{ConditionKey, Context, Value};

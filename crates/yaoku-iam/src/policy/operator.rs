@@ -159,7 +159,13 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| format!("{} is neither an IP address nor a CIDR block", shown(text)))
+    let network = network.map_err(|_| format!("{} is neither an IP address nor a CIDR block", shown(text)))?;
+    // Callers' addresses are looked at in their own form as well, not in that of IPv4 mapped into IPv6.
+    let mapped = network.prefix_len().checked_sub(96).zip(match network {
+        IpNet::V6(network) => network.network().to_ipv4_mapped(),
+        IpNet::V4(_) => None,
+    });
+    Ok(mapped.and_then(|(length, address)| IpNet::new(address.into(), length).ok()).unwrap_or(network))
 }
 
 /// Reads ISO 8601 with an offset or `Z`, with or without seconds: milliseconds since 1970.
@@ -221,5 +227,12 @@ mod tests {
         let (test, _) = Test::parse("IpAddress", &["10.0.0.0/8".into()]).unwrap().unwrap();
         assert!(test.is_met_by(Value::Address("::ffff:10.1.2.3".parse().unwrap())));
         assert!(!test.is_met_by(Value::Address("::10.1.2.3".parse().unwrap())));
+        let (mapped, _) =
+            Test::parse("IpAddress", &["::ffff:10.0.0.0/104".into(), "::ffff:192.0.2.1".into()]).unwrap().unwrap();
+        for (address, is_in) in
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("192.0.2.1", true), ("192.0.2.2", false)]
+        {
+            assert_eq!(mapped.is_met_by(Value::Address(address.parse().unwrap())), is_in, "{address}");
+        }
     }
 }

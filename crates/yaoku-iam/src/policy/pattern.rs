@@ -1,6 +1,6 @@
 //! Wildcards: `*` stands for any number of characters, `?` for one.
 
-use memchr::memmem::Finder;
+use memchr::memmem;
 
 /// A part with `?` between two `*` has at most this many characters, so that finding it takes linear time.
 const MAX_FLOATING: usize = 64;
@@ -12,24 +12,17 @@ pub(super) enum Case {
     Insensitive,
 }
 
-/// A text with wildcards, cut at each `*`.
+/// A text with wildcards. It takes no more memory than its text, however many `*` that has: accounts have many of them.
 pub(super) struct Pattern {
+    text: Box<str>,
     case: Case,
-    first: Part,
-    /// What comes after each `*` but the last.
-    middle: Box<[Part]>,
-    /// What comes after the last `*`; none without any.
-    last: Option<Part>,
 }
 
-/// A text without `*`.
-struct Part {
-    text: Box<str>,
-    characters: usize,
-    /// Matches its own text only: neither `?` nor case are in the way.
-    plain: bool,
-    /// Looks for a plain text; made for what comes between two `*`.
-    finder: Option<Box<Finder<'static>>>,
+/// What stands before, after or between `*`.
+#[derive(Clone, Copy)]
+struct Part<'p> {
+    text: &'p str,
+    case: Case,
 }
 
 impl Pattern {
@@ -38,51 +31,55 @@ impl Pattern {
     /// # Errors
     /// With what is wrong, when it can't be matched in linear time.
     pub(super) fn new(text: &str, case: Case) -> Result<Self, String> {
-        let mut parts = text.split('*').map(|part| Part::new(part, case));
-        let first = parts.next().unwrap_or_else(|| Part::new("", case));
-        let last = parts.next_back();
-        let middle: Box<[Part]> = parts.filter(|part| !part.text.is_empty()).map(Part::with_finder).collect();
-        if middle.iter().any(|part| !part.plain && part.characters > MAX_FLOATING) {
+        let mut parts = text.split('*').map(|text| Part { text, case });
+        parts.next();
+        parts.next_back();
+        if parts.any(|part| !part.is_plain() && part.characters() > MAX_FLOATING) {
             return Err(format!("between two \"*\" a text with \"?\" has at most {MAX_FLOATING} characters"));
         }
-        Ok(Self { case, first, middle, last })
+        Ok(Self { text: text.into(), case })
     }
 
     /// Whether all of `text` is of this form.
     pub(super) fn matches(&self, text: &str) -> bool {
-        let Some(mut rest) = self.first.strip_from(text, self.case) else { return false };
-        let Some(last) = &self.last else { return rest.is_empty() };
+        let mut parts = self.text.split('*').map(|text| Part { text, case: self.case });
+        let first = parts.next().and_then(|part| part.strip_from(text));
+        let Some(mut rest) = first else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
         // The leftmost place of each part leaves the most for the rest, so no other place needs a try.
-        for part in &self.middle {
-            match part.find_in(rest, self.case) {
+        for part in parts {
+            match part.find_in(rest) {
                 Some(after) => rest = after,
                 None => return false,
             }
         }
-        last.ends(rest, self.case)
+        last.ends(rest)
     }
 }
 
-impl Part {
-    fn new(text: &str, case: Case) -> Self {
-        let plain = case == Case::Sensitive && !text.contains('?');
-        Self { text: text.into(), characters: text.chars().count(), plain, finder: None }
+impl Part<'_> {
+    /// Whether it matches its own text only: neither `?` nor case are in the way.
+    fn is_plain(self) -> bool {
+        self.case == Case::Sensitive && !self.text.contains('?')
     }
 
-    fn with_finder(mut self) -> Self {
-        self.finder = self.plain.then(|| Box::new(Finder::new(self.text.as_bytes()).into_owned()));
-        self
+    fn characters(self) -> usize {
+        self.text.chars().count()
     }
 
     /// What follows this part at the beginning of `text`.
-    fn strip_from<'t>(&self, text: &'t str, case: Case) -> Option<&'t str> {
-        if self.plain {
-            return text.strip_prefix(&*self.text);
+    fn strip_from(self, text: &str) -> Option<&str> {
+        if self.is_plain() {
+            return text.strip_prefix(self.text);
         }
+        self.strip_wild(text)
+    }
+
+    fn strip_wild(self, text: &str) -> Option<&str> {
         let mut rest = text.chars();
         for wanted in self.text.chars() {
             let found = rest.next()?;
-            let same = match case {
+            let same = match self.case {
                 Case::Sensitive => wanted == found,
                 Case::Insensitive => wanted.eq_ignore_ascii_case(&found),
             };
@@ -94,21 +91,21 @@ impl Part {
     }
 
     /// What follows this part at its first place in `text`.
-    fn find_in<'t>(&self, text: &'t str, case: Case) -> Option<&'t str> {
-        if let Some(finder) = &self.finder {
-            let at = finder.find(text.as_bytes())?;
+    fn find_in(self, text: &str) -> Option<&str> {
+        if self.is_plain() {
+            let at = memmem::find(text.as_bytes(), self.text.as_bytes())?;
             return text.get(at + self.text.len()..);
         }
-        text.char_indices().find_map(|(at, _)| self.strip_from(&text[at..], case))
+        text.char_indices().find_map(|(at, _)| self.strip_wild(&text[at..]))
     }
 
-    fn ends(&self, text: &str, case: Case) -> bool {
-        if self.plain {
-            return text.ends_with(&*self.text);
+    fn ends(self, text: &str) -> bool {
+        if self.is_plain() {
+            return text.ends_with(self.text);
         }
-        let Some(before) = self.characters.checked_sub(1) else { return true };
+        let Some(before) = self.characters().checked_sub(1) else { return true };
         let start = text.char_indices().nth_back(before).map(|(at, _)| at);
-        start.is_some_and(|at| self.strip_from(&text[at..], case) == Some(""))
+        start.is_some_and(|at| self.strip_wild(&text[at..]) == Some(""))
     }
 }
 

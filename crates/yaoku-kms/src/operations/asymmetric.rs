@@ -90,7 +90,12 @@ impl Operation for AsymmetricSign {
         call.proceed()?;
         let (algorithm, digest, random) = (self.algorithm, self.digest, kms.vault.shared_random().clone());
         let sign = move |private: &Private| private.sign(algorithm, random.as_ref(), &digest);
+        let waits = material.key_pair()?.private.is_slow();
         let bytes = with_private_key(kms, material, sign).await?;
+        if waits {
+            // What was taken from the caller while it waited for its turn counts, and no signature leaves.
+            self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
+        }
         Ok(Made { key, version: self.key_pair.version, bytes })
     }
 }
@@ -209,7 +214,12 @@ pub(crate) async fn decrypt(
     check_decryption(kms, &material, algorithm).await?;
     let ciphertext = ciphertext.to_vec();
     let decrypt = move |private: &Private| private.decrypt(algorithm, &ciphertext);
+    let waits = material.key_pair()?.private.is_slow();
     let plaintext = with_private_key(kms, material, decrypt).await?;
+    if waits {
+        // As for a signature: no plaintext leaves.
+        key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
+    }
     Ok(Decrypted { key, version: key_pair.version, plaintext })
 }
 

@@ -97,6 +97,8 @@ impl Operation for CreateKey {
         if self.origin == Origin::Generated {
             let version = KeyVersionId::generate(kms.vault.random())?;
             let made = material::generate(kms, account, id, &record).await?;
+            // It may have waited for its turn: what was taken from the caller meanwhile counts.
+            kms.allow(call, &Self::SPEC, Target::Keys)?;
             made.enter(&mut changes, version_name(account, id, version), now);
             record.state = KeyState::Enabled;
             record.primary = self.spec.has_primary().then_some(version);

@@ -56,6 +56,8 @@ impl Operation for CreateKeyVersion {
                 Some(made) => made,
                 None => {
                     material = Some(material::generate(kms, key.account, key.id, &key.record).await?);
+                    // It may have waited for its turn: what was taken from the caller meanwhile counts.
+                    kms.admit(call, &Self::SPEC, &self.key).await?;
                     continue;
                 }
             };

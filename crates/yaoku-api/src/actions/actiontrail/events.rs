@@ -122,7 +122,8 @@ fn shown(record: &[u8], recipient: &str) -> Option<Value> {
 /// Checks that the caller may read the events of its account.
 fn allow(exchange: &Exchange<'_>) -> Result<(), WireError> {
     let account = exchange.arguments.account;
-    let resource = Resource { service: "actiontrail", region: "*", account, name: &"*", tags: None, policy: None };
+    let resource =
+        Resource { service: "actiontrail", region: "*", account, owner: None, name: &"*", tags: None, policy: None };
     let permission = Permission(LOOKUP_EVENTS.name);
     let question = Question { permission, resource: &resource, environment: exchange.environment };
     match exchange.iam.authorise(exchange.principal, &question) {
