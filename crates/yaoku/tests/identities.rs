@@ -230,8 +230,9 @@ fn no_change_comes_after_its_caller_was_said_to_be_disabled() {
     };
     let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*dave.access_key_id), ("Status", status)];
     for round in 0..5 {
+        let begun = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let (dave, begun) = (&dave, &AtomicBool::new(false));
+            let (dave, begun) = (&dave, &begun);
             // Enough of them that some wait for their turn when the AccessKey is disabled.
             let calls: Vec<_> = (0..16)
                 .map(|caller| {
