@@ -121,8 +121,8 @@ impl Service {
         result: Result<Reply, WireError>,
     ) -> Result<Reply, WireError> {
         let (result, recorded_as) = match (&called.caller, &result) {
-            // What fails on this side before anything could be proven is not the caller's.
-            (None, Err(error)) if error.http_status() < 500 => {
+            // What fails on this side before anything could be proven is not the caller's; that a request does not arrive is.
+            (None, Err(error)) if called.never_arrived || error.http_status() < 500 => {
                 match self.strangers.called(source, self.clock.now().0) {
                     Treatment::Answered => (result, None),
                     Treatment::RecordedForOthers { held } => {
@@ -348,7 +348,7 @@ impl Handler for Service {
     async fn refused(&self, request: Refused<'_>) -> Result<(), WireError> {
         let Refused { parts, source, request_id, error } = request;
         let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), &[]).ok();
-        let mut called = Called::said(parts, params.as_ref());
+        let mut called = Called { never_arrived: true, ..Called::said(parts, params.as_ref()) };
         let refused = Err(error.clone());
         match self.recorded(parts, source, params.as_ref(), request_id, &mut called, refused).await {
             Err(other) if other.code != error.code => Err(other),
@@ -377,6 +377,8 @@ pub(crate) struct Called<'a> {
     /// The right to leave a record.
     pub(crate) permit: Option<Permit>,
     notes: Notes,
+    /// Whether it was refused before it was read whole.
+    never_arrived: bool,
 }
 
 impl<'a> Called<'a> {
@@ -387,13 +389,15 @@ impl<'a> Called<'a> {
         let asked = header(ACTION).or_else(|| param("Action")).unwrap_or_default();
         let api = header(VERSION).or_else(|| param("Version")).and_then(Api::of_version);
         let claimed = param("AccessKeyId").unwrap_or_default();
-        Self { asked, claimed, api, action: None, caller: None, permit: None, notes: Notes::default() }
+        let (notes, never_arrived) = (Notes::default(), false);
+        Self { asked, claimed, api, action: None, caller: None, permit: None, notes, never_arrived }
     }
 
     /// What the operator asks for.
     pub(crate) fn by_operator(api: &'static Api, action: &'a str, caller: Caller) -> Self {
         let (api, caller) = (Some(api), Some(caller));
-        Self { asked: action, claimed: "", api, action: None, caller, permit: None, notes: Notes::default() }
+        let (notes, never_arrived) = (Notes::default(), false);
+        Self { asked: action, claimed: "", api, action: None, caller, permit: None, notes, never_arrived }
     }
 
     /// Whether what was asked for is of those actions that leave no audit record once their caller is proven.

@@ -122,7 +122,9 @@ fn has_unwritten_sector(tail: &[u8], offset: u64) -> bool {
     // Sectors are counted from the file's beginning.
     let skip = (SECTOR - (offset % SECTOR as u64) as usize) % SECTOR;
     let sectors = tail.get(skip..).unwrap_or_default().chunks_exact(SECTOR);
-    tail.ends_with(&ZEROS) || sectors.into_iter().any(|sector| sector.iter().all(|&byte| byte == 0))
+    // The rest of the sector that the last group ended in: no group begins with a zero.
+    let begins_unwritten = tail.get(..skip).is_some_and(|rest| !rest.is_empty() && rest.iter().all(|&byte| byte == 0));
+    begins_unwritten || tail.ends_with(&ZEROS) || sectors.into_iter().any(|sector| sector.iter().all(|&byte| byte == 0))
 }
 
 #[cfg(test)]
@@ -177,6 +179,10 @@ mod tests {
             torn[sector..sector + SECTOR].fill(0);
             assert_eq!(end(&torn).unwrap(), ends[1].length, "sector at {sector}");
         }
+        // The rest of the sector that the acknowledged group ends in, written anew with the last one.
+        let mut torn = bytes.clone();
+        torn[acknowledged..acknowledged.next_multiple_of(SECTOR)].fill(0);
+        assert_eq!(end(&torn).unwrap(), ends[1].length);
         let mut torn = bytes.clone();
         torn[acknowledged..].fill(0);
         assert_eq!(end(&torn).unwrap(), ends[1].length);

@@ -25,6 +25,8 @@ const BYTES: usize = 64 << 20;
 const BATCH: Duration = Duration::from_millis(200);
 /// Between two attempts on a log that can't be written.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a write may take before the log counts as one that can't be written: a disk may hang instead of failing.
+const STALLED: Duration = Duration::from_secs(10);
 /// How long the end of the log waits for calls that are still under way.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 /// Searches at a time: each may read a whole segment.
@@ -93,7 +95,11 @@ struct State {
     head: Head,
     /// Why the log can't be written, if it can't.
     failure: Option<String>,
+    /// Since when a write is under way.
+    writing: Option<Instant>,
     closing: bool,
+    /// Whether the writer has ended.
+    ended: bool,
 }
 
 struct Waiting {
@@ -118,7 +124,9 @@ impl Trail {
             bytes: 0,
             head: writer.head(),
             failure: None,
+            writing: None,
             closing: false,
+            ended: false,
         };
         let shared = Arc::new(Shared { sync: options.sync, state: Mutex::new(state), wake: Condvar::new() });
         let thread = std::thread::Builder::new().name("audit".into());
@@ -164,7 +172,9 @@ impl Trail {
 
     /// Why the log can't be written, if it can't.
     pub fn failure(&self) -> Option<String> {
-        self.shared.state.lock().failure.clone()
+        let state = self.shared.state.lock();
+        let stalled = state.writing.filter(|since| since.elapsed() > STALLED);
+        state.failure.clone().or_else(|| stalled.map(|_| "a write of it does not end".into()))
     }
 
     /// The tree as it is durable.
@@ -218,6 +228,9 @@ impl Permit {
         };
         {
             let mut state = self.shared.state.lock();
+            if state.ended {
+                return Err(Unavailable);
+            }
             state.records += 1;
             state.bytes += record.len();
             state.waiting.push(Waiting { record, written: sender });
@@ -250,7 +263,8 @@ impl Drop for Permit {
 
 impl State {
     fn takes_more(&self) -> bool {
-        self.failure.is_none() && !self.closing && self.permits + self.records < CALLS && self.bytes < BYTES
+        let stalled = self.writing.is_some_and(|since| since.elapsed() > STALLED);
+        self.failure.is_none() && !stalled && !self.closing && self.permits + self.records < CALLS && self.bytes < BYTES
     }
 }
 
@@ -261,6 +275,7 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.failure.get_or_insert_with(|| "the writer of the audit log has ended".into());
+        state.ended = true;
         state.waiting.clear();
     }
 }
@@ -279,12 +294,14 @@ fn run(mut writer: Writer, shared: &Shared) {
             written.extend(waiting.written);
         }
         let (records, began) = (behind.len(), Instant::now());
+        shared.state.lock().writing = Some(began);
         let result = writer.write(&mut behind);
         pace = Pace { records, took: began.elapsed() };
         if let Err(error) = &result {
             tracing::error!(%error, records = behind.len(), "the audit log can't be written; calls are refused");
         }
         let mut state = shared.state.lock();
+        state.writing = None;
         state.head = writer.head();
         state.failure = result.as_ref().err().map(ToString::to_string);
         state.records = behind.len() + state.waiting.len();

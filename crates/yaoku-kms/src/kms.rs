@@ -10,6 +10,7 @@ use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
 use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
 use yaoku_seal::{
@@ -99,6 +100,8 @@ pub struct Kms {
     pub(crate) state: RwLock<State>,
     /// Whoever keeps account of what is done without a call, if anybody does.
     pub(crate) witness: OnceLock<Arc<dyn Witness>>,
+    /// Whether what is done without a call is to end.
+    pub(crate) stopping: watch::Sender<bool>,
     follower: Follower,
 }
 
@@ -150,6 +153,7 @@ impl Kms {
             hsm: Hsm::new(token),
             state: RwLock::new(state),
             witness: OnceLock::new(),
+            stopping: watch::Sender::new(false),
             follower: Follower::new(revision),
         });
         Follower::start(&kms, kms.vault.clone());
@@ -208,8 +212,12 @@ impl Kms {
             return Err(Error::KeyNotFound);
         }
         let key = self.key(account, id).await?;
-        call.touched.note(id);
+        if account == own {
+            call.touched.note(id);
+        }
         self.allow_key(call, permission, &key)?;
+        // Not before: whose key it is not, and who is not let in, must not find in its own records that it is there.
+        call.touched.note(id);
         spec.states.check(key.record.state_at(self.clock.now()))?;
         Ok(key)
     }

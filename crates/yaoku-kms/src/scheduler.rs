@@ -5,6 +5,7 @@
 //! record it was decided on, so that of several processes one takes it and the others find it done. What fell due while
 //! no process ran is due at the next start.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,16 +35,23 @@ const AFTER_RESTORE: u64 = 7 * 86_400;
 const SCRUB_RETRY: u64 = 300;
 
 impl Kms {
-    /// Does what is due, again and again; never returns. Scrubs take their time, and keys do not wait for them.
-    pub async fn run_scheduler(&self) -> std::convert::Infallible {
-        let keys = every_tick(|| self.do_keys_that_are_due());
-        let scrubs = every_tick(|| self.scrub_if_due());
-        let doomed = every_tick(|| self.destroy_what_is_doomed());
+    /// Does what is due, again and again, until [`Self::stop_scheduler`]. Scrubs take their time, and keys do not wait for them.
+    pub async fn run_scheduler(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // What was begun with keys is done to its end, so that its record is left. The rest is simply begun anew the next time.
+        let keys = every_tick(|| self.do_keys_that_are_due(), async move { drop(stopping.wait_for(|it| *it).await) });
+        let scrubs = every_tick(|| self.scrub_if_due(), std::future::pending());
+        let doomed = every_tick(|| self.destroy_what_is_doomed(), std::future::pending());
         tokio::select! {
-            never = keys => never,
-            never = scrubs => never,
-            never = doomed => never,
+            () = keys => {}
+            () = scrubs => {}
+            () = doomed => {}
         }
+    }
+
+    /// Lets [`Self::run_scheduler`] return, soon.
+    pub fn stop_scheduler(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// From now on, nothing is done without a call that `witness` is not told of. The first one stays.
@@ -80,7 +88,7 @@ impl Kms {
             let failed = results.iter().filter(|result| result.is_err()).count();
             failure = failure.and(results.into_iter().collect());
             // Those that fail stay first in line; the rest comes to its turn when the next look finds fewer of them.
-            if found < BATCH || failed > 0 {
+            if found < BATCH || failed > 0 || *self.stopping.borrow() {
                 break;
             }
         }
@@ -215,11 +223,20 @@ impl Kms {
     }
 }
 
-async fn every_tick<F: Future<Output = Result<(), Error>>>(mut work: impl FnMut() -> F) -> std::convert::Infallible {
+/// Does some work again and again, until `stop`; what is under way then is done to its end.
+async fn every_tick<F: Future<Output = Result<(), Error>>>(
+    mut work: impl FnMut() -> F,
+    stop: impl Future<Output = ()>,
+) {
+    let mut stop = pin!(stop);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            biased;
+            () = &mut stop => return,
+            _ = ticks.tick() => {}
+        }
         if let Err(error) = work().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "something due could not be done; trying again");
         }

@@ -69,7 +69,7 @@ pub struct Running {
     tls: Option<Arc<TlsReloader>>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    scheduler: JoinHandle<std::convert::Infallible>,
+    scheduler: JoinHandle<()>,
     bookkeeping: JoinHandle<std::convert::Infallible>,
     iam: Arc<Iam>,
     control: ControlSocket,
@@ -192,14 +192,20 @@ impl Running {
     }
 
     /// Lets requests under way finish, and ends. When this returns, the data directory is free.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let kms = self.kms.upgrade();
         let _ = self.stop.send(());
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "serving ended badly");
         }
-        self.scheduler.abort();
-        let _ = self.scheduler.await;
+        if let Some(kms) = &kms {
+            kms.stop_scheduler();
+        }
+        if tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
+            tracing::warn!("what is due takes too long to end; it is broken off");
+            self.scheduler.abort();
+            let _ = self.scheduler.await;
+        }
         self.bookkeeping.abort();
         let _ = self.bookkeeping.await;
         if let Err(error) = self.iam.write_last_uses().await {
@@ -223,6 +229,8 @@ impl Running {
     }
 }
 
+/// How long what is due may take to end: commits, and what an HSM does for them.
+const LAST_WORK: Duration = Duration::from_secs(20);
 /// How long the store may take to be closed, which reads all of its file for its sums.
 const RELEASE: Duration = Duration::from_secs(60);
 

@@ -272,6 +272,8 @@ fn an_account_is_shown_who_else_uses_its_keys_and_no_more_of_them_than_needed() 
     let mine = seen(&theirs, "EventName", "Encrypt");
     let [hidden, done, refused] = &mine[..] else { panic!("{mine:?}") };
     assert_eq!(hidden["errorCode"], "Forbidden.KeyNotFound");
+    // It was not let in, and must not find in its own record that the key is there.
+    assert_eq!(hidden["resourceName"], *arn);
     assert_eq!(
         (&done["recipientAccountId"], &done["userIdentity"]["userName"]),
         (&theirs_id.as_str().into(), &"zoe".into())

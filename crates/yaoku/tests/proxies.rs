@@ -100,6 +100,12 @@ fn the_proxy_protocol_names_the_client_and_is_asked_of_every_connection() {
     client.call("ListKeys", &[]).ok();
     assert_eq!(recorded(&data).0, "203.0.113.10");
 
+    // Of whom the proxy does not know, nobody vouches for what the client says of itself.
+    let client = Relay::bind()
+        .before(&server, |head| [b"PROXY UNKNOWN\r\n", &with(head, "x-forwarded-for: 10.9.9.9\r\n")[..]].concat());
+    client.call("ListKeys", &[]).ok();
+    assert_eq!(recorded(&data).0, "127.0.0.1");
+
     server.client().try_call("ListKeys", &[]).unwrap_err();
     drop(server);
     let server = start(&data, &["--trusted-proxy", "192.0.2.1", "--proxy-protocol"]);

@@ -96,3 +96,31 @@ fn requests_that_do_not_arrive_whole_do_not_fill_the_log() {
     let seen = lines(&data, "request refused");
     assert!((LIMIT..=2 * LIMIT).contains(&seen.len()), "{}: {seen:?}", seen.len());
 }
+
+#[test]
+fn requests_that_come_too_slowly_do_not_fill_the_log_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, |command| {
+        command.args(["--unproven-per-minute", &LIMIT.to_string(), "--body-timeout", "1"]);
+    });
+    let streams: Vec<_> = (0..3 * LIMIT)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\nconnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for mut stream in streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answers.push(answer);
+    }
+    assert_eq!(answers.iter().filter(|answer| answer.contains("ServiceUnavailableTemporary")).count(), LIMIT);
+    assert_eq!(answers.iter().filter(|answer| answer.contains("Throttling")).count(), 2 * LIMIT);
+    assert_eq!(server.terminate(), Some(0));
+    let refused = records(&data).iter().filter(|record| record["userIdentity"]["type"] == "unknown").count();
+    assert!((LIMIT..=LIMIT + 1).contains(&refused), "{refused} records");
+}

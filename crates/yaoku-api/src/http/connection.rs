@@ -10,7 +10,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::{EXPECT, HOST};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{HeaderMap, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming as IncomingBody};
 use hyper::service::service_fn;
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::activity::{Activity, Entry, Registry, Watched};
 use super::body::{self, Budget, Claim};
 use super::finished::Finished;
+use super::forwarded::Client;
 use super::refusal::{self, Refusal};
 use super::{Handler, Incoming, Limits, Proxies, Refused, TlsReloader, Unintelligible, proxy_header};
 use crate::metrics::ConnectionMetrics;
@@ -70,43 +71,65 @@ pub(super) async fn serve<H: Handler>(
     shared: Arc<Shared<H>>,
     tls: Option<Arc<TlsReloader>>,
     mut stream: TcpStream,
-    mut peer: SocketAddr,
+    peer: SocketAddr,
     entry: Entry,
     stopping: watch::Receiver<bool>,
 ) {
     // Answers are small and written at once: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let activity = &entry.activity;
+    let mut origin = Origin { peer, tls: tls.is_some(), named: true };
     if shared.proxies.proxy_protocol {
         match introduced(&shared, &mut stream, peer, activity).await {
-            Ok(client) => peer = client,
+            Ok(Some(client)) => origin.peer = client,
+            Ok(None) => origin.named = false,
             Err(error) => return tracing::debug!(%peer, %error, "connection refused"),
         }
     }
-    let Some(tls) = tls else { return converse(shared, stream, peer, false, activity, stopping).await };
+    let peer = origin.peer;
+    let Some(tls) = tls else { return converse(shared, stream, origin, activity, stopping).await };
     let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.acceptor().accept(stream));
     let stream = tokio::select! {
         stream = handshake => stream,
         () = activity.closed() => return,
     };
     match stream {
-        Ok(Ok(stream)) => converse(shared, stream, peer, true, activity, stopping).await,
+        Ok(Ok(stream)) => converse(shared, stream, origin, activity, stopping).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
 }
 
-/// Whose connection a trusted proxy says that this is.
+/// Where a connection comes from.
+#[derive(Clone, Copy)]
+struct Origin {
+    peer: SocketAddr,
+    tls: bool,
+    /// Unless a proxy passes it on without knowing whose it is. Nobody then vouches for what its requests say of their client.
+    named: bool,
+}
+
+impl Origin {
+    /// The client of a request.
+    fn client(self, proxies: &Proxies, headers: &HeaderMap) -> Result<Client, Unintelligible> {
+        match self.named {
+            true => proxies.client(headers, self.peer.ip(), self.tls),
+            false => Ok(Client { address: self.peer.ip().to_canonical(), tls: self.tls, host: None }),
+        }
+    }
+}
+
+/// Whose connection a trusted proxy says that this is, if it knows.
 async fn introduced<H>(
     shared: &Shared<H>,
     stream: &mut TcpStream,
     peer: SocketAddr,
     activity: &Activity,
-) -> io::Result<SocketAddr> {
+) -> io::Result<Option<SocketAddr>> {
     if !shared.proxies.trust(peer.ip()) {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it does not come from a trusted proxy"));
     }
-    let header = tokio::time::timeout(shared.limits.handshake_timeout, proxy_header::read(stream, peer));
+    let header = tokio::time::timeout(shared.limits.handshake_timeout, proxy_header::read(stream));
     tokio::select! {
         read = header => read.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         () = activity.closed() => Err(ErrorKind::ConnectionAborted.into()),
@@ -116,12 +139,12 @@ async fn introduced<H>(
 async fn converse<H: Handler>(
     shared: Arc<Shared<H>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
-    tls: bool,
+    origin: Origin,
     activity: &Arc<Activity>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, peer, tls));
+    let peer = origin.peer;
+    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, origin));
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let mut connection = pin!(shared.protocol.serve_connection(stream, service));
     let mut told = false;
@@ -151,15 +174,15 @@ async fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
     activity: Arc<Activity>,
     request: Request<IncomingBody>,
-    peer: SocketAddr,
-    tls: bool,
+    origin: Origin,
 ) -> Result<Response<Full<Bytes>>, Closed> {
+    let peer = origin.peer;
     let (mut parts, mut body) = request.into_parts();
     let mut claim = shared.budget.claim();
     activity.head_complete();
     let whole = take_in(&shared.limits, &parts, &mut body, &mut claim).await;
     let _under_way = activity.begin().ok_or(Closed)?;
-    let whole = whole.and_then(|body| match shared.proxies.client(&parts.headers, peer.ip(), tls) {
+    let whole = whole.and_then(|body| match origin.client(&shared.proxies, &parts.headers) {
         Ok(client) => Ok((body, client)),
         Err(Unintelligible) => Err(Refusal::Unattributed),
     });
@@ -186,7 +209,7 @@ async fn answer<H: Handler>(
     };
     shared.metrics.refused(refusal.reason());
     let (request_id, mut error) = (RequestId::random(), refusal.error());
-    let client = parts.as_ref().and_then(|parts| shared.proxies.client(&parts.headers, peer.ip(), tls).ok());
+    let client = parts.as_ref().and_then(|parts| origin.client(&shared.proxies, &parts.headers).ok());
     let source = client.map_or(peer.ip(), |client| client.address);
     if let Some(others) = shared.handler.line(source) {
         let others = (others > 0).then_some(others);

@@ -15,12 +15,12 @@ const LONGEST_TEXT: usize = 107;
 /// Bytes of the addresses and extensions of version 2 that are taken. Proxies send some hundred at the most.
 const LONGEST_BINARY: usize = 4096;
 
-/// Reads a header, and not a byte more; where the connection comes from as it says. A proxy that speaks for itself, as
-/// when it looks whether the server lives, or that does not know, is `peer`.
+/// Reads a header, and not a byte more; where the connection comes from as it says. Nowhere, of a proxy that speaks for itself,
+/// as when it looks whether the server lives, or that does not know.
 ///
 /// # Errors
 /// When there is no header, or not of this form, or the connection ends.
-pub async fn read(stream: &mut (impl AsyncRead + Unpin), peer: SocketAddr) -> io::Result<SocketAddr> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut head = vec![0; SIGNATURE.len()];
     stream.read_exact(&mut head).await?;
     if head == SIGNATURE {
@@ -32,32 +32,32 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin), peer: SocketAddr) -> io
         }
         head.resize(FIXED + length, 0);
         stream.read_exact(&mut head[FIXED..]).await?;
-        return binary(&head, peer);
+        return binary(&head);
     }
     // Its end must be looked for: what follows is not the header's.
     while head.starts_with(b"PROXY ") && !head.ends_with(b"\r\n") && head.len() < LONGEST_TEXT {
         head.push(stream.read_u8().await?);
     }
-    text(&head, peer)
+    text(&head)
 }
 
-fn binary(head: &[u8], peer: SocketAddr) -> io::Result<SocketAddr> {
+fn binary(head: &[u8]) -> io::Result<Option<SocketAddr>> {
     let header = v2::Header::try_from(head).map_err(|_| malformed())?;
     match (header.command, header.addresses) {
-        (v2::Command::Local, _) => Ok(peer),
-        (v2::Command::Proxy, v2::Addresses::IPv4(it)) => Ok(whole(it.source_address.into(), it.source_port)),
-        (v2::Command::Proxy, v2::Addresses::IPv6(it)) => Ok(whole(it.source_address.into(), it.source_port)),
+        (v2::Command::Local, _) => Ok(None),
+        (v2::Command::Proxy, v2::Addresses::IPv4(it)) => Ok(Some(whole(it.source_address.into(), it.source_port))),
+        (v2::Command::Proxy, v2::Addresses::IPv6(it)) => Ok(Some(whole(it.source_address.into(), it.source_port))),
         // A connection that has no address is no client of a network.
-        (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => Ok(peer),
+        (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => Ok(None),
     }
 }
 
-fn text(head: &[u8], peer: SocketAddr) -> io::Result<SocketAddr> {
+fn text(head: &[u8]) -> io::Result<Option<SocketAddr>> {
     let header = v1::Header::try_from(head).map_err(|_| malformed())?;
     match header.addresses {
-        v1::Addresses::Tcp4(it) => Ok(whole(it.source_address.into(), it.source_port)),
-        v1::Addresses::Tcp6(it) => Ok(whole(it.source_address.into(), it.source_port)),
-        v1::Addresses::Unknown => Ok(peer),
+        v1::Addresses::Tcp4(it) => Ok(Some(whole(it.source_address.into(), it.source_port))),
+        v1::Addresses::Tcp6(it) => Ok(Some(whole(it.source_address.into(), it.source_port))),
+        v1::Addresses::Unknown => Ok(None),
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
 
     async fn read_from(bytes: &[u8]) -> (Option<String>, usize) {
         let mut rest = bytes;
-        let read = read(&mut rest, "10.0.0.1:1".parse().unwrap()).await;
-        (read.ok().map(|address| address.to_string()), rest.len())
+        let read = read(&mut rest).await.ok();
+        (read.map(|source| source.map_or_else(|| "nowhere".into(), |address| address.to_string())), rest.len())
     }
 
     fn version_2(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
@@ -94,11 +94,11 @@ mod tests {
         for (bytes, source) in [
             (b"PROXY TCP4 192.0.2.1 10.0.0.1 4711 80\r\nGET".to_vec(), "192.0.2.1:4711"),
             (b"PROXY TCP6 2001:db8::1 ::1 4711 80\r\nGET".to_vec(), "[2001:db8::1]:4711"),
-            (b"PROXY UNKNOWN\r\nGET".to_vec(), "10.0.0.1:1"),
+            (b"PROXY UNKNOWN\r\nGET".to_vec(), "nowhere"),
             (version_2(0x21, 0x11, &of_4), "192.0.2.1:4711"),
             (version_2(0x21, 0x11, &with_extension), "192.0.2.1:4711"),
             (version_2(0x21, 0x21, &of_6), "[2001:db8::1]:0"),
-            (version_2(0x20, 0x00, &[]), "10.0.0.1:1"),
+            (version_2(0x20, 0x00, &[]), "nowhere"),
         ] {
             assert_eq!(read_from(&bytes).await, (Some(source.to_owned()), 3), "{:?}", String::from_utf8_lossy(&bytes));
         }

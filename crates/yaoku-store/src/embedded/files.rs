@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
@@ -32,7 +33,14 @@ pub(super) struct Files {
     options: Options,
     wrap: Wrap,
     sync_failed: Arc<AtomicBool>,
+    /// When all pages of the store were last checked, in seconds since 1970.
+    checked: AtomicU64,
     _lock: File,
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Files {
@@ -46,7 +54,14 @@ impl Files {
             Err(TryLockError::WouldBlock) => return Err(Error::Locked),
             Err(TryLockError::Error(error)) => return Err(unavailable(error)),
         }
-        let files = Self { dir: dir.to_owned(), options, wrap, sync_failed: Arc::default(), _lock: lock };
+        let files = Self {
+            dir: dir.to_owned(),
+            options,
+            wrap,
+            sync_failed: Arc::default(),
+            checked: AtomicU64::new(0),
+            _lock: lock,
+        };
         files.remove(SCRUBBED)?;
         files.remove(RESCUED)?;
         Ok(files)
@@ -74,14 +89,15 @@ impl Files {
             return Err(Error::Unavailable(format!("{} is gone", self.dir.join(STORE).display())));
         }
         let file = self.backend(STORE)?;
-        let whole = sums::take(&self.dir, &file).unwrap_or_else(|error| {
+        let checked = sums::take(&self.dir, &file, now()).unwrap_or_else(|error| {
             tracing::debug!(%error, "the sums of the store can't be used: checking every page");
-            false
+            None
         });
-        if !whole {
+        if checked.is_none() {
             self.read_ahead();
         }
-        let database = database::open(file, self.options.cache_bytes, !whole)?;
+        let database = database::open(file, self.options.cache_bytes, checked.is_none())?;
+        self.checked.store(checked.unwrap_or_else(now), Ordering::Relaxed);
         self.sync_names()?;
         Ok(database)
     }
@@ -89,7 +105,9 @@ impl Files {
     /// Leaves sums of the store's file to the next start. It must be closed.
     pub(super) fn leave_sums(&self) {
         let unavailable = unavailable(&self.dir);
-        let left = self.backend(STORE).and_then(|file| sums::leave(&self.dir, &file).map_err(unavailable));
+        let left = self
+            .backend(STORE)
+            .and_then(|file| sums::leave(&self.dir, &file, self.checked.load(Ordering::Relaxed)).map_err(unavailable));
         if let Err(error) = left {
             tracing::debug!(%error, "no sums of the store are left: the next start takes longer");
         }
