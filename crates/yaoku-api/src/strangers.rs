@@ -80,6 +80,9 @@ impl Strangers {
             }
         }
         let source = sources.entry(from).or_default();
+        // Where the clock was set back, nobody is held, and nothing left unrecorded, for as long as it was.
+        source.free = source.free.min(now + MINUTE);
+        source.recorded = source.recorded.min(now);
         let free = source.free.max(now) + self.cost;
         if free <= now + MINUTE {
             source.free = free;
@@ -119,6 +122,19 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_for_longer_than_a_minute() {
+        let strangers = Strangers::new(1);
+        let one = address("192.0.2.1");
+        let past = START - 86_400_000;
+        assert_eq!(strangers.called(one, START), Treatment::Answered);
+        assert_eq!(strangers.called(one, START), Treatment::RecordedForOthers { held: 0 });
+        assert_eq!(strangers.called(one, past), Treatment::Held);
+        assert_eq!(strangers.called(one, past + 59_999), Treatment::Held);
+        assert_eq!(strangers.called(one, past + 60_000), Treatment::Answered);
+        assert_eq!(strangers.called(one, past + 60_000), Treatment::RecordedForOthers { held: 2 });
     }
 
     #[test]

@@ -105,6 +105,8 @@ fn last_checkpoint(path: &Path, start: u64, verifier: &Verifier) -> Result<(Stri
     }
     let note = last.ok_or_else(|| segment.damaged(0, start, "it has no signed checkpoint"))?;
     let head = verifier.open(Purpose::Checkpoint, &note)?;
+    // Who keeps it will hold the log to it: it must not be lost here by a machine that dies.
+    std::fs::File::open(path).and_then(|file| file.sync_data()).map_err(Error::file(path))?;
     Ok((String::from_utf8_lossy(&note).into_owned(), head))
 }
 

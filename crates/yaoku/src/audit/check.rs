@@ -55,6 +55,8 @@ pub(super) fn print_checkpoint(dir: &Path) -> Result<(), Error> {
         }
     }
     let note = last.ok_or_else(|| no_log(dir))?;
+    // Who keeps it will hold the log to it: it must not be lost here by a machine that dies.
+    std::fs::File::open(&path).and_then(|file| file.sync_data()).map_err(Error::file(&path))?;
     print_as_is(&note)
 }
 
