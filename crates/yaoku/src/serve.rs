@@ -201,7 +201,7 @@ impl Running {
         if let Some(kms) = &kms {
             kms.stop_scheduler();
         }
-        if tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
+        if !self.scheduler.is_finished() && tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
             tracing::warn!("what is due takes too long to end; it is broken off");
             self.scheduler.abort();
             let _ = self.scheduler.await;
