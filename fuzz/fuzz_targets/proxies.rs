@@ -2,7 +2,7 @@
 //! adds, nor brings the server down; and headers of the PROXY protocol are read or refused, and not a byte further.
 #![no_main]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -45,12 +45,11 @@ fuzz_target!(|input: (Vec<(u8, &[u8])>, &[u8])| {
         }
     }
 
-    let peer = SocketAddr::new(proxy, 1);
     for start in [&b""[..], b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"] {
         let bytes = [start, connection].concat();
         let mut rest = &bytes[..];
         let read = {
-            let mut reading = pin!(proxy_header::read(&mut rest, peer));
+            let mut reading = pin!(proxy_header::read(&mut rest));
             match reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(read) => read,
                 Poll::Pending => panic!("bytes that are there need no waiting"),
