@@ -173,8 +173,7 @@ impl Trail {
     /// Why the log can't be written, if it can't.
     pub fn failure(&self) -> Option<String> {
         let state = self.shared.state.lock();
-        let stalled = state.writing.filter(|since| since.elapsed() > STALLED);
-        state.failure.clone().or_else(|| stalled.map(|_| "a write of it does not end".into()))
+        state.failure.clone().or_else(|| state.is_stalled().then(|| "a write of it does not end".into()))
     }
 
     /// The tree as it is durable.
@@ -262,9 +261,13 @@ impl Drop for Permit {
 }
 
 impl State {
+    fn is_stalled(&self) -> bool {
+        self.writing.is_some_and(|since| since.elapsed() > STALLED)
+    }
+
     fn takes_more(&self) -> bool {
-        let stalled = self.writing.is_some_and(|since| since.elapsed() > STALLED);
-        self.failure.is_none() && !stalled && !self.closing && self.permits + self.records < CALLS && self.bytes < BYTES
+        let works = self.failure.is_none() && !self.is_stalled();
+        works && !self.closing && self.permits + self.records < CALLS && self.bytes < BYTES
     }
 }
 

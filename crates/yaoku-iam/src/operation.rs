@@ -76,47 +76,50 @@ impl OperationSpec {
     }
 }
 
-/// An identity that a permission is asked on; without a name, all of its kind.
+/// An identity that a permission is asked on.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a>(pub(crate) Scope, pub(crate) Option<&'a Name>, Owner);
-
-/// Who owns an identity, as its ARN says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    Account,
-    /// Nobody: every account has it.
-    System,
+pub(crate) struct Target<'a> {
+    scope: Scope,
+    /// Without one, all of its kind.
+    name: Option<&'a Name>,
+    /// As [`Resource::owner`].
+    owner: Option<&'static str>,
 }
 
 impl<'a> Target<'a> {
     /// One of the account's own.
     pub(crate) const fn own(scope: Scope, name: &'a Name) -> Self {
-        Self(scope, Some(name), Owner::Account)
+        Self { scope, name: Some(name), owner: None }
     }
 
     /// All of a kind.
     pub(crate) const fn all(scope: Scope) -> Self {
-        Self(scope, None, Owner::Account)
+        Self { scope, name: None, owner: None }
     }
 
     /// A policy: `acs:ram:*:system:policy/<name>`, where every account has it.
     pub(crate) const fn policy(policy: &'a PolicyName) -> Self {
         match policy {
-            PolicyName::System(name) => Self(Scope::Policy, Some(name), Owner::System),
+            PolicyName::System(name) => Self { scope: Scope::Policy, name: Some(name), owner: Some("system") },
             PolicyName::Custom(name) => Self::own(Scope::Policy, name),
         }
+    }
+
+    /// One that may get a new name. Policies name identities: who may give one a name may give it what policies give to that name.
+    pub(crate) fn renamed(scope: Scope, name: &'a Name, new: Option<&'a Name>) -> Vec<Self> {
+        std::iter::once(name).chain(new).map(|name| Self::own(scope, name)).collect()
     }
 }
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.scope {
             Scope::User => "user/",
             Scope::Group => "group/",
             Scope::Role => "role/",
             Scope::Policy => "policy/",
         })?;
-        f.write_str(self.1.map_or("*", Name::as_str))
+        f.write_str(self.name.map_or("*", Name::as_str))
     }
 }
 
@@ -158,10 +161,14 @@ impl Iam {
     }
 
     fn ask(&self, call: &Call<'_>, spec: &OperationSpec, targets: &[Target<'_>]) -> Result<(), Error> {
-        debug_assert!(targets.iter().all(|target| spec.on.contains(&target.0)) && !targets.is_empty(), "{}", spec.name);
+        debug_assert!(
+            targets.iter().all(|target| spec.on.contains(&target.scope)) && !targets.is_empty(),
+            "{}",
+            spec.name
+        );
         let account = call.principal.account();
         for target in targets {
-            let owner = (target.2 == Owner::System).then_some("system");
+            let owner = target.owner;
             // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
             let resource =
                 Resource { service: "ram", region: "", account, owner, name: target, tags: None, policy: None };

@@ -113,8 +113,7 @@ impl Operation for UpdateGroup {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdateGroup", &[Scope::Group]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let names = std::iter::once(&self.name).chain(&self.new_name);
-        let targets: Vec<_> = names.map(|name| Target::own(Scope::Group, name)).collect();
+        let targets = Target::renamed(Scope::Group, &self.name, self.new_name.as_ref());
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
         iam.change(&tenant, |directory, draft| {

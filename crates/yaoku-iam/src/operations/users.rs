@@ -170,9 +170,7 @@ impl Operation for UpdateUser {
     const SPEC: OperationSpec = OperationSpec::ram_write("UpdateUser", &[Scope::User]);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
-        // Policies name users: who may give one a name may give it what policies give to that name.
-        let names = std::iter::once(&self.name).chain(&self.new_name);
-        let targets: Vec<_> = names.map(|name| Target::own(Scope::User, name)).collect();
+        let targets = Target::renamed(Scope::User, &self.name, self.new_name.as_ref());
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewDisplayName, self.display_name.as_deref().unwrap_or_default(), 128)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
