@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use yaoku_api::wire::time::format_time;
+use yaoku_aliyun::wire::time::format_time;
 use yaoku_crypto::mac::{Hash, HmacKey, hash};
 
 use crate::zipf::Zipf;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use yaoku::config::{Options as YaokuOptions, Settings};
-use yaoku_api::http::{Limits, Server as HttpServer};
-use yaoku_api::metrics::Metrics;
+use yaoku_aliyun::http::{Limits, Server as HttpServer};
+use yaoku_aliyun::metrics::Metrics;
 use yaoku_kms::SystemClock;
 
 use crate::call::{Caller, Params, Scheme};

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use yaoku_api::http::{Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
-use yaoku_api::metrics::Metrics;
+use yaoku_aliyun::http::{Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
+use yaoku_aliyun::metrics::Metrics;
 
 use crate::Error;
 use crate::call::{Caller, Params, Scheme};

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use yaoku_api::actions::fuzzing::{encryption_context, rotation_interval};
+use yaoku_aliyun::actions::fuzzing::{encryption_context, rotation_interval};
 
 fuzz_target!(|text: &str| {
     assert_eq!(encryption_context(text), encryption_context(text));

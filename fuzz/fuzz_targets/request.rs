@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use yaoku_api::wire::Params;
+use yaoku_aliyun::wire::Params;
 
 fuzz_target!(|input: (&[u8], &[u8])| {
     let (query, form) = input;

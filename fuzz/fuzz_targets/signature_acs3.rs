@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
-use yaoku_api::wire::credentials::authentication;
-use yaoku_api::wire::{Params, Received};
+use yaoku_aliyun::wire::credentials::authentication;
+use yaoku_aliyun::wire::{Params, Received};
 use yaoku_crypto::Secret;
 
 const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

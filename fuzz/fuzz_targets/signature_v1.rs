@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, Method};
 use libfuzzer_sys::fuzz_target;
-use yaoku_api::wire::credentials::authentication;
-use yaoku_api::wire::{Params, Received};
+use yaoku_aliyun::wire::credentials::authentication;
+use yaoku_aliyun::wire::{Params, Received};
 use yaoku_crypto::Secret;
 
 fuzz_target!(|query: &[u8]| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use yaoku_api::Upkeep;
+use yaoku_aliyun::Upkeep;
 use yaoku_crypto::pkcs11::Token;
 use yaoku_seal::{Rotated, Vault};
 

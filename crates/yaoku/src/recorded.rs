@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use yaoku_api::wire::{Code, RequestId, WireError};
-use yaoku_api::{Entry, Upkeep};
+use yaoku_aliyun::wire::{Code, RequestId, WireError};
+use yaoku_aliyun::{Entry, Upkeep};
 use yaoku_kms::SystemClock;
 use yaoku_seal::Vault;
 

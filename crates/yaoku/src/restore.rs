@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use yaoku_api::Upkeep;
+use yaoku_aliyun::Upkeep;
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::Seal;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use support::{ACCOUNT, ACTIONTRAIL, Answer, Client, KMS, RAM, STS, Server};
-use yaoku_api::actions::Api;
+use yaoku_aliyun::actions::Api;
 
 fn server() -> (Server, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -17,13 +17,13 @@ fn server() -> (Server, tempfile::TempDir) {
 
 /// Names and types of fields of the SDKs of RAM, STS and ActionTrail, by version and action.
 fn sdks() -> Value {
-    serde_json::from_str(include_str!("../../yaoku-api/tests/data/identity_actions.json")).unwrap()
+    serde_json::from_str(include_str!("../../yaoku-aliyun/tests/data/identity_actions.json")).unwrap()
 }
 
 #[test]
 fn every_field_of_results_about_keys_is_one_that_the_sdks_know() {
     let (server, _dir) = server();
-    let sdk: Value = serde_json::from_str(include_str!("../../yaoku-api/tests/data/sdk_actions.json")).unwrap();
+    let sdk: Value = serde_json::from_str(include_str!("../../yaoku-aliyun/tests/data/sdk_actions.json")).unwrap();
     let client = server.client();
     let key = client.create_key(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "30d")]);
     let blob = client.encrypt(&key, "aGk=");

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-seal"],
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
-    &["yaoku-api"],
+    &["yaoku-aliyun"],
     &["yaoku"],
     &["yaoku-bench"],
 ];

@@ -173,7 +173,7 @@ impl Filter {
     /// Refuses times that are none: they would be compared as texts.
     fn check(&self) -> Result<(), Error> {
         for time in [&self.from, &self.to].into_iter().flatten() {
-            if yaoku_api::wire::time::parse_time(time).is_none() {
+            if yaoku_aliyun::wire::time::parse_time(time).is_none() {
                 return Err(Error::Options(format!("{time:?} is not a time such as 2026-11-24T02:00:00Z")));
             }
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use yaoku_api::http::{Limits, Proxies};
+use yaoku_aliyun::http::{Limits, Proxies};
 use yaoku_crypto::Secret;
 use yaoku_crypto::pkcs11::Token;
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
@@ -97,10 +97,10 @@ impl Settings {
             nonce_capacity: count(
                 "nonce-capacity",
                 options.nonce_capacity,
-                yaoku_api::wire::nonce::DEFAULT_CAPACITY,
+                yaoku_aliyun::wire::nonce::DEFAULT_CAPACITY,
                 1..=1 << 30,
             )?,
-            unproven_per_minute: match options.unproven_per_minute.unwrap_or(yaoku_api::strangers::DEFAULT_LIMIT) {
+            unproven_per_minute: match options.unproven_per_minute.unwrap_or(yaoku_aliyun::strangers::DEFAULT_LIMIT) {
                 limit @ 1..=60_000 => limit,
                 _ => return Err(beyond("unproven-per-minute", &(1..=60_000))),
             },

@@ -331,7 +331,7 @@ pub fn encode(text: &str) -> String {
 
 /// `YYYY-MM-DDThh:mm:ssZ` of seconds since 1970.
 pub fn utc(seconds: u64) -> String {
-    yaoku_api::wire::time::format_time(seconds * 1000)
+    yaoku_aliyun::wire::time::format_time(seconds * 1000)
 }
 
 /// Waits until `done`, or fails after a minute.

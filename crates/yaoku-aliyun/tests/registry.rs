@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use yaoku_api::actions::{Api, named};
+use yaoku_aliyun::actions::{Api, named};
 
 fn sdk() -> Value {
     serde_json::from_str(include_str!("data/sdk_actions.json")).unwrap()
