@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use yaoku_crypto::mac::SigningSecret;
 use yaoku_crypto::{Random, Secret};
+use yaoku_seal::Revision;
 
 use crate::principal::Identity;
 use crate::{AccountId, Error, Principal, Timestamp, UserId};
@@ -37,14 +38,14 @@ impl fmt::Display for AccessKeyId {
     }
 }
 
-/// An AccessKey as the door needs it: to verify a signature, and to know whose it is.
+/// An AccessKey as it is held in memory. It proves its holder by [`AccessKey::prove`] alone.
 pub struct AccessKey {
     /// The public half.
     pub id: AccessKeyId,
     /// The key of the request signatures.
-    pub secret: SigningSecret,
+    pub(crate) secret: SigningSecret,
     /// Whose credential it is.
-    pub principal: Principal,
+    pub(crate) principal: Principal,
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -63,15 +64,33 @@ pub(crate) struct Status {
     inactive: AtomicBool,
     /// Milliseconds since 1970; 0 if never, as far as is known.
     last_used: AtomicU64,
+    /// The AccessKey, where it has a row in the store: a session's has none.
+    pub(crate) stored: Option<AccessKeyId>,
+    /// The commit of that row; 0 for what has none.
+    revision: AtomicU64,
 }
 
 impl Status {
+    /// Of an AccessKey that has a row in the store.
+    pub(crate) fn of(id: AccessKeyId) -> Self {
+        Self { stored: Some(id), ..Self::default() }
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         !self.inactive.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_active(&self, active: bool) {
         self.inactive.store(!active, Ordering::Release);
+    }
+
+    /// The commit that wrote the AccessKey's row, if it has one.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        Some(self.revision.load(Ordering::Acquire)).filter(|revision| *revision > 0).map(Revision)
+    }
+
+    pub(crate) fn set_revision(&self, revision: Revision) {
+        self.revision.store(revision.0, Ordering::Release);
     }
 
     pub(crate) fn last_used(&self) -> Option<Timestamp> {
@@ -84,23 +103,13 @@ impl Status {
 }
 
 impl AccessKey {
-    /// Whether the AccessKey proves anything: neither it nor its account is disabled or deleted.
-    pub fn is_active(&self) -> bool {
-        self.principal.is_live()
-    }
-
     /// Whose it is; nobody's, if it is a session's.
     pub(crate) fn owner(&self) -> Option<Owner> {
         match &self.principal.identity {
             Identity::Root => Some(Owner::Root),
             Identity::User { id, .. } => Some(Owner::User(*id)),
-            Identity::Session(_) => None,
+            Identity::Session(_) | Identity::Service => None,
         }
-    }
-
-    /// Notes that the AccessKey has just proven its holder.
-    pub fn used(&self, at: Timestamp) {
-        self.principal.status.used(at);
     }
 }
 

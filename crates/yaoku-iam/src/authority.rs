@@ -13,9 +13,11 @@ use crate::record::{
     ACCESS_KEY, ACCOUNT, AccountRecord, GROUP, HEAD, INSTALLATION, LAST_USED, POLICY, ROLE, Stored, USER,
     access_key_name, account_name, system,
 };
+use crate::resource::ended;
 use crate::tenant::Tenant;
 use crate::{
-    AccessKey, AccessKeyId, AccountId, Clock, Decision, Denial, Error, NewAccessKey, Principal, Question, Timestamp,
+    AccessKey, AccessKeyId, AccountId, Call, Clock, Decision, Denial, Epoch, Error, NewAccessKey, Principal, Question,
+    Timestamp,
 };
 
 /// How often a commit is tried against others that write the same records.
@@ -48,6 +50,7 @@ pub struct Iam {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) follower: Follower,
     held: RwLock<Held>,
+    epoch: Epoch,
     /// Last uses as they were last written, by the ids of AccessKeys.
     pub(crate) written_uses: Mutex<HashMap<AccessKeyId, Timestamp>>,
 }
@@ -87,6 +90,7 @@ impl Iam {
             clock,
             follower: Follower::new(revision),
             held: RwLock::new(held),
+            epoch: Epoch::default(),
             written_uses: Mutex::default(),
         });
         Follower::start(&iam, vault);
@@ -102,10 +106,7 @@ impl Iam {
     pub fn authorise(&self, principal: &Principal, question: &Question<'_>) -> Decision {
         let own = principal.account() == question.resource.account;
         if !principal.is_live() {
-            let why = format!(
-                "{}: its AccessKey or account was disabled meanwhile, or itself deleted",
-                principal.describe().arn
-            );
+            let why = ended(principal);
             return Decision::Denied(Denial { why: why.into(), may_know: own });
         }
         if own && principal.is_root() {
@@ -126,6 +127,27 @@ impl Iam {
             true => principal.stand(|standing| question.answer_of_own(standing)),
             false => self.authorise(principal, question),
         }
+    }
+
+    /// Counts changes that can forbid something, of identities and of whatever else policies speak of.
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Waits until what the store has of the rows that the decision on a call rested on is in force here: where another change
+    /// came first, it may have been one of these.
+    ///
+    /// # Errors
+    /// When the store can't be read, or is not followed.
+    pub async fn catch_up(&self, call: &Call<'_>) -> Result<(), Error> {
+        for (name, known) in call.authority() {
+            if let Some(stored) = self.vault.get(&name).await?
+                && Some(stored.revision) != known
+            {
+                self.follower.in_force(stored.revision).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether changes of identities come into force here.
@@ -183,11 +205,24 @@ impl Mirror for Iam {
         for key in before.access_keys.values() {
             key.principal.status.set_active(false);
         }
+        self.epoch.advance();
     }
 
     fn apply(&self, change: VaultChange) -> Result<(), Error> {
-        self.held.write().apply(change.revision, change.puts, change.deletes)
+        // Also where it fails half-way: the whole is then read again.
+        let forbids = change.puts.iter().any(|(name, _)| can_forbid(name.kind))
+            || change.deletes.iter().any(|name| can_forbid(name.kind));
+        let applied = self.held.write().apply(change.revision, change.puts, change.deletes);
+        if forbids {
+            self.epoch.advance();
+        }
+        applied
     }
+}
+
+/// Whether a change of a record of that kind can take something from somebody.
+fn can_forbid(kind: Kind) -> bool {
+    matches!(kind, ACCOUNT | ACCESS_KEY | HEAD | USER | GROUP | ROLE | POLICY)
 }
 
 async fn records(view: &View, kind: Kind) -> Result<Vec<(RecordName, Secret, Revision)>, Error> {
@@ -214,7 +249,7 @@ impl Held {
         for (name, bytes) in puts {
             match AccountId::of_domain(name.domain) {
                 Some(account) => by_account.entry(account).or_default().0.push((name, bytes)),
-                None if name.kind == ACCOUNT => self.put_account(&name, &bytes)?,
+                None if name.kind == ACCOUNT => self.put_account(&name, &bytes, revision)?,
                 None => of_system.push((name, bytes)),
             }
         }
@@ -230,7 +265,7 @@ impl Held {
         }
         for (name, bytes) in of_system {
             match name.kind {
-                ACCESS_KEY => self.put_access_key(&name, &bytes)?,
+                ACCESS_KEY => self.put_access_key(&name, &bytes, revision)?,
                 LAST_USED => {
                     if let Some(key) = text_id(&name).ok().and_then(|id| self.access_keys.get(id)) {
                         key.principal.status.used(Timestamp::decode(&bytes)?);
@@ -246,18 +281,19 @@ impl Held {
         self.tenants.entry(account).or_insert_with(|| Arc::new(Tenant::new(account))).clone()
     }
 
-    fn put_account(&mut self, name: &RecordName, bytes: &Secret) -> Result<(), Error> {
+    fn put_account(&mut self, name: &RecordName, bytes: &Secret, revision: Revision) -> Result<(), Error> {
         if name.id == INSTALLATION {
             return Ok(());
         }
         let tenant = self.tenant(AccountId::parse(text_id(name)?)?);
         let record = AccountRecord::decode(bytes)?;
         tenant.set_enabled(record.enabled);
+        tenant.set_revision(revision);
         tenant.directory.write().about = Some(record);
         Ok(())
     }
 
-    fn put_access_key(&mut self, name: &RecordName, bytes: &Secret) -> Result<(), Error> {
+    fn put_access_key(&mut self, name: &RecordName, bytes: &Secret, revision: Revision) -> Result<(), Error> {
         let id = AccessKeyId::parse(text_id(name)?)?;
         let AccessKeyRecord { account, owner, secret, active, created } = AccessKeyRecord::decode(bytes)?;
         if let Some(held) = self.access_keys.get(id.as_str()) {
@@ -266,6 +302,7 @@ impl Held {
                 && held.secret.secret().ct_eq(secret.expose())
             {
                 held.principal.status.set_active(active);
+                held.principal.status.set_revision(revision);
                 return Ok(());
             }
             self.remove_access_key(name);
@@ -278,8 +315,9 @@ impl Held {
                 Identity::User { id: user, subject: subject.ok_or(Error::Record("an AccessKey's user"))? }
             }
         };
-        let status = Arc::new(Status::default());
+        let status = Arc::new(Status::of(id.clone()));
         status.set_active(active);
+        status.set_revision(revision);
         let principal = Principal { tenant: tenant.clone(), status, identity };
         let key = Arc::new(AccessKey { id: id.clone(), secret: secret.into(), principal, created });
         tenant.directory.write().access_keys.insert(id.clone(), key.clone());

@@ -8,11 +8,11 @@ use yaoku_seal::{Changes, Outcome, RecordName};
 
 use crate::access_key::AccessKeyRecord;
 use crate::directory::Directory;
-use crate::operation::Allowed;
 use crate::record::{
     GroupRecord, LAST_USED, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_name, group_name, head_name,
     policy_name, role_name, system, user_name,
 };
+use crate::resource::Allowed;
 use crate::tenant::Tenant;
 use crate::{AccessKeyId, AccountId, Error, GroupId, Iam, Name, RoleId, Timestamp, UserId};
 
@@ -91,6 +91,7 @@ impl Iam {
         let _one = tenant.changing.lock().await;
         let head_name = head_name(tenant.id);
         for _ in 0..ATTEMPTS {
+            allowed.call.rest_on_authority();
             allowed.still(self)?;
             let (decided, mut puts, deletes, head) = {
                 let directory = tenant.directory.read();
@@ -111,17 +112,17 @@ impl Iam {
                 }
             };
             puts.push((head_name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
-            let changes = Changes { expected: vec![(head_name.clone(), head)], puts, deletes };
+            let mut changes = Changes { expected: vec![(head_name.clone(), head)], puts, deletes };
+            allowed.call.underpin(&mut changes)?;
             match self.vault.commit(changes).await? {
                 Outcome::Committed(revision) => {
+                    allowed.call.committed();
                     self.follower.in_force(revision).await?;
                     return Ok(decided);
                 }
                 Outcome::Conflict { .. } => {
-                    // Another process changed something; it is on its way here.
-                    if let Some(head) = self.vault.get(&head_name).await? {
-                        self.follower.in_force(head.revision).await?;
-                    }
+                    // Another process changed something, or the caller's AccessKey or account was; it is on its way here.
+                    self.catch_up(&allowed.call).await?;
                 }
             }
         }

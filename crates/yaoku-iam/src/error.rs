@@ -103,6 +103,9 @@ pub enum Error {
     /// The change is stored, but did not come into force in time.
     #[error(transparent)]
     NotInForce(#[from] yaoku_seal::NotInForce),
+    /// A change does not rest on a decision, or can't be recorded.
+    #[error(transparent)]
+    NotDecided(#[from] crate::NotDecided),
     /// Somebody else wrote the same identity at the same moment, several times over.
     #[error("the identities are being changed by another process; try again")]
     Contended,

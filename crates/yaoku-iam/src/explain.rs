@@ -36,7 +36,8 @@ impl Iam {
             None => (account, name),
         };
         if name == "root" {
-            return Some(Principal::root(account));
+            let tenant = self.tenant(account)?;
+            return Some(Principal { tenant, status: Arc::default(), identity: Identity::Root });
         }
         let tenant = self.tenant(account)?;
         let directory = tenant.directory.read();

@@ -1,6 +1,6 @@
 //! Who is calling yaoku, and what they may do.
 //!
-//! An installation holds accounts, wholly apart from each other; an account owns keys, users, groups, roles and policies.
+//! An installation holds accounts, isolated from each other; an account owns keys, users, groups, roles and policies.
 //! Every request is made by a [`Principal`], proven with an [`AccessKey`] whose secret only [`Iam`] reads.
 //! [`Iam::authorise`] is the one place where a permission is decided; [`policy`] reads and decides policy documents.
 //!
@@ -10,11 +10,13 @@
 
 mod access_key;
 mod account;
-mod accounts;
 mod authority;
+mod call;
+mod caller;
 mod change;
 mod clock;
 mod directory;
+mod epoch;
 mod error;
 mod explain;
 mod id;
@@ -25,6 +27,7 @@ mod principal;
 mod question;
 pub mod quota;
 mod record;
+mod resource;
 mod session;
 mod tag;
 mod tenant;
@@ -33,15 +36,18 @@ mod usage;
 
 pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
 pub use account::AccountId;
-pub use accounts::AccountAbout;
 pub use authority::{Bootstrap, Iam, Opened, installation};
+pub use call::{Call, Grant, Intent, Named, NotDecided, Trace, Which};
+pub use caller::{Caller, Credential, OperatingSystemUser, Unproven};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use epoch::Epoch;
 pub use error::{Conflict, Entity, Error, Field, Login};
 pub use explain::Hypothesis;
 pub use id::{GroupId, Name, RoleId, UserId};
-pub use operation::{Access, Call, Operation, OperationSpec, Scope};
-pub use principal::{Described, Permission, Principal, PrincipalKind, ResourceKind};
+pub use operation::{Access, Answer, Domain, ErrorOf, Operation, OperationSpec, ResourceKind, StateRule, Target};
+pub use principal::{Described, Permission, Principal, PrincipalKey, PrincipalKind};
 pub use question::{Decision, Denial, Environment, Question, Resource, Tagged};
 pub use record::PolicyName;
+pub use resource::{GROUP, POLICY, ROLE, USER};
 pub use session::{SessionError, fuzzing};
 pub use tag::{Tags, TooManyTags};

@@ -1,45 +1,93 @@
-//! What every operation on identities has in common: who calls, what is asked, and which permission it needs.
+//! What the operations of all domains have in common: what is known of one before it is called, and how it is called.
+//!
+//! A domain is what operations work on: identities here, keys one floor up. Each operation is one type in a family module
+//! of its domain, and each domain lists its own in a `REGISTRY`.
 
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
-use std::sync::Arc;
 
-use crate::record::PolicyName;
-use crate::tenant::Tenant;
-use crate::{Decision, Environment, Error, Iam, Name, Permission, Principal, Question, Resource};
+use crate::{Call, Permission};
 
-/// One thing that a caller can ask about identities.
+/// What operations work on.
+pub trait Domain: Send + Sync + 'static {
+    /// What can go wrong with an operation.
+    type Error: Send;
+
+    /// Decides again on everything that was granted to a call, at what is in force now. Nothing is done.
+    ///
+    /// # Errors
+    /// As the operation itself would fail.
+    fn decide_again(&self, call: &Call<'_>) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// One thing that a caller can ask of a domain.
 pub trait Operation: Sized + Send {
+    /// What it works on.
+    type Domain: Domain;
     /// What it gives when it succeeds.
     type Output: Send;
     /// What is known of it beforehand.
     const SPEC: OperationSpec;
 
-    /// Checks permission, and does it; all of it or nothing.
-    fn perform(self, iam: &Iam, call: &Call<'_>) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+    /// Checks permission, existence and state, and does it; all of it or nothing.
+    fn perform(
+        self,
+        domain: &Self::Domain,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Self::Output, ErrorOf<Self>>> + Send;
 }
 
-/// One caller's one request.
-#[derive(Clone, Copy)]
-pub struct Call<'a> {
-    /// Who asks.
-    pub principal: &'a Principal,
-    /// Under which circumstances.
-    pub environment: &'a Environment<'a>,
-}
+/// What can go wrong with an operation.
+pub type ErrorOf<O> = <<O as Operation>::Domain as Domain>::Error;
 
 /// What is known of an operation before it is called.
 #[derive(Debug, Clone, Copy)]
 pub struct OperationSpec {
-    /// Its name, which is also the permission that it needs.
+    /// The service that its permissions belong to, as policies name it: `kms`.
+    pub service: &'static str,
+    /// Its name, which is also the permission that it needs on each of `resources`.
     pub name: &'static str,
+    /// Other permissions that it needs instead, where one name would not do.
+    pub permissions: &'static [Permission],
+    /// What the permission is asked on; nothing for what needs none.
+    pub resources: &'static [&'static ResourceKind],
+    /// In which states of the resource it can be done.
+    pub states: StateRule,
     /// Whether it changes anything.
     pub access: Access,
-    /// The service that its permission belongs to, as policies name it.
-    pub service: &'static str,
-    /// What the permission can be asked on; nothing for what anybody may do.
-    pub on: &'static [Scope],
+}
+
+impl OperationSpec {
+    /// An operation that changes nothing.
+    pub const fn read(
+        service: &'static str,
+        name: &'static str,
+        resources: &'static [&'static ResourceKind],
+        states: StateRule,
+    ) -> Self {
+        Self { service, name, permissions: &[], resources, states, access: Access::Read }
+    }
+
+    /// An operation that changes something.
+    pub const fn write(
+        service: &'static str,
+        name: &'static str,
+        resources: &'static [&'static ResourceKind],
+        states: StateRule,
+    ) -> Self {
+        Self { access: Access::Write, ..Self::read(service, name, resources, states) }
+    }
+
+    /// The same operation, needing other permissions than its name.
+    #[must_use]
+    pub const fn needing(self, permissions: &'static [Permission]) -> Self {
+        Self { permissions, ..self }
+    }
+
+    /// The permission that the operation is known by.
+    pub const fn permission(&self) -> Permission {
+        Permission(self.name)
+    }
 }
 
 /// Whether an operation changes anything.
@@ -51,133 +99,83 @@ pub enum Access {
     Write,
 }
 
-/// A kind of identity that permissions are asked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// `user/<name>`.
-    User,
-    /// `group/<name>`.
-    Group,
-    /// `role/<name>`.
-    Role,
-    /// `policy/<name>`.
-    Policy,
+/// A kind of thing that permissions are asked on. Each domain has a table of its own kinds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ResourceKind {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// What stands before the name of one in an ARN, behind the account: `key/`.
+    pub prefix: &'static str,
+    /// What stands there for all of them.
+    pub all: &'static str,
 }
 
-impl OperationSpec {
-    /// Of an operation of RAM that changes nothing.
-    pub(crate) const fn ram_read(name: &'static str, on: &'static [Scope]) -> Self {
-        Self { name, access: Access::Read, service: "ram", on }
-    }
-
-    /// Of an operation of RAM that changes something.
-    pub(crate) const fn ram_write(name: &'static str, on: &'static [Scope]) -> Self {
-        Self { name, access: Access::Write, service: "ram", on }
-    }
-}
-
-/// An identity that a permission is asked on.
+/// Something that a permission is asked on, as it stands in an ARN behind the account.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
-    scope: Scope,
-    /// Without one, all of its kind.
-    name: Option<&'a Name>,
-    /// As [`Resource::owner`].
-    owner: Option<&'static str>,
+pub struct Target<'a> {
+    /// What it is.
+    pub kind: &'static ResourceKind,
+    /// Which; none means all of the kind.
+    pub name: Option<&'a (dyn fmt::Display + Sync)>,
 }
 
 impl<'a> Target<'a> {
-    /// One of the account's own.
-    pub(crate) const fn own(scope: Scope, name: &'a Name) -> Self {
-        Self { scope, name: Some(name), owner: None }
+    /// One of a kind.
+    pub const fn one(kind: &'static ResourceKind, name: &'a (dyn fmt::Display + Sync)) -> Self {
+        Self { kind, name: Some(name) }
     }
 
     /// All of a kind.
-    pub(crate) const fn all(scope: Scope) -> Self {
-        Self { scope, name: None, owner: None }
-    }
-
-    /// A policy: `acs:ram:*:system:policy/<name>`, where every account has it.
-    pub(crate) const fn policy(policy: &'a PolicyName) -> Self {
-        match policy {
-            PolicyName::System(name) => Self { scope: Scope::Policy, name: Some(name), owner: Some("system") },
-            PolicyName::Custom(name) => Self::own(Scope::Policy, name),
-        }
-    }
-
-    /// One that may get a new name. Policies name identities: who may give one a name may give it what policies give to that name.
-    pub(crate) fn renamed(scope: Scope, name: &'a Name, new: Option<&'a Name>) -> Vec<Self> {
-        std::iter::once(name).chain(new).map(|name| Self::own(scope, name)).collect()
+    pub const fn all(kind: &'static ResourceKind) -> Self {
+        Self { kind, name: None }
     }
 }
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.scope {
-            Scope::User => "user/",
-            Scope::Group => "group/",
-            Scope::Role => "role/",
-            Scope::Policy => "policy/",
-        })?;
-        f.write_str(self.name.map_or("*", Name::as_str))
-    }
-}
-
-/// What a caller may do in its own account, at the moment at which it was asked.
-pub(crate) struct Allowed<'a> {
-    tenant: Arc<Tenant>,
-    call: Call<'a>,
-    spec: OperationSpec,
-    targets: Vec<Target<'a>>,
-}
-
-impl Deref for Allowed<'_> {
-    type Target = Arc<Tenant>;
-
-    fn deref(&self) -> &Arc<Tenant> {
-        &self.tenant
-    }
-}
-
-impl Allowed<'_> {
-    /// Asks once more, after what may have taken its time: what was taken from the caller meanwhile counts.
-    pub(crate) fn still(&self, iam: &Iam) -> Result<(), Error> {
-        iam.ask(&self.call, &self.spec, &self.targets)
-    }
-}
-
-impl Iam {
-    /// Checks that the caller may do `spec` on each of `targets` in its own account.
-    pub(crate) fn allow<'a>(
-        &self,
-        call: &Call<'a>,
-        spec: &OperationSpec,
-        targets: &[Target<'a>],
-    ) -> Result<Allowed<'a>, Error> {
-        self.ask(call, spec, targets)?;
-        let account = call.principal.account();
-        let tenant = self.tenant(account).ok_or(Error::NoAccount(account))?;
-        Ok(Allowed { tenant, call: *call, spec: *spec, targets: targets.to_vec() })
-    }
-
-    fn ask(&self, call: &Call<'_>, spec: &OperationSpec, targets: &[Target<'_>]) -> Result<(), Error> {
-        debug_assert!(
-            targets.iter().all(|target| spec.on.contains(&target.scope)) && !targets.is_empty(),
-            "{}",
-            spec.name
-        );
-        let account = call.principal.account();
-        for target in targets {
-            let owner = target.owner;
-            // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
-            let resource =
-                Resource { service: "ram", region: "", account, owner, name: target, tags: None, policy: None };
-            let permission = Permission(spec.name);
-            let question = Question { permission, resource: &resource, environment: call.environment };
-            if let Decision::Denied(denial) = self.authorise(call.principal, &question) {
-                return Err(Error::Denied(denial));
-            }
+        match self.name {
+            Some(name) => write!(f, "{}{name}", self.kind.prefix),
+            None => f.write_str(self.kind.all),
         }
-        Ok(())
+    }
+}
+
+/// What an operation answers to a resource in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It can be done.
+    Admitted,
+    /// The resource can't be used so in this state.
+    NotInThisState,
+    /// The state does not admit this change.
+    NoSuchChange,
+}
+
+/// In which states of a resource an operation can be done. Each kind of resource numbers its states, and names the rules that
+/// its operations have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateRule([Answer; StateRule::STATES]);
+
+impl StateRule {
+    /// States that a kind can have at the most.
+    pub const STATES: usize = 8;
+    /// Whatever the state, or for what has none.
+    pub const ANY: Self = Self([Answer::Admitted; Self::STATES]);
+
+    /// Answers to the first states of a kind, in order; further ones are not admitted.
+    pub const fn new<const N: usize>(answers: [Answer; N]) -> Self {
+        assert!(N <= Self::STATES, "a kind has too many states");
+        let mut all = [Answer::NotInThisState; Self::STATES];
+        let mut at = 0;
+        while at < N {
+            all[at] = answers[at];
+            at += 1;
+        }
+        Self(all)
+    }
+
+    /// The answer to a resource in the state of that number.
+    pub const fn answer(self, state: usize) -> Answer {
+        if state < Self::STATES { self.0[state] } else { Answer::NotInThisState }
     }
 }

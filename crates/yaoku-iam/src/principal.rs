@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use yaoku_seal::{RecordName, Revision};
 
 use crate::access_key::Status;
 use crate::policy::{Attached, Caller};
 use crate::question::Standing;
+use crate::record::{access_key_name, account_name, head_name};
 use crate::tenant::Tenant;
 use crate::text::with_text;
 use crate::{AccountId, RoleId, UserId};
@@ -26,8 +28,13 @@ pub struct Principal {
 #[derive(Clone)]
 pub(crate) enum Identity {
     Root,
-    User { id: UserId, subject: Arc<Subject> },
+    User {
+        id: UserId,
+        subject: Arc<Subject>,
+    },
     Session(Arc<Session>),
+    /// Nobody: the service itself, for what is due.
+    Service,
 }
 
 /// A user or role as policies see it, as of the last change.
@@ -75,9 +82,21 @@ impl Subject {
 }
 
 impl Principal {
-    /// The root of an account that nobody can disable: where no server runs, and for tests of what stands above.
+    /// The root of an account that nobody can disable, for tests of what stands above.
+    #[cfg(any(test, feature = "testing"))]
     pub fn root(account: AccountId) -> Self {
         Self { tenant: Arc::new(Tenant::new(account)), status: Arc::default(), identity: Identity::Root }
+    }
+
+    /// Tells it from all others, also from those of the same name in other accounts.
+    pub fn key(&self) -> PrincipalKey {
+        let who = match &self.identity {
+            Identity::Root => PrincipalKind::Root,
+            Identity::User { id, .. } => PrincipalKind::User(*id),
+            Identity::Session(session) => PrincipalKind::Session(session.role_id),
+            Identity::Service => PrincipalKind::Service,
+        };
+        PrincipalKey { account: self.account(), who }
     }
 
     /// The account that the principal belongs to.
@@ -88,11 +107,29 @@ impl Principal {
     /// Whether what proved the principal still does.
     pub(crate) fn is_live(&self) -> bool {
         let subject = match &self.identity {
+            Identity::Service => return true,
             Identity::Root => None,
             Identity::User { subject, .. } => Some(subject),
             Identity::Session(session) => Some(&session.role),
         };
         self.status.is_active() && self.tenant.is_enabled() && subject.is_none_or(|subject| !subject.load().ended)
+    }
+
+    /// The rows that its authority rests on, as they are known at this moment: its AccessKey, its account, and the head of the
+    /// account's identities. Read before a decision, they are at most as new as what is decided on.
+    pub(crate) fn authority(&self) -> Vec<(RecordName, Option<Revision>)> {
+        let mut rows = Vec::with_capacity(3);
+        if let Some(id) = &self.status.stored {
+            rows.push((access_key_name(id), self.status.revision()));
+        }
+        // What is due is done for disabled accounts, too, and asks for no permission.
+        if !matches!(self.identity, Identity::Service)
+            && let Some(revision) = self.tenant.revision()
+        {
+            let head = self.tenant.directory.read().head;
+            rows.extend([(account_name(self.tenant.id), Some(revision)), (head_name(self.tenant.id), head)]);
+        }
+        rows
     }
 
     /// Whether it is the root of its account.
@@ -106,6 +143,10 @@ impl Principal {
         match &self.identity {
             Identity::Root => with_text(format_args!("acs:ram::{account}:root"), |arn| {
                 show(&Standing { caller: Caller { account, arn }, root: true, identity: &[], session: None })
+            }),
+            // No policy lets it do anything: what is due asks for no permission.
+            Identity::Service => with_text(format_args!("acs:ram::{account}:service"), |arn| {
+                show(&Standing { caller: Caller { account, arn }, root: false, identity: &[], session: None })
             }),
             Identity::User { subject, .. } => {
                 let known = subject.load();
@@ -131,6 +172,14 @@ impl Principal {
                 id: account.to_string(),
                 arn: format!("acs:ram::{account}:root"),
                 name: "root".into(),
+                session_began: None,
+            },
+            Identity::Service => Described {
+                account,
+                kind: PrincipalKind::Service,
+                id: String::new(),
+                arn: format!("acs:ram::{account}:service"),
+                name: String::new(),
                 session_began: None,
             },
             Identity::User { id, subject } => {
@@ -182,8 +231,27 @@ pub struct Described {
     pub session_began: Option<u64>,
 }
 
+/// Tells a principal from all others. All sessions of a role are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PrincipalKey {
+    account: AccountId,
+    who: PrincipalKind,
+}
+
+impl PrincipalKey {
+    /// The principal's account.
+    pub const fn account(self) -> AccountId {
+        self.account
+    }
+
+    /// Whether it is the service itself, which does what is due.
+    pub const fn is_service(self) -> bool {
+        matches!(self.who, PrincipalKind::Service)
+    }
+}
+
 /// A kind of principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalKind {
     /// The root of an account.
     Root,
@@ -191,23 +259,10 @@ pub enum PrincipalKind {
     User(UserId),
     /// A session of a role.
     Session(RoleId),
+    /// The service itself, which does what is due.
+    Service,
 }
 
 /// The name of something that can be allowed: an operation of the domain, such as `Encrypt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Permission(pub &'static str);
-
-/// What kind of thing a permission is asked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ResourceKind {
-    /// All keys of an account: where keys are made and listed.
-    KeyContainer,
-    /// One key.
-    Key,
-    /// All aliases of an account.
-    AliasContainer,
-    /// One alias.
-    Alias,
-    /// The account's use of the service as such.
-    Service,
-}

@@ -1,16 +1,19 @@
 //! An account of the installation, and all identities in it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use yaoku_seal::Revision;
 
 use crate::AccountId;
 use crate::directory::Directory;
 
-/// An account, wholly apart from others.
+/// An account, isolated from all others.
 pub(crate) struct Tenant {
     pub(crate) id: AccountId,
     disabled: AtomicBool,
+    /// The commit of the account's row; 0 if it is not known.
+    revision: AtomicU64,
     pub(crate) directory: RwLock<Directory>,
     /// One change at a time in this process: others would only be refused.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -21,6 +24,7 @@ impl Tenant {
         Self {
             id,
             disabled: AtomicBool::new(false),
+            revision: AtomicU64::new(0),
             directory: RwLock::new(Directory::new(id)),
             changing: tokio::sync::Mutex::new(()),
         }
@@ -32,5 +36,14 @@ impl Tenant {
 
     pub(crate) fn set_enabled(&self, enabled: bool) {
         self.disabled.store(!enabled, Ordering::Release);
+    }
+
+    /// The commit that wrote the account's row, if that was read.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        Some(self.revision.load(Ordering::Acquire)).filter(|revision| *revision > 0).map(Revision)
+    }
+
+    pub(crate) fn set_revision(&self, revision: Revision) {
+        self.revision.store(revision.0, Ordering::Release);
     }
 }

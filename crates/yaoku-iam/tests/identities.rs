@@ -15,7 +15,7 @@ use yaoku_iam::operations::policies::{CreatePolicy, DeletePolicy};
 use yaoku_iam::operations::users::{CreateUser, DeleteUser, UpdateUser, UserDetails};
 use yaoku_iam::{
     AccountId, Bootstrap, Call, Conflict, Decision, Entity, Environment, Error, Field, Iam, Name, Operation,
-    Permission, PolicyName, Principal, Question, Resource, SystemClock,
+    Permission, PolicyName, Principal, Question, Resource, SystemClock, Trace,
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
@@ -215,9 +215,9 @@ async fn node(store: &Arc<Embedded>, dir: &tempfile::TempDir) -> Arc<Iam> {
     Iam::open(vault, Arc::new(SystemClock), bootstrap).await.unwrap().iam
 }
 
-async fn done<O: Operation>(iam: &Iam, operation: O) -> Result<(), Outcome> {
+async fn done<O: Operation<Domain = Iam>>(iam: &Iam, operation: O) -> Result<(), Outcome> {
     let root = Principal::root(account());
-    match operation.perform(iam, &Call { principal: &root, environment: &HERE }).await {
+    match operation.perform(iam, &Call::of(&root, &HERE, &Trace::default())).await {
         Ok(_) => Ok(()),
         Err(Error::NotFound(entity)) => Err(Outcome::Missing(entity)),
         Err(Error::Exists(entity)) => Err(Outcome::Exists(entity)),

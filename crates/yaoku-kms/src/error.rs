@@ -69,6 +69,15 @@ pub enum Error {
     /// A quota is used up.
     #[error("{0}")]
     LimitExceeded(String),
+    /// Too much of what the caller, or its account, asked for waits for its turn.
+    #[error("too many requests of this caller wait for their turn")]
+    Throttled,
+    /// Too much waits for its turn in all.
+    #[error("the server has too much to do at present")]
+    Busy,
+    /// The caller went away before it was begun.
+    #[error("the caller went away before this was begun")]
+    Abandoned,
     /// The ciphertext does not open. Never says why: damaged, foreign, or another encryption context.
     #[error("the ciphertext can't be decrypted")]
     Ciphertext,
@@ -90,6 +99,12 @@ impl Error {
     /// An argument that the operation does not take.
     pub fn invalid(field: Field, why: impl Into<String>) -> Self {
         Self::Invalid { field, why: why.into() }
+    }
+}
+
+impl From<yaoku_iam::NotDecided> for Error {
+    fn from(error: yaoku_iam::NotDecided) -> Self {
+        Self::Internal(Box::new(error))
     }
 }
 

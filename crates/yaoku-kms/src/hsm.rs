@@ -1,8 +1,8 @@
 //! Keys of protection level HSM: what the domain remembers of what a token holds, and how neither outlives the other.
 //!
 //! A key version in a token is an object there and a row here, and no commit covers both. So before an object is made, a row
-//! dooms it to be destroyed in an hour; the commit that takes the object into a key takes that row away. And the commit that
-//! deletes a key version dooms its object at once. The scheduler destroys what is doomed, as often as it takes; where a commit
+//! marks it for destruction in an hour; the commit that takes the object into a key takes that row away. And the commit that
+//! deletes a key version marks its object at once. The scheduler destroys what is marked, as often as it takes; where a commit
 //! could still take the object into a key, it changes the row first, so that no such commit succeeds any more, however late.
 //! Whatever a process was doing when it died or slept, no object stays behind for good, and none that is in use is destroyed.
 //!
@@ -18,21 +18,23 @@ use yaoku_crypto::Secret;
 use yaoku_crypto::asymmetric::PublicKey;
 use yaoku_crypto::pkcs11::aead::MAX_MESSAGES;
 use yaoku_crypto::pkcs11::{Capability, ObjectId, PairUse, Token, TokenKey, TokenKeyKind};
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccountId, Call};
 use yaoku_seal::{Changes, Outcome, RecordName, Revision};
 
+use crate::change::{ATTEMPTS, contended};
 use crate::keyring::Key;
-use crate::kms::{ATTEMPTS, contended, versions};
+use crate::kms::versions;
 use crate::material::{Cipher, KeyPair, MacKey, Material, Private};
-use crate::record::{DoomedRecord, KeyRecord, MessagesRecord, doomed_name, messages_name};
+use crate::record::{DestructionRecord, KeyRecord, MessagesRecord, destruction_name, messages_name};
 use crate::spec::Primitive;
+use crate::workers::Pace;
 use crate::{Error, KeyId, KeySpec, KeyUsage, KeyVersionId, Kms, Origin};
 
 /// Seconds until an object is destroyed that no commit has taken into a key.
 pub(crate) const GRACE: u64 = 3600;
 /// Messages reserved at a time.
 const BLOCK: u64 = 1 << 16;
-/// Rows of doomed objects written in one commit.
+/// Rows of marked objects written in one commit.
 const ROWS_A_COMMIT: usize = 4000;
 
 /// What a process may still encrypt of a block, held while the next block is reserved.
@@ -88,14 +90,14 @@ pub(crate) fn row_of_unwrapped(object: ObjectId) -> Result<Secret, Error> {
     Handle { object: *object.as_bytes(), public_key: None }.encode()
 }
 
-/// An object that is doomed until a commit takes it into a key.
+/// An object that is marked for destruction until a commit takes it into a key.
 #[derive(Clone)]
-pub(crate) struct Doomed {
+pub(crate) struct Marked {
     name: RecordName,
     revision: Revision,
 }
 
-impl Doomed {
+impl Marked {
     /// Lets `changes` take the object over.
     pub(crate) fn spare(&self, changes: &mut Changes) {
         changes.expected.push((self.name.clone(), Some(self.revision)));
@@ -106,7 +108,7 @@ impl Doomed {
 /// A new object of the token.
 pub(crate) struct NewObject {
     pub(crate) id: ObjectId,
-    pub(crate) doomed: Doomed,
+    pub(crate) marked: Marked,
 }
 
 /// What a key of that spec and usage is to a token.
@@ -125,13 +127,33 @@ pub(crate) const fn kind(spec: KeySpec, usage: KeyUsage) -> TokenKeyKind {
 }
 
 impl Kms {
-    /// Does something with the token, on a thread that may block.
+    /// Does something with the token, for a call whose turn it is.
     pub(crate) async fn in_token<T: Send + 'static>(
+        &self,
+        call: &Call<'_>,
+        work: impl FnOnce(&Arc<Token>) -> Result<T, yaoku_crypto::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let token = self.hsm.token()?.clone();
+        Ok(self.compute(call, Pace::InToken, move || work(&token)).await??)
+    }
+
+    /// Has the token make a key pair, which may take long, for a call whose turn it is.
+    pub(crate) async fn made_in_token<T: Send + 'static>(
+        &self,
+        call: &Call<'_>,
+        work: impl FnOnce(&Arc<Token>) -> Result<T, yaoku_crypto::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let token = self.hsm.token()?.clone();
+        Ok(self.compute(call, Pace::MadeInToken, move || work(&token)).await??)
+    }
+
+    /// Does something with the token that nobody asked for.
+    pub(crate) async fn in_token_own<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Arc<Token>) -> Result<T, yaoku_crypto::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let token = self.hsm.token()?.clone();
-        Ok(self.workers.in_token(move || work(&token)).await??)
+        Ok(self.compute_own(Pace::InToken, move || work(&token)).await??)
     }
 
     /// Whether the HSM is there, if there should be one.
@@ -139,17 +161,23 @@ impl Kms {
     /// # Errors
     /// [`Error::Unavailable`] with the reason.
     pub async fn hsm_health(&self) -> Result<(), Error> {
-        if self.hsm.has_token() { self.in_token(|token| token.check()).await } else { Ok(()) }
+        if self.hsm.has_token() { self.in_token_own(|token| token.check()).await } else { Ok(()) }
     }
 
     /// Checks that the token can hold keys of that spec and usage.
-    pub(crate) async fn check_hsm(&self, spec: KeySpec, usage: KeyUsage, origin: Origin) -> Result<(), Error> {
+    pub(crate) async fn check_hsm(
+        &self,
+        call: &Call<'_>,
+        spec: KeySpec,
+        usage: KeyUsage,
+        origin: Origin,
+    ) -> Result<(), Error> {
         if !self.hsm.has_token() {
             return Err(Error::Protection("this server has no hardware security module".into()));
         }
         let lacking = |what| Error::Protection(format!("the hardware security module lacks {what}"));
         let kind = kind(spec, usage);
-        if let Capability::Lacking(what) = self.in_token(move |token| token.can_hold(kind)).await? {
+        if let Capability::Lacking(what) = self.in_token(call, move |token| token.can_hold(kind)).await? {
             return Err(lacking(what));
         }
         if origin == Origin::External {
@@ -157,25 +185,25 @@ impl Kms {
                 let why = "of the keys in the hardware security module, only symmetric ones can be imported";
                 return Err(Error::Protection(why.into()));
             }
-            if let Capability::Lacking(what) = self.in_token(|token| token.can_import()).await? {
+            if let Capability::Lacking(what) = self.in_token(call, |token| token.can_import()).await? {
                 return Err(lacking(what));
             }
         }
         Ok(())
     }
 
-    /// A new id for an object, which is doomed `seconds` from now.
+    /// A new id for an object, which is to be destroyed `seconds` from now.
     pub(crate) async fn new_object(&self, account: AccountId, seconds: u64) -> Result<NewObject, Error> {
         let id = ObjectId::generate(self.vault.random())?;
-        let name = doomed_name(account, id);
-        let record = DoomedRecord { due: self.clock.now().plus_seconds(seconds), in_making: true };
+        let name = destruction_name(account, id);
+        let record = DestructionRecord { due: self.clock.now().plus_seconds(seconds), in_making: true };
         let changes = Changes {
             expected: vec![(name.clone(), None)],
             puts: vec![(name.clone(), record.encode()?)],
             deletes: Vec::new(),
         };
         match self.vault.commit(changes).await? {
-            Outcome::Committed(revision) => Ok(NewObject { id, doomed: Doomed { name, revision } }),
+            Outcome::Committed(revision) => Ok(NewObject { id, marked: Marked { name, revision } }),
             Outcome::Conflict { .. } => Err(Error::Internal("a new object id was in use already".into())),
         }
     }
@@ -185,28 +213,29 @@ impl Kms {
     /// # Errors
     /// When it was to be destroyed before it was there. It is then destroyed here, as nobody else would.
     pub(crate) async fn check_in_making(&self, new: &NewObject) -> Result<(), Error> {
-        let row = self.vault.get(&new.doomed.name).await?;
-        if row.is_some_and(|row| row.revision == new.doomed.revision) {
+        let row = self.vault.get(&new.marked.name).await?;
+        if row.is_some_and(|row| row.revision == new.marked.revision) {
             return Ok(());
         }
         let object = new.id;
-        self.in_token(move |token| token.destroy(object)).await?;
+        self.in_token_own(move |token| token.destroy(object)).await?;
         Err(Error::Unavailable("the hardware security module took too long to make a key".into()))
     }
 
     /// Makes a key in the token: what a version's row holds of it.
     pub(crate) async fn generate_in_token(
         &self,
+        call: &Call<'_>,
         account: AccountId,
         id: KeyId,
         record: &KeyRecord,
-    ) -> Result<(Secret, Doomed), Error> {
+    ) -> Result<(Secret, Marked), Error> {
         let new = self.new_object(account, GRACE).await?;
         let (object, kind, label) = (new.id, kind(record.spec, record.usage), label(id));
-        let generated = self.in_token(move |token| token.generate(kind, object, &label)).await;
+        let generated = self.made_in_token(call, move |token| token.generate(kind, object, &label)).await;
         // Also of what failed, half of a pair may be there.
         self.check_in_making(&new).await?;
-        Ok((Handle { object: *object.as_bytes(), public_key: generated? }.encode()?, new.doomed))
+        Ok((Handle { object: *object.as_bytes(), public_key: generated? }.encode()?, new.marked))
     }
 
     /// The key that a version's row is about, ready for use.
@@ -267,20 +296,30 @@ impl Kms {
         Err(contended())
     }
 
-    /// Dooms the object of a version's row from now on, in a commit of the caller's.
-    pub(crate) fn doom(&self, account: AccountId, material: &Secret, changes: &mut Changes) -> Result<(), Error> {
-        let record = DoomedRecord { due: self.clock.now(), in_making: false };
-        changes.puts.push((doomed_name(account, object(material)?), record.encode()?));
+    /// Marks the object of a version's row for destruction from now on, in a commit of the caller's.
+    pub(crate) fn mark_for_destruction(
+        &self,
+        account: AccountId,
+        material: &Secret,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        let record = DestructionRecord { due: self.clock.now(), in_making: false };
+        changes.puts.push((destruction_name(account, object(material)?), record.encode()?));
         Ok(())
     }
 
-    /// Dooms every object of a key that is past saving; false if the key changed. What was counted of its versions goes as
+    /// Marks every object of a key that is past saving; false if the key changed. What was counted of its versions goes as
     /// well.
-    pub(crate) async fn doom_all(&self, key: &Key, unchanged: (RecordName, Option<Revision>)) -> Result<bool, Error> {
+    pub(crate) async fn mark_all_for_destruction(
+        &self,
+        call: &Call<'_>,
+        key: &Key,
+        unchanged: (RecordName, Option<Revision>),
+    ) -> Result<bool, Error> {
         let mut all = Changes::default();
         for (version, _) in versions(&self.vault, key).await? {
             if let Some(material) = self.version(key, version).await?.material {
-                self.doom(key.account, &material, &mut all)?;
+                self.mark_for_destruction(key.account, &material, &mut all)?;
             }
             all.deletes.push(messages_name(key.account, key.id, version));
             self.hsm.reserved.lock().remove(&(key.id, version));
@@ -288,30 +327,30 @@ impl Kms {
         while !(all.puts.is_empty() && all.deletes.is_empty()) {
             let puts = all.puts.split_off(all.puts.len().saturating_sub(ROWS_A_COMMIT / 2));
             let deletes = all.deletes.split_off(all.deletes.len().saturating_sub(ROWS_A_COMMIT / 2));
-            if !self.commit(Changes { expected: vec![unchanged.clone()], puts, deletes }).await? {
+            if !self.commit(call, Changes { expected: vec![unchanged.clone()], puts, deletes }).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Destroys what is doomed by now.
-    pub(crate) async fn destroy_what_is_doomed(&self) -> Result<(), Error> {
+    /// Destroys the objects whose time has come.
+    pub(crate) async fn destroy_marked_objects(&self) -> Result<(), Error> {
         if !self.hsm.has_token() {
             return Ok(());
         }
         // What is claimed at this look is destroyed at the next.
-        let due = self.state.read().doomed_by(self.clock.now());
+        let due = self.state.read().due_for_destruction(self.clock.now());
         let mut failure = Ok(());
         for (account, object, record, revision) in due {
-            let name = doomed_name(account, object);
+            let name = destruction_name(account, object);
             let expected = vec![(name.clone(), Some(revision))];
             if record.in_making {
-                let puts = vec![(name, DoomedRecord { in_making: false, ..record }.encode()?)];
-                self.commit(Changes { expected, puts, deletes: Vec::new() }).await?;
+                let puts = vec![(name, DestructionRecord { in_making: false, ..record }.encode()?)];
+                self.commit_own(Changes { expected, puts, deletes: Vec::new() }).await?;
                 continue;
             }
-            match self.in_token(move |token| token.destroy(object)).await {
+            match self.in_token_own(move |token| token.destroy(object)).await {
                 Ok(()) => {}
                 // Readiness says that it is away; when it is back, this goes on.
                 Err(Error::Unavailable(_)) => return failure,
@@ -320,7 +359,7 @@ impl Kms {
                     continue;
                 }
             }
-            if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await? {
+            if self.commit_own(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await? {
                 tracing::info!(object = %uuid::Uuid::from_bytes(*object.as_bytes()), "destroyed an object of the HSM");
             }
         }
@@ -346,7 +385,9 @@ mod tests {
 
     use super::*;
     use crate::operations::keys::CreateKey;
-    use crate::{Call, KmsConfig, ManualClock, Operation, ProtectionLevel, Timestamp, Touched};
+    use yaoku_iam::{Operation, Trace};
+
+    use crate::{KmsConfig, ManualClock, ProtectionLevel, Timestamp};
 
     /// NIST SP 800-38D, 8.3: 2^32 messages with random nonces. Counting needs no token.
     #[tokio::test]
@@ -366,8 +407,8 @@ mod tests {
             secure_transport: true,
             user_agent: None,
         };
-        let (principal, touched) = (Principal::root(account), Touched::default());
-        let call = Call { principal: &principal, environment: &environment, dry_run: false, touched: &touched };
+        let (principal, trace) = (Principal::root(account), Trace::default());
+        let call = Call::of(&principal, &environment, &trace);
         let create = CreateKey {
             spec: KeySpec::Aes256,
             usage: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use yaoku_crypto::Random;
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccountId, Which};
 
 use crate::Error;
 
@@ -111,6 +111,12 @@ pub enum KeyRef {
     OfAccount(AccountId, KeyId),
     /// By its id, whosever it is: as a ciphertext names it.
     OfAnyAccount(KeyId),
+}
+
+impl From<KeyId> for Which {
+    fn from(id: KeyId) -> Self {
+        Self::Id(id.0)
+    }
 }
 
 impl From<KeyId> for KeyRef {

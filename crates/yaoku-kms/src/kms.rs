@@ -7,38 +7,30 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
-use yaoku_iam::{AccountId, Decision, Iam, Permission, Question, Resource, Tagged};
-use yaoku_seal::{
-    Changes, Domain, Follower, Kind, Mirror, Outcome, Record, RecordName, Revision, Vault, VaultChange, View, read_each,
-};
+use yaoku_iam::{AccountId, Call, Iam};
+use yaoku_seal::{Domain, Follower, Record, RecordName, Revision, Vault, View, read_each};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, Gathering, ReadKey};
+use crate::change::{ATTEMPTS, contended};
 use crate::hsm::Hsm;
 use crate::image;
 use crate::keyring::{Key, Keyring};
 use crate::material::Material;
+use crate::mirror::{account_of, key_id, object_id, version_id};
 use crate::record::{
-    ALIAS, AliasRecord, DOOMED, DoomedRecord, KEY, KEY_VERSION, KeyRecord, SCRUB, ScrubRecord, VersionRecord,
+    ALIAS, AliasRecord, DESTRUCTION, DestructionRecord, KEY, KEY_VERSION, KeyRecord, ScrubRecord, VersionRecord,
 };
 use crate::record::{key_name, scrub_name, version_name};
-use crate::target::Target;
-use crate::witness::Witness;
-use crate::workers::Workers;
-use crate::{
-    Access, AliasName, Call, Clock, Error, KeyId, KeyRef, KeyState, KeyVersionId, OperationSpec, ProtectionLevel,
-    Timestamp,
-};
+use crate::workers::{Pace, Workers};
+use crate::{AliasName, Clock, Error, KeyId, KeyState, KeyVersionId, ProtectionLevel, Timestamp};
 
 /// Versions read from the store at a time.
 const PAGE: usize = 1000;
-/// How often a change is tried against others of the same key.
-pub(crate) const ATTEMPTS: usize = 32;
-
 /// How much of everything an account may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Quotas {
@@ -98,11 +90,9 @@ pub struct Kms {
     pub(crate) workers: Workers,
     pub(crate) hsm: Hsm,
     pub(crate) state: RwLock<State>,
-    /// Whoever keeps account of what is done without a call, if anybody does.
-    pub(crate) witness: OnceLock<Arc<dyn Witness>>,
     /// Whether what is done without a call is to end.
     pub(crate) stopping: watch::Sender<bool>,
-    follower: Follower,
+    pub(crate) follower: Follower,
 }
 
 /// What is kept in memory of all accounts.
@@ -110,7 +100,7 @@ pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) scrub: Option<Timestamp>,
     /// Objects of the HSM that are to be destroyed.
-    doomed: BTreeMap<(AccountId, ObjectId), (DoomedRecord, Revision)>,
+    pub(crate) pending_destruction: BTreeMap<(AccountId, ObjectId), (DestructionRecord, Revision)>,
 }
 
 impl State {
@@ -122,8 +112,11 @@ impl State {
     }
 
     /// Objects of the HSM that are to be destroyed by now, with the commit that said so.
-    pub(crate) fn doomed_by(&self, now: Timestamp) -> Vec<(AccountId, ObjectId, DoomedRecord, Revision)> {
-        let due = self.doomed.iter().filter(|(_, (record, _))| record.due <= now);
+    pub(crate) fn due_for_destruction(
+        &self,
+        now: Timestamp,
+    ) -> Vec<(AccountId, ObjectId, DestructionRecord, Revision)> {
+        let due = self.pending_destruction.iter().filter(|(_, (record, _))| record.due <= now);
         due.map(|((account, object), (record, revision))| (*account, *object, *record, *revision)).collect()
     }
 }
@@ -149,10 +142,9 @@ impl Kms {
             clock,
             keyring: Keyring::new(config.cached_keys),
             config,
-            workers: Workers::new(),
+            workers: Workers::new(token.as_deref().map(Token::sessions)),
             hsm: Hsm::new(token),
             state: RwLock::new(state),
-            witness: OnceLock::new(),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),
         });
@@ -180,99 +172,6 @@ impl Kms {
     /// Whether the follower lives. Without it no change comes into force.
     pub fn is_followed(&self) -> bool {
         self.follower.is_alive()
-    }
-
-    /// Finds the key that `reference` names, and checks that the caller may do `spec` on it in its state.
-    pub(crate) async fn admit(
-        &self,
-        call: &Call<'_>,
-        spec: &OperationSpec,
-        reference: &KeyRef,
-    ) -> Result<Arc<Key>, Error> {
-        self.admit_as(call, spec, spec.permission(), reference).await
-    }
-
-    /// As [`Self::admit`], for an operation whose permission is not its name.
-    pub(crate) async fn admit_as(
-        &self,
-        call: &Call<'_>,
-        spec: &OperationSpec,
-        permission: Permission,
-        reference: &KeyRef,
-    ) -> Result<Arc<Key>, Error> {
-        let own = call.principal.account();
-        let (account, id) = match reference {
-            KeyRef::Id(id) => (own, *id),
-            KeyRef::Alias(name) => (own, self.alias(own, name).ok_or(Error::AliasNotFound)?.0),
-            KeyRef::OfAccount(account, id) => (*account, *id),
-            KeyRef::OfAnyAccount(id) => (self.owner(own, *id).ok_or(Error::KeyNotFound)?, *id),
-        };
-        if account != own && spec.access == Access::Write {
-            // The policy of a key may let others use it, but only its own account manages it.
-            return Err(Error::KeyNotFound);
-        }
-        let key = self.key(account, id).await?;
-        if account == own {
-            call.touched.note(id);
-        }
-        self.allow_key(call, permission, &key)?;
-        if account != own {
-            // Not before: whoever is not let in must not find in its own records that the key is there.
-            call.touched.note(id);
-        }
-        spec.states.check(key.record.state_at(self.clock.now()))?;
-        Ok(key)
-    }
-
-    /// Checks that the caller may do `spec` on something of its own account that has neither tags nor a policy.
-    pub(crate) fn allow(&self, call: &Call<'_>, spec: &OperationSpec, target: Target<'_>) -> Result<(), Error> {
-        self.ask(call, spec.permission(), call.principal.account(), target, None)
-    }
-
-    /// Checks that the caller has a permission on a key.
-    pub(crate) fn allow_key(&self, call: &Call<'_>, permission: Permission, key: &Key) -> Result<(), Error> {
-        self.ask(call, permission, key.account, Target::Key(key.id), Some(key))
-    }
-
-    fn ask(
-        &self,
-        call: &Call<'_>,
-        permission: Permission,
-        account: AccountId,
-        target: Target<'_>,
-        key: Option<&Key>,
-    ) -> Result<(), Error> {
-        let resource = Resource {
-            service: "kms",
-            region: &self.config.region,
-            account,
-            owner: None,
-            name: &target,
-            tags: key.map(|key| key as &dyn Tagged),
-            policy: key.and_then(|key| key.policy.as_ref()),
-        };
-        let question = Question { permission, resource: &resource, environment: call.environment };
-        match self.iam.authorise(call.principal, &question) {
-            Decision::Allowed => {
-                if account != call.principal.account() {
-                    call.touched.let_in_by(account);
-                }
-                Ok(())
-            }
-            Decision::Denied(denial) if denial.may_know => Err(Error::Denied(denial)),
-            Decision::Denied(denial) => Err(Error::Hidden { denial, as_if: Box::new(Error::KeyNotFound) }),
-        }
-    }
-
-    /// The account that owns a key: the caller's own before any other.
-    fn owner(&self, own: AccountId, id: KeyId) -> Option<AccountId> {
-        let warm = self.keyring.key(id).map(|key| key.account);
-        warm.or_else(|| self.state.read().catalogue.owner(own, id))
-    }
-
-    /// The key and the commit of an alias.
-    pub(crate) fn alias(&self, account: AccountId, name: &AliasName) -> Option<(KeyId, Revision)> {
-        self.state.read().catalogue.account(account)?.alias(name)
     }
 
     /// Looks into one account's catalogue; an account without keys has an empty one. Must not block.
@@ -312,7 +211,12 @@ impl Kms {
     }
 
     /// The material of one version of a key, from the keyring or else the store.
-    pub(crate) async fn material(&self, key: &Key, version: KeyVersionId) -> Result<Arc<Material>, Error> {
+    pub(crate) async fn material(
+        &self,
+        call: &Call<'_>,
+        key: &Key,
+        version: KeyVersionId,
+    ) -> Result<Arc<Material>, Error> {
         if let Some(material) = self.keyring.material(key.id, version) {
             return Ok(material);
         }
@@ -322,7 +226,7 @@ impl Kms {
         let material = match key.record.protection {
             ProtectionLevel::Hsm => self.material_in_token(&key.record, &material)?,
             ProtectionLevel::Software if spec.is_slow() => {
-                self.workers.short(move || Material::prepare(spec, &material)).await??
+                self.compute(call, Pace::Short, move || Material::prepare(spec, &material)).await??
             }
             ProtectionLevel::Software => Material::prepare(spec, &material)?,
         };
@@ -341,143 +245,10 @@ impl Kms {
         let stored = self.vault.get(&version_name(key.account, key.id, version)).await?;
         VersionRecord::decode(&stored.ok_or(Error::KeyVersionNotFound)?.bytes)
     }
-
-    /// Checks and changes one key, again and again until no other change comes between.
-    pub(crate) async fn change_key(
-        &self,
-        call: &Call<'_>,
-        spec: &OperationSpec,
-        reference: &KeyRef,
-        change: impl Fn(&mut KeyRecord, Timestamp) -> Result<Changed, Error> + Send + Sync,
-    ) -> Result<(), Error> {
-        let id = self.admit(call, spec, reference).await?.id;
-        for _ in 0..ATTEMPTS {
-            let mut key = self.stored_key(call.principal.account(), id).await?;
-            spec.states.check(key.record.state_at(self.clock.now()))?;
-            let changed = change(&mut key.record, self.clock.now())?;
-            call.proceed()?;
-            match changed {
-                // What somebody else changed so must be in force before it is said to be so.
-                Changed::Nothing => return self.in_force(key.revision).await,
-                Changed::Something if self.commit(key_update(&key)?).await? => return Ok(()),
-                Changed::Something => {}
-            }
-        }
-        Err(contended())
-    }
-
-    /// Commits, and waits until the change is in force here; false if another change came first.
-    pub(crate) async fn commit(&self, changes: Changes) -> Result<bool, Error> {
-        let Outcome::Committed(revision) = self.vault.commit(changes).await? else { return Ok(false) };
-        self.in_force(revision).await.map(|()| true)
-    }
-
-    /// Waits until the follower has applied that revision.
-    pub(crate) async fn in_force(&self, revision: Revision) -> Result<(), Error> {
-        self.follower.in_force(revision).await.map_err(|error| Error::Unavailable(error.into()))
-    }
-}
-
-impl Mirror for Kms {
-    type State = State;
-    type Error = Error;
-
-    fn follower(&self) -> &Follower {
-        &self.follower
-    }
-
-    fn concerns(kind: Kind) -> bool {
-        matches!(kind, KEY | KEY_VERSION | ALIAS | SCRUB | DOOMED)
-    }
-
-    async fn read(vault: &Vault) -> Result<(State, Revision), Error> {
-        load(vault, None).await
-    }
-
-    fn replace(&self, state: State) {
-        *self.state.write() = state;
-        self.keyring.clear();
-    }
-
-    fn apply(&self, change: VaultChange) -> Result<(), Error> {
-        let revision = change.revision;
-        let mut state = self.state.write();
-        for (name, bytes) in change.puts {
-            let Some(account) = AccountId::of_domain(name.domain) else {
-                if name.kind == SCRUB {
-                    state.scrub = Some(ScrubRecord::decode(&bytes)?.due);
-                }
-                continue;
-            };
-            match name.kind {
-                KEY => {
-                    let (id, record) = (key_id(&name)?, KeyRecord::decode(&bytes)?);
-                    let was_enabled = state.catalogue.account(account).is_some_and(|held| held.is_enabled(id));
-                    state.catalogue.put_key(account, id, &record, revision);
-                    self.keyring.drop_key(id);
-                    if was_enabled && record.state != KeyState::Enabled {
-                        self.keyring.drop_materials_of(id);
-                    }
-                }
-                KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
-                DOOMED => {
-                    state.doomed.insert((account, object_id(&name)?), (DoomedRecord::decode(&bytes)?, revision));
-                }
-                ALIAS => {
-                    let alias = AliasName::from_stored(&name.id)?;
-                    state.catalogue.put_alias(account, alias, AliasRecord::decode(&bytes)?.key, revision);
-                }
-                _ => {}
-            }
-        }
-        for name in change.deletes {
-            let Some(account) = AccountId::of_domain(name.domain) else {
-                if name.kind == SCRUB {
-                    state.scrub = None;
-                }
-                continue;
-            };
-            match name.kind {
-                KEY => {
-                    let id = key_id(&name)?;
-                    state.catalogue.remove_key(account, id);
-                    self.keyring.drop_key(id);
-                }
-                KEY_VERSION => self.keyring.drop_material(key_id(&name)?, version_id(&name)?),
-                DOOMED => {
-                    state.doomed.remove(&(account, object_id(&name)?));
-                }
-                ALIAS => state.catalogue.remove_alias(account, &AliasName::from_stored(&name.id)?),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a change function found anything to change.
-#[derive(PartialEq, Eq)]
-pub(crate) enum Changed {
-    Something,
-    Nothing,
-}
-
-/// The commit that replaces a key's record, if nobody else has since it was read.
-pub(crate) fn key_update(key: &Key) -> Result<Changes, Error> {
-    let name = key_name(key.account, key.id);
-    Ok(Changes {
-        expected: vec![(name.clone(), Some(key.revision))],
-        puts: vec![(name, key.record.encode()?)],
-        deletes: Vec::new(),
-    })
-}
-
-pub(crate) fn contended() -> Error {
-    Error::Unavailable("the key is being changed by too many callers at once".into())
 }
 
 /// Reads all that is kept in memory, and the revision at which it was so.
-async fn load(vault: &Vault, image: Option<Box<dyn Read + Send>>) -> Result<(State, Revision), Error> {
+pub(crate) async fn load(vault: &Vault, image: Option<Box<dyn Read + Send>>) -> Result<(State, Revision), Error> {
     let view = vault.view().await?;
     let imaged = match image {
         Some(image) => image::catalogue(vault, &view, image).await,
@@ -491,15 +262,15 @@ async fn load(vault: &Vault, image: Option<Box<dyn Read + Send>>) -> Result<(Sta
         Some(record) => Some(ScrubRecord::decode(&record.bytes)?.due),
         None => None,
     };
-    let mut doomed = BTreeMap::new();
-    let read_doomed = |name: &RecordName, record: &Record| {
-        Ok(((account_of(name)?, object_id(name)?), (DoomedRecord::decode(&record.bytes)?, record.revision)))
+    let mut pending_destruction = BTreeMap::new();
+    let read_mark = |name: &RecordName, record: &Record| {
+        Ok(((account_of(name)?, object_id(name)?), (DestructionRecord::decode(&record.bytes)?, record.revision)))
     };
-    read_each::<_, Error>(&view, DOOMED, read_doomed, |(object, record)| {
-        doomed.insert(object, record);
+    read_each::<_, Error>(&view, DESTRUCTION, read_mark, |(object, record)| {
+        pending_destruction.insert(object, record);
     })
     .await?;
-    Ok((State { catalogue, scrub, doomed }, view.revision()))
+    Ok((State { catalogue, scrub, pending_destruction }, view.revision()))
 }
 
 /// The catalogue of every key's and alias's record.
@@ -517,25 +288,6 @@ async fn gather(view: &View) -> Result<Catalogue, Error> {
     let add_alias = |(account, name, key, revision)| gathering.add_alias(account, name, key, revision);
     read_each::<_, Error>(view, ALIAS, read_alias, add_alias).await?;
     Ok(gathering.finish())
-}
-
-fn account_of(name: &RecordName) -> Result<AccountId, Error> {
-    AccountId::of_domain(name.domain).ok_or(Error::Record("an account's"))
-}
-
-fn key_id(name: &RecordName) -> Result<KeyId, Error> {
-    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a key"))?;
-    Ok(KeyId::from_bytes(bytes))
-}
-
-fn object_id(name: &RecordName) -> Result<ObjectId, Error> {
-    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a doomed object"))?;
-    Ok(ObjectId::from_bytes(bytes))
-}
-
-fn version_id(name: &RecordName) -> Result<KeyVersionId, Error> {
-    let bytes = <[u8; 16]>::try_from(&*name.version).map_err(|_| Error::Record("a key version"))?;
-    Ok(KeyVersionId::from_bytes(bytes))
 }
 
 /// The versions of a key with their times, oldest first, as of one revision.

@@ -3,10 +3,12 @@
 //!
 //! Nothing here knows HTTP or the words of a wire protocol. Every operation is one type in a family module under
 //! [`operations`]; [`operations::REGISTRY`] lists them all with the permission, resources and key states of each.
-//! A protocol builds such a value, calls [`Operation::perform`], and maps result or [`Error`] onto its own words.
+//! A protocol builds such a value, calls [`yaoku_iam::Operation::perform`], and maps result or [`Error`] onto its own words.
 
+mod admission;
 pub mod blob;
 mod catalogue;
+mod change;
 mod context;
 mod error;
 mod explain;
@@ -16,15 +18,14 @@ mod image;
 mod keyring;
 mod kms;
 mod material;
-mod operation;
+mod mirror;
 pub mod operations;
 mod record;
+mod resource;
 mod rotation;
 mod scheduler;
 mod spec;
 mod tag;
-mod target;
-mod witness;
 mod workers;
 
 pub use catalogue::{KeyFilter, KeyFilters};
@@ -34,11 +35,11 @@ pub use explain::Supposed;
 pub use id::{AliasName, KeyId, KeyRef, KeyVersionId};
 pub use image::DrawnImage;
 pub use kms::{Kms, KmsConfig, Quotas};
-pub use operation::{Answer, Call, Operation, OperationSpec, StateRule, Touched};
 pub use record::{KeyMetadata, KeyVersion};
+pub use resource::{ALIAS, KEY, SERVICE_USE, key_states};
 pub use rotation::{RotationInterval, RotationStatus};
+pub use scheduler::Performer;
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};
 pub use tag::Tag;
-pub use witness::{Done, Happening, Testimony, Witness};
-pub use yaoku_iam::Tags;
-pub use yaoku_iam::{Access, Clock, ManualClock, SystemClock, Timestamp};
+pub use yaoku_iam::{Access, Answer, Call, Operation, OperationSpec, StateRule, Tags, Trace};
+pub use yaoku_iam::{Clock, ManualClock, SystemClock, Timestamp};

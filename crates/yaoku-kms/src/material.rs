@@ -8,12 +8,13 @@ use yaoku_crypto::asymmetric::{self, PrivateKey, PublicKey, SigningAlgorithm};
 use yaoku_crypto::mac::HmacKey;
 use yaoku_crypto::pkcs11::TokenKey;
 use yaoku_crypto::wrapping::WrappingAlgorithm;
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccountId, Call};
 use yaoku_seal::{Changes, RecordName};
 
-use crate::hsm::Doomed;
+use crate::hsm::Marked;
 use crate::record::{KeyRecord, VersionRecord};
 use crate::spec::Primitive;
+use crate::workers::Pace;
 use crate::{Error, KeyId, KeySpec, Kms, ProtectionLevel, Timestamp};
 
 /// The material of one key version, ready for use from any number of threads.
@@ -127,42 +128,48 @@ impl Private {
 /// Fresh material, which no key has yet.
 pub(crate) struct Made {
     material: Secret,
-    doomed: Option<Doomed>,
+    marked: Option<Marked>,
 }
 
 impl Made {
-    /// What a version's row is to hold of an object that is doomed unless it comes into that row.
-    pub(crate) const fn in_token(material: Secret, doomed: Doomed) -> Self {
-        Self { material, doomed: Some(doomed) }
+    /// What a version's row is to hold of an object that is marked unless it comes into that row.
+    pub(crate) const fn in_token(material: Secret, marked: Marked) -> Self {
+        Self { material, marked: Some(marked) }
     }
 
     /// Of software.
     pub(crate) const fn here(material: Secret) -> Self {
-        Self { material, doomed: None }
+        Self { material, marked: None }
     }
 
     /// Lets `changes` make it the material of a version.
     pub(crate) fn enter(&self, changes: &mut Changes, version: RecordName, created: Timestamp) {
         let record = VersionRecord { created, material: Some(self.material.duplicate()) };
         changes.puts.push((version, record.encode()));
-        if let Some(doomed) = &self.doomed {
-            doomed.spare(changes);
+        if let Some(marked) = &self.marked {
+            marked.spare(changes);
         }
     }
 }
 
 /// Makes fresh material for a key.
-pub(crate) async fn generate(kms: &Kms, account: AccountId, id: KeyId, record: &KeyRecord) -> Result<Made, Error> {
+pub(crate) async fn generate(
+    kms: &Kms,
+    call: &Call<'_>,
+    account: AccountId,
+    id: KeyId,
+    record: &KeyRecord,
+) -> Result<Made, Error> {
     match record.protection {
-        ProtectionLevel::Software => generate_here(kms, record.spec).await.map(Made::here),
+        ProtectionLevel::Software => generate_here(kms, call, record.spec).await.map(Made::here),
         ProtectionLevel::Hsm => {
-            let (material, doomed) = kms.generate_in_token(account, id, record).await?;
-            Ok(Made::in_token(material, doomed))
+            let (material, marked) = kms.generate_in_token(call, account, id, record).await?;
+            Ok(Made::in_token(material, marked))
         }
     }
 }
 
-async fn generate_here(kms: &Kms, spec: KeySpec) -> Result<Secret, Error> {
+async fn generate_here(kms: &Kms, call: &Call<'_>, spec: KeySpec) -> Result<Secret, Error> {
     match spec.primitive() {
         Primitive::Aead(algorithm) => Ok(Secret::random(algorithm.key_len(), kms.vault.random())?),
         // As long as the hash: RFC 2104, 3 discourages less, and more adds little.
@@ -170,7 +177,7 @@ async fn generate_here(kms: &Kms, spec: KeySpec) -> Result<Secret, Error> {
         Primitive::KeyPair(algorithm) => {
             let random = kms.vault.shared_random().clone();
             let generate = move || asymmetric::generate(algorithm, random.as_ref());
-            Ok(if spec.is_slow() { kms.workers.long(generate).await?? } else { generate()? })
+            Ok(if spec.is_slow() { kms.compute(call, Pace::Long, generate).await?? } else { generate()? })
         }
     }
 }

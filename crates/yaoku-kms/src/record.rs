@@ -22,7 +22,7 @@ pub(crate) const ALIAS: Kind = Kind(18);
 /// When the store is to be scrubbed of deleted material.
 pub(crate) const SCRUB: Kind = Kind(19);
 /// An object of the HSM that is to be destroyed.
-pub(crate) const DOOMED: Kind = Kind(20);
+pub(crate) const DESTRUCTION: Kind = Kind(20);
 /// How many messages a key version has encrypted in the HSM.
 pub(crate) const MESSAGES: Kind = Kind(21);
 /// What opens an image of the catalogue.
@@ -252,19 +252,19 @@ impl ScrubRecord {
 
 /// When an object of the HSM is to be destroyed.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct DoomedRecord {
+pub(crate) struct DestructionRecord {
     pub(crate) due: Timestamp,
     /// Whether a commit may still take it into a key.
     pub(crate) in_making: bool,
 }
 
-impl DoomedRecord {
+impl DestructionRecord {
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        encode(LAYOUT, self, "a doomed object")
+        encode(LAYOUT, self, "an object pending destruction")
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
-        decode(bytes, "a doomed object")
+        decode(bytes, "an object pending destruction")
     }
 }
 
@@ -330,8 +330,8 @@ pub(crate) fn messages_name(account: AccountId, key: KeyId, version: KeyVersionI
     RecordName { kind: MESSAGES, ..version_name(account, key, version) }
 }
 
-pub(crate) fn doomed_name(account: AccountId, object: ObjectId) -> RecordName {
-    RecordName { kind: DOOMED, domain: account.domain(), id: object.as_bytes().to_vec(), version: Vec::new() }
+pub(crate) fn destruction_name(account: AccountId, object: ObjectId) -> RecordName {
+    RecordName { kind: DESTRUCTION, domain: account.domain(), id: object.as_bytes().to_vec(), version: Vec::new() }
 }
 
 pub(crate) fn alias_name(account: AccountId, alias: &AliasName) -> RecordName {

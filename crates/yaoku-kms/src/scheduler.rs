@@ -1,25 +1,25 @@
 //! What happens by itself: rotation, the end of imported material and of a scheduled deletion, and scrubbing the store and
 //! the HSM afterwards.
 //!
+//! What is due to keys is an operation each ([`crate::operations::due`]), performed by whoever also performs what callers ask
+//! for ([`Performer`]): with a record like any other.
+//!
 //! All of it goes by the domain's clock, from what the catalogue says is due; each step is a commit that expects the
 //! record it was decided on, so that of several processes one takes it and the others find it done. What fell due while
 //! no process ran is due at the next start.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccountId, Operation};
 use yaoku_seal::backup::restored_name;
 use yaoku_seal::{Changes, Revision};
 
-use crate::keyring::Key;
-use crate::kms::{key_update, versions};
-use crate::operations::import::take_away;
-use crate::operations::versions::rotate;
-use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
-use crate::{Done, Error, Happening, KeyId, KeyState, Kms, ProtectionLevel, Timestamp, Witness};
+use crate::change::key_update;
+use crate::operations::due::{DeleteKey, DueKey, ExpireKeyMaterial, RotateKey};
+use crate::record::{KeyRecord, ScrubRecord, scrub_name};
+use crate::{Error, KeyId, KeyState, Kms, Timestamp};
 
 /// How often the scheduler looks at its clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,36 +27,68 @@ const TICK: Duration = Duration::from_secs(1);
 const BATCH: usize = 256;
 /// Keys taken up at once.
 const AT_ONCE: usize = 64;
-/// Versions and aliases deleted in one commit.
-const ROWS_A_COMMIT: usize = 4000;
 /// Seconds by which a restore puts off deletions that are overdue.
 const AFTER_RESTORE: u64 = 7 * 86_400;
 /// Seconds until a scrub that failed is tried again.
 const SCRUB_RETRY: u64 = 300;
 
+/// Performs operations that are due, as the service itself.
+pub trait Performer: Send + Sync {
+    /// Performs an operation on a key of an account. None where there was nothing to do any more: then nothing is recorded.
+    fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
+        &self,
+        account: AccountId,
+        operation: O,
+    ) -> impl Future<Output = Result<Option<T>, Error>> + Send;
+}
+
+/// What is due to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Its imported material's time is over.
+    MaterialExpiry,
+    /// A new version.
+    Rotation,
+    /// Its deletion.
+    Deletion,
+}
+
+impl Due {
+    /// What is due to a key by `now`.
+    pub(crate) fn of(record: &KeyRecord, now: Timestamp) -> Option<Self> {
+        if record.due().is_none_or(|due| due > now) {
+            return None;
+        }
+        if record.material_expires().is_some_and(|expires| expires <= now) {
+            return Some(Self::MaterialExpiry);
+        }
+        match record.state {
+            KeyState::Enabled => Some(Self::Rotation),
+            KeyState::PendingDeletion => Some(Self::Deletion),
+            KeyState::Disabled | KeyState::PendingImport => None,
+        }
+    }
+}
+
 impl Kms {
     /// Does what is due, again and again, until [`Self::stop_scheduler`]. Scrubs take their time, and keys do not wait for them.
-    pub async fn run_scheduler(&self) {
+    pub async fn run_scheduler(&self, performer: &impl Performer) {
         let mut stopping = self.stopping.subscribe();
         // What was begun with keys is done to its end, so that its record is left. The rest is simply begun anew the next time.
-        let keys = every_tick(|| self.do_keys_that_are_due(), async move { drop(stopping.wait_for(|it| *it).await) });
+        let keys =
+            every_tick(|| self.do_keys_that_are_due(performer), async move { drop(stopping.wait_for(|it| *it).await) });
         let scrubs = every_tick(|| self.scrub_if_due(), std::future::pending());
-        let doomed = every_tick(|| self.destroy_what_is_doomed(), std::future::pending());
+        let marked = every_tick(|| self.destroy_marked_objects(), std::future::pending());
         tokio::select! {
             () = keys => {}
             () = scrubs => {}
-            () = doomed => {}
+            () = marked => {}
         }
     }
 
     /// Lets [`Self::run_scheduler`] return, soon.
     pub fn stop_scheduler(&self) {
         self.stopping.send_replace(true);
-    }
-
-    /// From now on, nothing is done without a call that `witness` is not told of. The first one stays.
-    pub fn tell(&self, witness: Arc<dyn Witness>) {
-        let _ = self.witness.set(witness);
     }
 
     /// Milliseconds since the longest due work fell due; 0 if nothing is due.
@@ -70,19 +102,19 @@ impl Kms {
     ///
     /// # Errors
     /// The first failure, after everything else was tried.
-    pub async fn do_what_is_due(&self) -> Result<(), Error> {
-        let keys = self.do_keys_that_are_due().await;
-        let doomed = self.destroy_what_is_doomed().await;
-        self.scrub_if_due().await.and(doomed).and(keys)
+    pub async fn do_what_is_due(&self, performer: &impl Performer) -> Result<(), Error> {
+        let keys = self.do_keys_that_are_due(performer).await;
+        let marked = self.destroy_marked_objects().await;
+        self.scrub_if_due().await.and(marked).and(keys)
     }
 
-    async fn do_keys_that_are_due(&self) -> Result<(), Error> {
+    async fn do_keys_that_are_due(&self, performer: &impl Performer) -> Result<(), Error> {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
             let due = self.state.read().catalogue.due(now, BATCH);
             let found = due.len();
-            let results = stream::iter(due).map(|(account, key)| self.take_up(account, key, now));
+            let results = stream::iter(due).map(|(account, key)| self.take_up(performer, account, key, now));
             // Together, so that their commits share syncs.
             let results: Vec<_> = results.buffer_unordered(AT_ONCE).collect().await;
             let failed = results.iter().filter(|result| result.is_err()).count();
@@ -109,86 +141,39 @@ impl Kms {
             };
             if key.record.state == KeyState::PendingDeletion && key.record.deletion.is_some_and(|due| due <= now) {
                 key.record.deletion = Some(now.plus_seconds(AFTER_RESTORE));
-                self.commit(key_update(&key)?).await?;
+                self.commit_own(key_update(&key)?).await?;
                 tracing::warn!(key = %id, "its deletion fell due before the restore, and is put off by a week");
             }
         }
         let expected = vec![(name.clone(), Some(mark.revision))];
-        self.commit(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await?;
+        self.commit_own(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await?;
         Ok(())
     }
 
-    /// Decides on the key as the store has it, whatever the catalogue thought.
-    async fn take_up(&self, account: AccountId, id: KeyId, now: Timestamp) -> Result<(), Error> {
+    /// Has done what is due to a key as the store has it, whatever the catalogue thought.
+    async fn take_up(
+        &self,
+        performer: &impl Performer,
+        account: AccountId,
+        id: KeyId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let key = match self.stored_key(account, id).await {
             Err(Error::KeyNotFound) => return Ok(()),
             other => other?,
         };
-        if key.record.due().is_none_or(|due| due > now) {
-            return Ok(());
-        }
-        let testimony = match self.witness.get() {
-            Some(witness) => {
-                let unseen = || Error::Unavailable("what falls due can't be recorded at present, and waits".into());
-                Some(witness.attend().ok_or_else(unseen)?)
-            }
-            None => None,
-        };
+        let due_key = DueKey { account, key: id };
         // A conflict means that somebody else changed the key: what is due then shows at the next look.
-        let done = if key.record.material_expires().is_some_and(|expires| expires <= now) {
-            take_away(self, key).await?.then_some(Done::MaterialExpired)
-        } else {
-            match key.record.state {
-                KeyState::Enabled => rotate(self, key, now).await?.map(|version| Done::Rotated(version.id)),
-                KeyState::PendingDeletion => self.delete(key).await?.then_some(Done::Deleted),
-                KeyState::Disabled | KeyState::PendingImport => None,
-            }
+        let Some(due) = Due::of(&key.record, now) else { return Ok(()) };
+        let done = match due {
+            Due::MaterialExpiry => performer.perform(account, ExpireKeyMaterial(due_key)).await?.is_some(),
+            Due::Rotation => performer.perform(account, RotateKey(due_key)).await?.is_some(),
+            Due::Deletion => performer.perform(account, DeleteKey(due_key)).await?.is_some(),
         };
-        let Some(what) = done else { return Ok(()) };
-        tracing::info!(key = %id, done = ?what, "done as it was due");
-        if let Some(testimony) = testimony {
-            testimony(Happening { account, key: id, what });
+        if done {
+            tracing::info!(key = %id, done = ?due, "done as it was due");
         }
         Ok(())
-    }
-
-    /// Deletes a key with its versions and aliases, and marks the store for scrubbing. False if it was changed meanwhile.
-    async fn delete(&self, key: Key) -> Result<bool, Error> {
-        let name = key_name(key.account, key.id);
-        let unchanged = (name.clone(), Some(key.revision));
-        if key.record.protection == ProtectionLevel::Hsm && !self.doom_all(&key, unchanged.clone()).await? {
-            return Ok(false);
-        }
-        let versions = versions(&self.vault, &key).await?;
-        let mut rows: Vec<_> =
-            versions.iter().map(|(version, _)| (version_name(key.account, key.id, *version), None)).collect();
-        self.read_catalogue(key.account, |catalogue| {
-            for alias in catalogue.aliases_of(key.id, 0, usize::MAX).items {
-                let revision = catalogue.alias(&alias).map(|(_, revision)| revision);
-                rows.push((alias_name(key.account, &alias), revision));
-            }
-        });
-        // A key with more of them than a commit takes loses the first beforehand; it is past saving by now.
-        let last = loop {
-            let rest = rows.split_off(rows.len().min(ROWS_A_COMMIT));
-            let mut changes = Changes { expected: vec![unchanged.clone()], ..Changes::default() };
-            for (name, revision) in rows {
-                changes.expected.extend(revision.map(|revision| (name.clone(), Some(revision))));
-                changes.deletes.push(name);
-            }
-            if rest.is_empty() {
-                break changes;
-            }
-            if !self.commit(changes).await? {
-                return Ok(false);
-            }
-            rows = rest;
-        };
-        let due = self.state.read().scrub_due(self.clock.now(), self.config.scrub_delay);
-        let mut changes = last;
-        changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
-        changes.deletes.push(name);
-        self.commit(changes).await
     }
 
     /// Takes what was deleted out of the store's files, some time after a deletion.
@@ -207,7 +192,7 @@ impl Kms {
             return Err(error.into());
         }
         let expected = vec![(scrub_name(), Some(mark.revision))];
-        if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![scrub_name()] }).await? {
+        if self.commit_own(Changes { expected, puts: Vec::new(), deletes: vec![scrub_name()] }).await? {
             tracing::info!("the store is scrubbed of deleted key material");
         } else if let Some(newer) = self.vault.get(&scrub_name()).await? {
             self.renew_scrub_mark(newer.revision, self.config.scrub_delay).await?;
@@ -219,7 +204,7 @@ impl Kms {
         let due = self.clock.now().plus_seconds(delay);
         let expected = vec![(scrub_name(), Some(revision))];
         let puts = vec![(scrub_name(), ScrubRecord { due }.encode()?)];
-        self.commit(Changes { expected, puts, deletes: Vec::new() }).await.map(|_| ())
+        self.commit_own(Changes { expected, puts, deletes: Vec::new() }).await.map(|_| ())
     }
 }
 

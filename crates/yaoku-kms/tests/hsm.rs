@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+#[path = "support/performer.rs"]
+mod performer;
 #[path = "../../yaoku-crypto/tests/support/softhsm.rs"]
 mod softhsm;
 
@@ -15,6 +17,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use performer::Unrecorded;
 use softhsm::{PIN, SoftHsm, module};
 use yaoku_crypto::pkcs11::{Token, TokenConfig};
 use yaoku_crypto::{Secret, SystemRandom};
@@ -24,7 +27,7 @@ use yaoku_kms::operations::keys::{CreateKey, ScheduleKeyDeletion};
 use yaoku_kms::operations::versions::CreateKeyVersion;
 use yaoku_kms::{
     Call, EncryptionContext, Error, KeyId, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin, ProtectionLevel,
-    Timestamp, Touched,
+    Timestamp, Trace,
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
@@ -99,6 +102,7 @@ struct World {
     clock: Arc<ManualClock>,
     principal: Principal,
     kms: Arc<Kms>,
+    performer: Unrecorded,
     _dir: tempfile::TempDir,
 }
 
@@ -114,14 +118,15 @@ impl World {
         let bootstrap = Bootstrap { account: Some(principal.account()), root: None };
         let opened = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap();
         let token = Some(TOKEN.clone());
-        let kms = Kms::open(vault, opened.iam, clock.clone(), KmsConfig::default(), token, None).await.unwrap();
-        Self { store, clock, principal, kms, _dir: dir }
+        let iam = opened.iam;
+        let kms = Kms::open(vault, iam.clone(), clock.clone(), KmsConfig::default(), token, None).await.unwrap();
+        let performer = Unrecorded { kms: kms.clone(), iam };
+        Self { store, clock, principal, kms, performer, _dir: dir }
     }
 
-    async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
-        let touched = Touched::default();
-        let call = Call { principal: &self.principal, environment: &HERE, dry_run: false, touched: &touched };
-        operation.perform(&self.kms, &call).await
+    async fn call<O: Operation<Domain = Kms>>(&self, operation: O) -> Result<O::Output, Error> {
+        let trace = Trace::default();
+        operation.perform(&self.kms, &Call::of(&self.principal, &HERE, &trace)).await
     }
 
     async fn key(&self, spec: KeySpec) -> Result<KeyId, Error> {
@@ -141,7 +146,7 @@ impl World {
     /// What is claimed at one look is destroyed at the next.
     async fn looks(&self) {
         for _ in 0..2 {
-            self.kms.do_what_is_due().await.unwrap();
+            self.kms.do_what_is_due(&self.performer).await.unwrap();
         }
     }
 }
@@ -211,7 +216,7 @@ async fn no_key_comes_to_be_without_its_object() {
             async move {
                 loop {
                     world.clock.advance_seconds(600);
-                    world.kms.do_what_is_due().await.unwrap();
+                    world.kms.do_what_is_due(&world.performer).await.unwrap();
                     tokio::time::sleep(Duration::from_millis(pace)).await;
                 }
             }

@@ -15,7 +15,7 @@ use yaoku_kms::operations::policies::{GetKeyPolicy, KeyPolicy, SetKeyPolicy};
 use yaoku_kms::operations::versions::CreateKeyVersion;
 use yaoku_kms::{
     Call, EncryptionContext, Error, KeyId, KeyRef, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
-    ProtectionLevel, Timestamp, Touched,
+    ProtectionLevel, Timestamp, Trace,
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
@@ -44,13 +44,12 @@ impl World {
     }
 
     /// Calls as the root of an account.
-    async fn call<O: Operation>(&self, account: &str, operation: O) -> Result<O::Output, Error> {
+    async fn call<O: Operation<Domain = Kms>>(&self, account: &str, operation: O) -> Result<O::Output, Error> {
         let principal = Principal::root(AccountId::parse(account).unwrap());
         let environment =
             Environment { time: 1_795_485_600_000, source: self.source, secure_transport: true, user_agent: None };
-        let call =
-            Call { principal: &principal, environment: &environment, dry_run: false, touched: &Touched::default() };
-        operation.perform(&self.kms, &call).await
+        let trace = Trace::default();
+        operation.perform(&self.kms, &Call::of(&principal, &environment, &trace)).await
     }
 
     async fn key(&self, policy: Option<&str>) -> KeyId {

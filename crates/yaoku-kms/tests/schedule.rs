@@ -3,17 +3,22 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+#[path = "support/performer.rs"]
+mod performer;
+
 use std::io::{Seek, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use performer::Unrecorded;
+
 use futures_util::{StreamExt, stream};
 use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
-use yaoku_iam::{Bootstrap, Environment, Iam, Principal};
+use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
@@ -23,9 +28,8 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
-    AliasName, Call, Clock, Done, EncryptionContext, Error, Happening, KeyId, KeyMetadata, KeySpec, KeyState, Kms,
-    KmsConfig, ManualClock, Operation, Origin, ProtectionLevel, RotationInterval, RotationStatus, Testimony, Timestamp,
-    Touched, Witness,
+    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms, KmsConfig,
+    ManualClock, Operation, Origin, Performer, ProtectionLevel, RotationInterval, RotationStatus, Timestamp, Trace,
 };
 use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
@@ -47,6 +51,7 @@ struct World {
     principal: Principal,
     /// Several domains over one store, as several processes would be.
     nodes: Vec<Arc<Kms>>,
+    performers: Vec<Arc<Unrecorded>>,
 }
 
 impl World {
@@ -55,11 +60,12 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
         let mut world = Self {
-            principal: Principal::root(yaoku_iam::AccountId::parse("1234567890123456").unwrap()),
+            principal: Principal::root(AccountId::parse("1234567890123456").unwrap()),
             dir,
             store,
             clock,
             nodes: Vec::new(),
+            performers: Vec::new(),
         };
         for _ in 0..nodes {
             world.add_node().await;
@@ -72,17 +78,14 @@ impl World {
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(self.principal.account());
         let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
-        let kms = Kms::open(vault, opened.iam, self.clock.clone(), KmsConfig::default(), None, None).await.unwrap();
+        let iam = opened.iam;
+        let kms = Kms::open(vault, iam.clone(), self.clock.clone(), KmsConfig::default(), None, None).await.unwrap();
+        self.performers.push(Arc::new(Unrecorded { kms: kms.clone(), iam }));
         self.nodes.push(kms);
     }
 
-    async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
-        operation
-            .perform(
-                &self.nodes[0],
-                &Call { principal: &self.principal, environment: &HERE, dry_run: false, touched: &Touched::default() },
-            )
-            .await
+    async fn call<O: Operation<Domain = Kms>>(&self, operation: O) -> Result<O::Output, Error> {
+        operation.perform(&self.nodes[0], &Call::of(&self.principal, &HERE, &Trace::default())).await
     }
 
     async fn key(&self, rotation_days: Option<u64>) -> KeyId {
@@ -107,10 +110,10 @@ impl World {
     async fn everyone_looks(&self) {
         for _ in 0..4 {
             let looks: Vec<_> = self
-                .nodes
+                .performers
                 .iter()
                 .cloned()
-                .map(|node| tokio::spawn(async move { node.do_what_is_due().await }))
+                .map(|by| tokio::spawn(async move { by.kms.do_what_is_due(by.as_ref()).await }))
                 .collect();
             for look in looks {
                 look.await.unwrap().unwrap();
@@ -153,42 +156,61 @@ async fn a_key_rotates_when_due_and_once_however_many_try() {
     assert!(decrypted.version == old.version && decrypted.plaintext.ct_eq(b"text"));
 }
 
-/// Writes down what it is told of, while it has paper.
-#[derive(Default)]
-struct Clerk {
-    has_paper: AtomicBool,
-    told: Arc<Mutex<Vec<Happening>>>,
+/// Keeps what it performed, while it can.
+struct Recorder {
+    by: Arc<Unrecorded>,
+    can_record: AtomicBool,
+    done: Arc<Mutex<Vec<&'static str>>>,
 }
 
-impl Witness for Clerk {
-    fn attend(&self) -> Option<Testimony> {
-        let told = self.told.clone();
-        self.has_paper.load(Ordering::SeqCst).then_some(Box::new(move |happening| told.lock().unwrap().push(happening)))
+impl Performer for Recorder {
+    async fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
+        &self,
+        account: AccountId,
+        operation: O,
+    ) -> Result<Option<T>, Error> {
+        if !self.can_record.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("nothing can be recorded".into()));
+        }
+        let done = self.by.perform(account, operation).await?;
+        if done.is_some() {
+            self.done.lock().unwrap().push(O::SPEC.name);
+        }
+        Ok(done)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_could_record_waits_and_each_thing_is_told_once() {
+async fn what_can_not_be_recorded_waits_and_each_thing_is_recorded_once() {
     let world = World::new(2).await;
-    let clerks = [Arc::new(Clerk::default()), Arc::new(Clerk::default())];
-    for (node, clerk) in world.nodes.iter().zip(&clerks) {
-        node.tell(clerk.clone());
-    }
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let recorders = world.performers.iter().map(|by| {
+        let (can_record, done) = (AtomicBool::new(false), done.clone());
+        Arc::new(Recorder { by: by.clone(), can_record, done })
+    });
+    let recorders: Vec<_> = recorders.collect();
     let rotating = world.key(Some(7)).await;
-    let doomed = world.key(None).await;
-    world.call(ScheduleKeyDeletion { key: doomed, pending_days: 7 }).await.unwrap();
+    let deleted = world.key(None).await;
+    world.call(ScheduleKeyDeletion { key: deleted, pending_days: 7 }).await.unwrap();
     world.clock.advance_seconds(7 * DAY);
-    for node in &world.nodes {
-        assert!(matches!(node.do_what_is_due().await, Err(Error::Unavailable(_))));
+    for recorder in &recorders {
+        let waits = recorder.by.kms.do_what_is_due(recorder.as_ref()).await;
+        assert!(matches!(waits, Err(Error::Unavailable(_))));
     }
-    assert_eq!((world.versions(rotating).await, world.describe(doomed).await.state), (1, KeyState::PendingDeletion));
-    clerks.iter().for_each(|clerk| clerk.has_paper.store(true, Ordering::SeqCst));
-    world.everyone_looks().await;
-    let told = clerks.iter().flat_map(|clerk| clerk.told.lock().unwrap().clone());
-    let mut told: Vec<_> = told.map(|Happening { key, what, .. }| (key == doomed, what)).collect();
-    told.sort_by_key(|(doomed, _)| *doomed);
-    let primary = world.describe(rotating).await.primary.unwrap();
-    assert_eq!(told, [(false, Done::Rotated(primary)), (true, Done::Deleted)]);
+    assert_eq!((world.versions(rotating).await, world.describe(deleted).await.state), (1, KeyState::PendingDeletion));
+    recorders.iter().for_each(|recorder| recorder.can_record.store(true, Ordering::SeqCst));
+    for _ in 0..4 {
+        let looks = recorders
+            .iter()
+            .cloned()
+            .map(|recorder| tokio::spawn(async move { recorder.by.kms.do_what_is_due(recorder.as_ref()).await }));
+        for look in looks.collect::<Vec<_>>() {
+            look.await.unwrap().unwrap();
+        }
+    }
+    let mut done = done.lock().unwrap().clone();
+    done.sort_unstable();
+    assert_eq!(done, ["DeleteKey", "RotateKey"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,6 +218,7 @@ async fn what_fell_due_while_nobody_ran_is_caught_up_with_once() {
     let mut world = World::new(1).await;
     let key = world.key(Some(7)).await;
     world.nodes.clear();
+    world.performers.clear();
     world.clock.advance_seconds(100 * DAY);
     world.add_node().await;
     assert!(world.nodes[0].scheduler_lag() >= 93 * DAY * 1000);
@@ -316,6 +339,7 @@ async fn a_restore_puts_overdue_deletions_off() {
     world.call(ScheduleKeyDeletion { key: overdue, pending_days: 7 }).await.unwrap();
     world.call(ScheduleKeyDeletion { key: later, pending_days: 30 }).await.unwrap();
     world.nodes.clear();
+    world.performers.clear();
     let seal = FileSeal { path: world.dir.path().join("root.key") };
     let mut file = tempfile::tempfile().unwrap();
     {
@@ -340,6 +364,7 @@ async fn a_restore_puts_overdue_deletions_off() {
     // Once only: the next start is none after a restore.
     world.call(ScheduleKeyDeletion { key: overdue, pending_days: 7 }).await.unwrap();
     world.nodes.clear();
+    world.performers.clear();
     world.clock.advance_seconds(8 * DAY);
     world.add_node().await;
     world.everyone_looks().await;

@@ -193,6 +193,11 @@ impl Lease<'_> {
 }
 
 impl Token {
+    /// The most sessions that are open at a time.
+    pub const fn sessions(&self) -> usize {
+        self.config.sessions
+    }
+
     /// Loads the library and logs in. A token that is not there at the moment is no error: it is looked for again when it is
     /// needed.
     ///

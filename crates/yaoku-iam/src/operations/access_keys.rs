@@ -3,10 +3,10 @@
 use super::users;
 use crate::access_key::{AccessKeyRecord, Owner};
 use crate::directory::Directory;
-use crate::operation::Target;
+use crate::resource::Target;
 use crate::{
-    AccessKey, AccessKeyId, Call, Entity, Error, Iam, Name, NewAccessKey, Operation, OperationSpec, Scope, Timestamp,
-    quota,
+    AccessKey, AccessKeyId, Call, Entity, Error, Iam, Name, NewAccessKey, Operation, OperationSpec, StateRule,
+    Timestamp, USER, quota,
 };
 
 /// Whose AccessKeys are meant: a user's by its name, or the caller's own.
@@ -93,8 +93,8 @@ impl Holder {
     /// The user's name; for the root's own, one that no user can have.
     fn target(&self) -> Target<'_> {
         match self {
-            Self::Root => Target::all(Scope::User),
-            Self::User(name) => Target::own(Scope::User, name),
+            Self::Root => Target::all(USER),
+            Self::User(name) => Target::own(USER, name),
         }
     }
 
@@ -116,8 +116,9 @@ impl Holder {
 }
 
 impl Operation for CreateAccessKey {
+    type Domain = Iam;
     type Output = CreatedAccessKey;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreateAccessKey", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreateAccessKey", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<CreatedAccessKey, Error> {
         let holder = Holder::of(call, self.whose)?;
@@ -138,8 +139,9 @@ impl Operation for CreateAccessKey {
 }
 
 impl Operation for ListAccessKeys {
+    type Domain = Iam;
     type Output = Vec<AccessKeyAbout>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListAccessKeys", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListAccessKeys", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<AccessKeyAbout>, Error> {
         let holder = Holder::of(call, self.whose)?;
@@ -152,8 +154,9 @@ impl Operation for ListAccessKeys {
 }
 
 impl Operation for UpdateAccessKey {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("UpdateAccessKey", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateAccessKey", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let holder = Holder::of(call, self.whose)?;
@@ -173,8 +176,9 @@ pub(crate) fn switched(key: &AccessKey, owner: Owner, active: bool) -> AccessKey
 }
 
 impl Operation for DeleteAccessKey {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteAccessKey", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteAccessKey", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let holder = Holder::of(call, self.whose)?;
@@ -189,8 +193,9 @@ impl Operation for DeleteAccessKey {
 }
 
 impl Operation for GetAccessKeyLastUsed {
+    type Domain = Iam;
     type Output = Option<Timestamp>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetAccessKeyLastUsed", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetAccessKeyLastUsed", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Option<Timestamp>, Error> {
         let holder = Holder::of(call, self.whose)?;

@@ -5,10 +5,13 @@ use std::marker::PhantomData;
 use super::policies::PolicyAbout;
 use crate::change::Draft;
 use crate::directory::Directory;
-use crate::operation::Target;
 use crate::policy::SystemPolicy;
 use crate::record::{Attachments, PolicyName};
-use crate::{Call, Entity, Error, Iam, Name, Operation, OperationSpec, RoleId, Scope, Timestamp, UserId, quota};
+use crate::resource::Target;
+use crate::{
+    Call, Entity, Error, GROUP, Iam, Name, Operation, OperationSpec, POLICY, ROLE, ResourceKind, RoleId, StateRule,
+    Timestamp, USER, UserId, quota,
+};
 
 /// Attaches a policy.
 pub struct AttachPolicy<To> {
@@ -129,7 +132,7 @@ pub trait Holder: Sized + Send + 'static {
     #[doc(hidden)]
     const LIST: OperationSpec;
     #[doc(hidden)]
-    const SCOPE: Scope;
+    const RESOURCE: &'static ResourceKind;
     /// What is said when there is none of that name, and when the policy is or isn't attached.
     #[doc(hidden)]
     const ENTITIES: (Entity, Entity);
@@ -142,15 +145,15 @@ pub(crate) trait Attach: Holder {
 }
 
 macro_rules! holders {
-    ($($(#[$doc:meta])* $kind:ident: $scope:ident, $members:ident, $put:ident, $attach:literal, $detach:literal, $list:literal, $none:ident, $bound:ident;)*) => {$(
+    ($($(#[$doc:meta])* $kind:ident: $resource:ident, $members:ident, $put:ident, $attach:literal, $detach:literal, $list:literal, $none:ident, $bound:ident;)*) => {$(
         $(#[$doc])*
         pub enum $kind {}
 
         impl Holder for $kind {
-            const ATTACH: OperationSpec = OperationSpec::ram_write($attach, &[Scope::Policy, Scope::$scope]);
-            const DETACH: OperationSpec = OperationSpec::ram_write($detach, &[Scope::Policy, Scope::$scope]);
-            const LIST: OperationSpec = OperationSpec::ram_read($list, &[Scope::$scope]);
-            const SCOPE: Scope = Scope::$scope;
+            const ATTACH: OperationSpec = OperationSpec::write("ram", $attach, &[POLICY, $resource], StateRule::ANY);
+            const DETACH: OperationSpec = OperationSpec::write("ram", $detach, &[POLICY, $resource], StateRule::ANY);
+            const LIST: OperationSpec = OperationSpec::read("ram", $list, &[$resource], StateRule::ANY);
+            const RESOURCE: &'static ResourceKind = $resource;
             const ENTITIES: (Entity, Entity) = (Entity::$none, Entity::$bound);
         }
 
@@ -176,11 +179,11 @@ macro_rules! holders {
 
 holders! {
     /// Users.
-    ToUser: User, users, put_user, "AttachPolicyToUser", "DetachPolicyFromUser", "ListPoliciesForUser", User, UserPolicy;
+    ToUser: USER, users, put_user, "AttachPolicyToUser", "DetachPolicyFromUser", "ListPoliciesForUser", User, UserPolicy;
     /// Groups.
-    ToGroup: Group, groups, put_group, "AttachPolicyToGroup", "DetachPolicyFromGroup", "ListPoliciesForGroup", Group, GroupPolicy;
+    ToGroup: GROUP, groups, put_group, "AttachPolicyToGroup", "DetachPolicyFromGroup", "ListPoliciesForGroup", Group, GroupPolicy;
     /// Roles.
-    ToRole: Role, roles, put_role, "AttachPolicyToRole", "DetachPolicyFromRole", "ListPoliciesForRole", Role, RolePolicy;
+    ToRole: ROLE, roles, put_role, "AttachPolicyToRole", "DetachPolicyFromRole", "ListPoliciesForRole", Role, RolePolicy;
 }
 
 fn is_there(directory: &Directory, policy: &PolicyName) -> bool {
@@ -191,11 +194,12 @@ fn is_there(directory: &Directory, policy: &PolicyName) -> bool {
 }
 
 impl<To: Attach> Operation for AttachPolicy<To> {
+    type Domain = Iam;
     type Output = ();
     const SPEC: OperationSpec = To::ATTACH;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target::policy(&self.policy), Target::own(To::SCOPE, &self.to)];
+        let targets = [Target::policy(&self.policy), Target::own(To::RESOURCE, &self.to)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let (none, bound) = To::ENTITIES;
         iam.change(&tenant, |directory, draft| {
@@ -217,11 +221,12 @@ impl<To: Attach> Operation for AttachPolicy<To> {
 }
 
 impl<To: Attach> Operation for DetachPolicy<To> {
+    type Domain = Iam;
     type Output = ();
     const SPEC: OperationSpec = To::DETACH;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target::policy(&self.policy), Target::own(To::SCOPE, &self.from)];
+        let targets = [Target::policy(&self.policy), Target::own(To::RESOURCE, &self.from)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let (none, bound) = To::ENTITIES;
         iam.change(&tenant, |directory, draft| {
@@ -234,11 +239,12 @@ impl<To: Attach> Operation for DetachPolicy<To> {
 }
 
 impl<To: Attach> Operation for ListPoliciesFor<To> {
+    type Domain = Iam;
     type Output = Vec<AttachedPolicy>;
     const SPEC: OperationSpec = To::LIST;
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<AttachedPolicy>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(To::SCOPE, &self.to)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(To::RESOURCE, &self.to)])?;
         let directory = tenant.directory.read();
         let policies = To::read(&directory, &self.to).ok_or(Error::NotFound(To::ENTITIES.0))?;
         let counts = directory.attachment_counts();
@@ -251,8 +257,9 @@ impl<To: Attach> Operation for ListPoliciesFor<To> {
 }
 
 impl Operation for ListEntitiesForPolicy {
+    type Domain = Iam;
     type Output = PolicyEntities;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListEntitiesForPolicy", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListEntitiesForPolicy", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyEntities, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::policy(&self.policy)])?;

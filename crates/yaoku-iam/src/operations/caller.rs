@@ -1,15 +1,15 @@
 //! Who the caller is.
 
 use crate::principal::Described;
-use crate::{Access, Call, Error, Iam, Operation, OperationSpec};
+use crate::{Call, Error, Iam, Operation, OperationSpec, StateRule};
 
 /// Tells callers who they are. Needs no permission.
 pub struct GetCallerIdentity;
 
 impl Operation for GetCallerIdentity {
+    type Domain = Iam;
     type Output = Described;
-    const SPEC: OperationSpec =
-        OperationSpec { name: "GetCallerIdentity", access: Access::Read, service: "sts", on: &[] };
+    const SPEC: OperationSpec = OperationSpec::read("sts", "GetCallerIdentity", &[], StateRule::ANY);
 
     async fn perform(self, _: &Iam, call: &Call<'_>) -> Result<Described, Error> {
         Ok(call.principal.describe())

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Part, Slice, bounded};
-use crate::operation::Target;
 use crate::record::GroupRecord;
+use crate::resource::Target;
 use crate::{
-    Call, Conflict, Entity, Error, Field, GroupId, Iam, Name, Operation, OperationSpec, Scope, Timestamp, quota,
+    Call, Conflict, Entity, Error, Field, GROUP, GroupId, Iam, Name, Operation, OperationSpec, StateRule, Timestamp,
+    quota,
 };
 
 /// Makes a group, without users and policies.
@@ -68,11 +69,12 @@ impl Group {
 }
 
 impl Operation for CreateGroup {
+    type Domain = Iam;
     type Output = Group;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreateGroup", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreateGroup", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.name)])?;
         bounded(Field::Comments, &self.comments, 128)?;
         iam.change(&tenant, |directory, draft| {
             if directory.groups.find(&self.name).is_some() {
@@ -97,11 +99,12 @@ impl Operation for CreateGroup {
 }
 
 impl Operation for GetGroup {
+    type Domain = Iam;
     type Output = Group;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetGroup", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetGroup", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
         Ok(Group::of(id, record))
@@ -109,11 +112,12 @@ impl Operation for GetGroup {
 }
 
 impl Operation for UpdateGroup {
+    type Domain = Iam;
     type Output = Group;
-    const SPEC: OperationSpec = OperationSpec::ram_write("UpdateGroup", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateGroup", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Group, Error> {
-        let targets = Target::renamed(Scope::Group, &self.name, self.new_name.as_ref());
+        let targets = Target::renamed(GROUP, &self.name, self.new_name.as_ref());
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
         iam.change(&tenant, |directory, draft| {
@@ -137,11 +141,12 @@ impl Operation for UpdateGroup {
 }
 
 impl Operation for ListGroups {
+    type Domain = Iam;
     type Output = Part<Group>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListGroups", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListGroups", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Group>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Group)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(GROUP)])?;
         let directory = tenant.directory.read();
         let groups = directory.groups.by_name_after(self.slice.after());
         Ok(self.slice.of(groups.map(|(id, record)| (record.name.clone(), Group::of(id, record)))))
@@ -149,11 +154,12 @@ impl Operation for ListGroups {
 }
 
 impl Operation for DeleteGroup {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteGroup", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteGroup", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.groups.find(&self.name).ok_or(Error::NotFound(Entity::Group))?;
             if directory.users.iter().any(|(_, user)| user.groups.contains_key(&id)) {

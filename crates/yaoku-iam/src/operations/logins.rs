@@ -3,8 +3,8 @@
 
 use std::convert::Infallible;
 
-use crate::operation::Target;
-use crate::{Call, Entity, Error, Iam, Login, Name, Operation, OperationSpec, Scope};
+use crate::resource::Target;
+use crate::{Call, Entity, Error, Iam, Login, Name, Operation, OperationSpec, ResourceKind, StateRule, USER};
 
 /// Shows whether a user has a password.
 pub struct GetLoginProfile {
@@ -30,11 +30,12 @@ pub struct UnbindMfaDevice {
     pub user: Name,
 }
 
-const USER: &[Scope] = &[Scope::User];
+const ON: &[&ResourceKind] = &[USER];
 
 impl Operation for GetLoginProfile {
+    type Domain = Iam;
     type Output = Infallible;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetLoginProfile", USER);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetLoginProfile", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Infallible, Error> {
         none(iam, call, &Self::SPEC, &self.user, Login::Password)
@@ -42,8 +43,9 @@ impl Operation for GetLoginProfile {
 }
 
 impl Operation for DeleteLoginProfile {
+    type Domain = Iam;
     type Output = Infallible;
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteLoginProfile", USER);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteLoginProfile", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Infallible, Error> {
         none(iam, call, &Self::SPEC, &self.user, Login::Password)
@@ -51,8 +53,9 @@ impl Operation for DeleteLoginProfile {
 }
 
 impl Operation for GetUserMfaInfo {
+    type Domain = Iam;
     type Output = Infallible;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetUserMFAInfo", USER);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetUserMFAInfo", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Infallible, Error> {
         none(iam, call, &Self::SPEC, &self.user, Login::MfaDevice)
@@ -60,8 +63,9 @@ impl Operation for GetUserMfaInfo {
 }
 
 impl Operation for UnbindMfaDevice {
+    type Domain = Iam;
     type Output = Infallible;
-    const SPEC: OperationSpec = OperationSpec::ram_write("UnbindMFADevice", USER);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UnbindMFADevice", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Infallible, Error> {
         none(iam, call, &Self::SPEC, &self.user, Login::MfaDevice)
@@ -69,7 +73,7 @@ impl Operation for UnbindMfaDevice {
 }
 
 fn none(iam: &Iam, call: &Call<'_>, spec: &OperationSpec, user: &Name, what: Login) -> Result<Infallible, Error> {
-    let tenant = iam.allow(call, spec, &[Target::own(Scope::User, user)])?;
+    let tenant = iam.allow(call, spec, &[Target::own(USER, user)])?;
     match tenant.directory.read().users.find(user) {
         Some(_) => Err(Error::NoLogin(what)),
         None => Err(Error::NotFound(Entity::User)),

@@ -1,8 +1,11 @@
 //! Which users are in which groups.
 
 use super::{Part, Slice};
-use crate::operation::Target;
-use crate::{Call, Entity, Error, GroupId, Iam, Name, Operation, OperationSpec, Scope, Timestamp, quota};
+use crate::resource::Target;
+use crate::{
+    Call, Entity, Error, GROUP, GroupId, Iam, Name, Operation, OperationSpec, ResourceKind, StateRule, Timestamp, USER,
+    quota,
+};
 
 /// Puts a user into a group, whose policies then are the user's too.
 pub struct AddUserToGroup {
@@ -58,14 +61,15 @@ pub struct Member {
     pub joined: Timestamp,
 }
 
-const BOTH: &[Scope] = &[Scope::User, Scope::Group];
+const BOTH: &[&ResourceKind] = &[USER, GROUP];
 
 impl Operation for AddUserToGroup {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("AddUserToGroup", BOTH);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "AddUserToGroup", BOTH, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target::own(Scope::User, &self.user), Target::own(Scope::Group, &self.group)];
+        let targets = [Target::own(USER, &self.user), Target::own(GROUP, &self.group)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         iam.change(&tenant, |directory, draft| {
             let (id, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
@@ -85,11 +89,12 @@ impl Operation for AddUserToGroup {
 }
 
 impl Operation for RemoveUserFromGroup {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("RemoveUserFromGroup", BOTH);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "RemoveUserFromGroup", BOTH, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let targets = [Target::own(Scope::User, &self.user), Target::own(Scope::Group, &self.group)];
+        let targets = [Target::own(USER, &self.user), Target::own(GROUP, &self.group)];
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         iam.change(&tenant, |directory, draft| {
             let (id, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
@@ -103,11 +108,12 @@ impl Operation for RemoveUserFromGroup {
 }
 
 impl Operation for ListGroupsForUser {
+    type Domain = Iam;
     type Output = Vec<JoinedGroup>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListGroupsForUser", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListGroupsForUser", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<JoinedGroup>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.user)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &self.user)])?;
         let directory = tenant.directory.read();
         let (_, user) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
         let joined = user.groups.iter().filter_map(|(id, joined)| {
@@ -120,11 +126,12 @@ impl Operation for ListGroupsForUser {
 }
 
 impl Operation for ListUsersForGroup {
+    type Domain = Iam;
     type Output = Part<Member>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListUsersForGroup", &[Scope::Group]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListUsersForGroup", &[GROUP], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Member>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Group, &self.group)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.group)])?;
         let directory = tenant.directory.read();
         let (group, _) = directory.groups.find(&self.group).ok_or(Error::NotFound(Entity::Group))?;
         let members = directory.users.by_name_after(self.slice.after()).filter_map(|(_, user)| {

@@ -1,6 +1,7 @@
 //! Every operation on identities: one type each, in the module of its family.
 
 pub mod access_keys;
+pub mod accounts;
 pub mod attachments;
 pub mod caller;
 pub mod groups;
@@ -70,6 +71,10 @@ pub const REGISTRY: &[OperationSpec] = &[
     tags::ListTagResources::SPEC,
     sessions::AssumeRole::SPEC,
     caller::GetCallerIdentity::SPEC,
+    accounts::CreateAccount::SPEC,
+    accounts::ListAccounts::SPEC,
+    accounts::EnableAccount::SPEC,
+    accounts::DisableAccount::SPEC,
 ];
 
 /// Where a listing goes on, and how much of it is wanted.
@@ -114,10 +119,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_are_unique_and_all_but_one_operation_ask_for_something() {
+    fn names_are_unique_and_all_but_those_of_operators_and_one_more_ask_for_something() {
         let names: BTreeSet<_> = REGISTRY.iter().map(|spec| spec.name).collect();
         assert_eq!(names.len(), REGISTRY.len());
-        let open: Vec<_> = REGISTRY.iter().filter(|spec| spec.on.is_empty()).map(|spec| spec.name).collect();
-        assert_eq!(open, ["GetCallerIdentity"]);
+        let open: Vec<_> = REGISTRY.iter().filter(|spec| spec.resources.is_empty()).map(|spec| spec.name).collect();
+        assert_eq!(open, ["GetCallerIdentity", "CreateAccount", "ListAccounts", "EnableAccount", "DisableAccount"]);
     }
 }

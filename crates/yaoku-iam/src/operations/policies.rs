@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use super::tags::{self, Tag, TagFilter};
 use super::{Part, Slice, bounded};
 use crate::directory::Directory;
-use crate::operation::Target;
 use crate::policy::{Policy, PolicyKind, SystemPolicy};
 use crate::record::{Attachments, PolicyName, PolicyRecord, PolicyVersionRecord};
-use crate::{Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Tags, Timestamp, quota};
+use crate::resource::Target;
+use crate::{
+    Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, POLICY, StateRule, Tags, Timestamp,
+    quota,
+};
 
 /// Makes a policy, with its first version.
 pub struct CreatePolicy {
@@ -181,11 +184,12 @@ pub(super) fn check_document(document: &str) -> Result<(), Error> {
 }
 
 impl Operation for CreatePolicy {
+    type Domain = Iam;
     type Output = PolicyAbout;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreatePolicy", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreatePolicy", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         bounded(Field::Description, &self.description, 1024)?;
         check_document(&self.document)?;
         let tags = tags::of(&self.tags)?;
@@ -214,11 +218,12 @@ impl Operation for CreatePolicy {
 }
 
 impl Operation for UpdatePolicyDescription {
+    type Domain = Iam;
     type Output = PolicyAbout;
-    const SPEC: OperationSpec = OperationSpec::ram_write("UpdatePolicyDescription", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdatePolicyDescription", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyAbout, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         bounded(Field::NewDescription, &self.description, 1024)?;
         iam.change(&tenant, |directory, draft| {
             let mut record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?.clone();
@@ -233,8 +238,9 @@ impl Operation for UpdatePolicyDescription {
 }
 
 impl Operation for GetPolicy {
+    type Domain = Iam;
     type Output = (PolicyAbout, PolicyVersion);
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetPolicy", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetPolicy", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(PolicyAbout, PolicyVersion), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::policy(&self.name)])?;
@@ -253,11 +259,12 @@ impl Operation for GetPolicy {
 }
 
 impl Operation for ListPolicies {
+    type Domain = Iam;
     type Output = Part<PolicyAbout>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListPolicies", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListPolicies", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<PolicyAbout>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Policy)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(POLICY)])?;
         let directory = tenant.directory.read();
         let counts = directory.attachment_counts();
         let system = SystemPolicy::all().iter().map(|policy| PolicyName::System(Name::from_stored(policy.name)));
@@ -277,11 +284,12 @@ impl Operation for ListPolicies {
 }
 
 impl Operation for DeletePolicy {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeletePolicy", &[Scope::Policy]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicy", &[POLICY], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         let name = PolicyName::Custom(self.name.clone());
         iam.change(&tenant, |directory, draft| {
             let record = directory.policies.get(&self.name).ok_or(Error::NotFound(Entity::Policy))?;

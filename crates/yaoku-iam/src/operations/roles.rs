@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::tags::{self, Tag, TagFilter};
 use super::{Part, Slice, bounded};
-use crate::operation::Target;
 use crate::policy::{Policy, PolicyKind};
 use crate::record::RoleRecord;
+use crate::resource::Target;
 use crate::{
-    AccountId, Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, RoleId, Scope, Tags,
-    Timestamp, quota,
+    AccountId, Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, ROLE, RoleId, StateRule,
+    Tags, Timestamp, quota,
 };
 
 /// The shortest session of a role, in seconds.
@@ -108,11 +108,12 @@ fn check_session(field: Field, seconds: u32) -> Result<(), Error> {
 }
 
 impl Operation for CreateRole {
+    type Domain = Iam;
     type Output = Role;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreateRole", &[Scope::Role]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreateRole", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;
         bounded(Field::Description, &self.description, 1024)?;
         check_trust(Field::AssumeRolePolicyDocument, &self.trust)?;
         let max_session = self.max_session.unwrap_or(ORDINARY_SESSION);
@@ -144,11 +145,12 @@ impl Operation for CreateRole {
 }
 
 impl Operation for GetRole {
+    type Domain = Iam;
     type Output = Role;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetRole", &[Scope::Role]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetRole", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.roles.find(&self.name).ok_or(Error::NotFound(Entity::Role))?;
         Ok(Role::of(tenant.id, id, record))
@@ -156,11 +158,12 @@ impl Operation for GetRole {
 }
 
 impl Operation for UpdateRole {
+    type Domain = Iam;
     type Output = Role;
-    const SPEC: OperationSpec = OperationSpec::ram_write("UpdateRole", &[Scope::Role]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateRole", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;
         if let Some(description) = &self.description {
             bounded(Field::NewDescription, description, 1024)?;
         }
@@ -189,11 +192,12 @@ impl Operation for UpdateRole {
 }
 
 impl Operation for ListRoles {
+    type Domain = Iam;
     type Output = Part<Role>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListRoles", &[Scope::Role]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListRoles", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Role>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::Role)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(ROLE)])?;
         let directory = tenant.directory.read();
         let roles = directory.roles.by_name_after(self.slice.after());
         let roles = roles.filter(|(_, record)| tags::all_fit(&self.filters, &record.tags));
@@ -202,11 +206,12 @@ impl Operation for ListRoles {
 }
 
 impl Operation for DeleteRole {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteRole", &[Scope::Role]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteRole", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Role, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.roles.find(&self.name).ok_or(Error::NotFound(Entity::Role))?;
             if !record.policies.is_empty() {

@@ -1,12 +1,13 @@
 //! Sessions of roles.
 
 use super::roles::{MIN_SESSION, ORDINARY_SESSION};
-use crate::operation::Target;
 use crate::policy::{Policy, PolicyKind};
+use crate::record::RoleRecord;
+use crate::resource::Target;
 use crate::session::NewSession;
 use crate::{
-    Access, AccountId, Call, Decision, Denial, Entity, Error, Field, Iam, Name, NewAccessKey, Operation, OperationSpec,
-    Permission, Question, Resource, RoleId, Scope, Timestamp,
+    AccountId, Call, Decision, Denial, Entity, Error, Field, Grant, Iam, Name, Named, NewAccessKey, Operation,
+    OperationSpec, Question, ROLE, Resource, RoleId, StateRule, Timestamp, Which,
 };
 
 /// Gives the caller a session of a role, if the role trusts it and its own policies let it.
@@ -74,10 +75,60 @@ fn check_policy(document: &str) -> Result<(), Error> {
     read.map(drop).map_err(|problem| Error::Document { field: Field::Policy, problem })
 }
 
+/// Finds the role, if the caller's own policies let it be assumed and the role trusts the caller.
+fn decide(
+    iam: &Iam,
+    call: &Call<'_>,
+    account: AccountId,
+    role: &Name,
+    external_id: Option<&str>,
+) -> Result<(RoleId, RoleRecord), Error> {
+    let own = call.principal.account() == account;
+    let found = iam.tenant(account).filter(|tenant| tenant.is_enabled()).and_then(|tenant| {
+        let directory = tenant.directory.read();
+        let (id, record) = directory.roles.find(role)?;
+        Some((id, record.clone()))
+    });
+    let trust = found.as_ref().map(|(_, record)| Policy::parse_stored(&record.trust, PolicyKind::Trust));
+    let trust = trust.transpose().map_err(|_| Error::Record("a role's trust policy"))?;
+    let target = Target::own(ROLE, role);
+    let permission = AssumeRole::SPEC.permission();
+    // What the caller's own policies say comes first: of another account's roles, nothing else may be learnt.
+    let resource =
+        Resource { service: "ram", region: "", account, owner: None, name: &target, tags: None, policy: None };
+    let question = Question { permission, resource: &resource, environment: call.environment };
+    if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
+        return Err(Error::Denied(denial));
+    }
+    let trusted = trust
+        .as_ref()
+        .is_some_and(|trust| call.principal.stand(|standing| question.is_trusted(standing, trust, external_id)));
+    if found.is_none() && own {
+        return Err(Error::NotFound(Entity::Role));
+    }
+    let Some(found) = found.filter(|_| trusted) else {
+        let why = format!("{:?} is not trusted by acs:ram::{account}:{target}, if there is one", call.principal);
+        return Err(Error::Denied(Denial { why: why.into(), may_know: own }));
+    };
+    let on = Named { kind: ROLE, name: Which::Name(role.as_str().into()) };
+    let (states, external_id) = (StateRule::ANY, external_id.map(Into::into));
+    call.granted(Grant { permission, states, on, account, owner: None, external_id });
+    Ok(found)
+}
+
+impl AssumeRole {
+    /// Decides again on what was granted to a call of this operation.
+    pub(crate) fn decide_again(iam: &Iam, call: &Call<'_>, grant: &Grant) -> Result<(), Error> {
+        let Which::Name(name) = &grant.on.name else { return Err(Error::NotFound(Entity::Role)) };
+        let role = Name::parse(Field::RoleName, name)?;
+        decide(iam, call, grant.account, &role, grant.external_id.as_deref()).map(drop)
+    }
+}
+
 impl Operation for AssumeRole {
+    type Domain = Iam;
     type Output = AssumedRole;
-    const SPEC: OperationSpec =
-        OperationSpec { name: "AssumeRole", access: Access::Write, service: "sts", on: &[Scope::Role] };
+    const SPEC: OperationSpec = OperationSpec::write("sts", "AssumeRole", &[ROLE], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<AssumedRole, Error> {
         if call.principal.is_root() {
@@ -87,34 +138,8 @@ impl Operation for AssumeRole {
         self.policy.as_deref().map(check_policy).transpose()?;
         let external_id = self.external_id.as_deref();
         external_id.map(check_external_id).transpose()?;
-        let own = call.principal.account() == self.account;
-        let found = iam.tenant(self.account).filter(|tenant| tenant.is_enabled()).and_then(|tenant| {
-            let directory = tenant.directory.read();
-            let (id, record) = directory.roles.find(&self.role)?;
-            Some((id, record.clone()))
-        });
-        let trust = found.as_ref().map(|(_, record)| Policy::parse_stored(&record.trust, PolicyKind::Trust));
-        let trust = trust.transpose().map_err(|_| Error::Record("a role's trust policy"))?;
-        let target = Target::own(Scope::Role, &self.role);
+        let (id, record) = decide(iam, call, self.account, &self.role, external_id)?;
         let account = self.account;
-        // What the caller's own policies say comes first: of another account's roles, nothing else may be learnt.
-        let resource =
-            Resource { service: "ram", region: "", account, owner: None, name: &target, tags: None, policy: None };
-        let question =
-            Question { permission: Permission("AssumeRole"), resource: &resource, environment: call.environment };
-        if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
-            return Err(Error::Denied(denial));
-        }
-        let trusted = trust
-            .as_ref()
-            .is_some_and(|trust| call.principal.stand(|standing| question.is_trusted(standing, trust, external_id)));
-        if found.is_none() && own {
-            return Err(Error::NotFound(Entity::Role));
-        }
-        let Some((id, record)) = found.filter(|_| trusted) else {
-            let why = format!("{:?} is not trusted by acs:ram::{account}:{target}, if there is one", call.principal);
-            return Err(Error::Denied(Denial { why: why.into(), may_know: own }));
-        };
         let duration = self.duration.unwrap_or(ORDINARY_SESSION);
         let why = "it must be 900 seconds at least, and at most the role's MaxSessionDuration";
         check((MIN_SESSION..=record.max_session).contains(&duration), Field::DurationSeconds, why)?;

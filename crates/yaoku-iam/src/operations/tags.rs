@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::change::Draft;
 use crate::directory::Directory;
-use crate::operation::Target;
-use crate::{Call, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Tags, TooManyTags};
+use crate::resource::Target;
+use crate::{
+    Call, Entity, Error, Field, Iam, Name, Operation, OperationSpec, POLICY, ROLE, ResourceKind, StateRule, Tags,
+    TooManyTags,
+};
 
 /// The most resources that one call can name.
 pub const MAX_RESOURCES: usize = 50;
@@ -158,10 +161,10 @@ impl From<TooManyTags> for Error {
 }
 
 impl Taggable {
-    const fn scope(self) -> Scope {
+    const fn resource_kind(self) -> &'static ResourceKind {
         match self {
-            Self::Role => Scope::Role,
-            Self::Policy => Scope::Policy,
+            Self::Role => ROLE,
+            Self::Policy => POLICY,
         }
     }
 
@@ -206,11 +209,12 @@ impl Taggable {
 }
 
 /// What tags can be on: each permission is asked on one of these.
-const TAGGABLE: &[Scope] = &[Scope::Role, Scope::Policy];
+const TAGGABLE: &[&ResourceKind] = &[ROLE, POLICY];
 
 impl Operation for TagResources {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("TagResources", TAGGABLE);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "TagResources", TAGGABLE, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         change(iam, call, &Self::SPEC, self.kind, &self.names, |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?))
@@ -219,8 +223,9 @@ impl Operation for TagResources {
 }
 
 impl Operation for UntagResources {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("UntagResources", TAGGABLE);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UntagResources", TAGGABLE, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         self.keys.iter().flatten().try_for_each(|key| check_key(Field::TagKeys, key))?;
@@ -236,14 +241,15 @@ impl Operation for UntagResources {
 }
 
 impl Operation for ListTagResources {
+    type Domain = Iam;
     type Output = TagPart;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListTagResources", TAGGABLE);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListTagResources", TAGGABLE, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<TagPart, Error> {
         let names = check_names(&self.names)?;
         let targets: Vec<_> = match names.is_empty() {
-            true => vec![Target::all(self.kind.scope())],
-            false => names.iter().map(|name| Target::own(self.kind.scope(), name)).collect(),
+            true => vec![Target::all(self.kind.resource_kind())],
+            false => names.iter().map(|name| Target::own(self.kind.resource_kind(), name)).collect(),
         };
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         let directory = tenant.directory.read();
@@ -283,7 +289,7 @@ async fn change(
     if names.is_empty() {
         return Err(Error::Invalid { field: Field::ResourceNames, why: "it must be at least one name" });
     }
-    let targets: Vec<_> = names.iter().map(|name| Target::own(kind.scope(), name)).collect();
+    let targets: Vec<_> = names.iter().map(|name| Target::own(kind.resource_kind(), name)).collect();
     let tenant = iam.allow(call, spec, &targets)?;
     iam.change(&tenant, |directory, draft| {
         names.iter().try_for_each(|name| {

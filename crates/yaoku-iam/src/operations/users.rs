@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Part, Slice, bounded};
 use crate::access_key::Owner;
-use crate::operation::Target;
 use crate::principal::Identity;
 use crate::record::UserRecord;
+use crate::resource::Target;
 use crate::{
-    Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, Scope, Timestamp, UserId, quota,
+    Call, Conflict, Entity, Error, Field, Iam, Name, Operation, OperationSpec, StateRule, Timestamp, USER, UserId,
+    quota,
 };
 
 /// Makes a user, who may do nothing yet.
@@ -105,11 +106,12 @@ fn check_phone(field: Field, text: &str) -> Result<(), Error> {
 }
 
 impl Operation for CreateUser {
+    type Domain = Iam;
     type Output = User;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreateUser", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreateUser", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &self.name)])?;
         bounded(Field::DisplayName, &self.details.display_name, 128)?;
         bounded(Field::Comments, &self.details.comments, 128)?;
         check_email(Field::Email, &self.details.email)?;
@@ -142,15 +144,16 @@ impl Operation for CreateUser {
 }
 
 impl Operation for GetUser {
+    type Domain = Iam;
     type Output = User;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetUser", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetUser", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
         let name = match self.name {
             Some(name) => name,
             None => caller(call).ok_or(Error::NotForRoot("UserName must be given: only a user can leave it out"))?,
         };
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &name)])?;
         let directory = tenant.directory.read();
         let (id, record) = directory.users.find(&name).ok_or(Error::NotFound(Entity::User))?;
         Ok(User::of(id, record))
@@ -161,16 +164,17 @@ impl Operation for GetUser {
 pub(super) fn caller(call: &Call<'_>) -> Option<Name> {
     match &call.principal.identity {
         Identity::User { subject, .. } => Some(Name::from_stored(&subject.load().name)),
-        Identity::Root | Identity::Session(_) => None,
+        Identity::Root | Identity::Session(_) | Identity::Service => None,
     }
 }
 
 impl Operation for UpdateUser {
+    type Domain = Iam;
     type Output = User;
-    const SPEC: OperationSpec = OperationSpec::ram_write("UpdateUser", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateUser", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
-        let targets = Target::renamed(Scope::User, &self.name, self.new_name.as_ref());
+        let targets = Target::renamed(USER, &self.name, self.new_name.as_ref());
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
         bounded(Field::NewDisplayName, self.display_name.as_deref().unwrap_or_default(), 128)?;
         bounded(Field::NewComments, self.comments.as_deref().unwrap_or_default(), 128)?;
@@ -199,11 +203,12 @@ impl Operation for UpdateUser {
 }
 
 impl Operation for ListUsers {
+    type Domain = Iam;
     type Output = Part<User>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListUsers", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListUsers", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<User>, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(Scope::User)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::all(USER)])?;
         let directory = tenant.directory.read();
         let users = directory.users.by_name_after(self.slice.after());
         Ok(self.slice.of(users.map(|(id, record)| (record.name.clone(), User::of(id, record)))))
@@ -211,11 +216,12 @@ impl Operation for ListUsers {
 }
 
 impl Operation for DeleteUser {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeleteUser", &[Scope::User]);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteUser", &[USER], StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::User, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let (id, record) = directory.users.find(&self.name).ok_or(Error::NotFound(Entity::User))?;
             if directory.access_keys.values().any(|key| key.owner() == Some(Owner::User(id))) {

@@ -1,10 +1,12 @@
 //! Versions of an account's own policies.
 
 use super::policies::{PolicyVersion, VersionId, check_document};
-use crate::operation::Target;
 use crate::policy::SystemPolicy;
 use crate::record::{PolicyName, PolicyRecord, PolicyVersionRecord};
-use crate::{Call, Conflict, Entity, Error, Iam, Name, Operation, OperationSpec, Scope, quota};
+use crate::resource::Target;
+use crate::{
+    Call, Conflict, Entity, Error, Iam, Name, Operation, OperationSpec, POLICY, ResourceKind, StateRule, quota,
+};
 
 /// Adds a version to a policy.
 pub struct CreatePolicyVersion {
@@ -48,18 +50,19 @@ pub struct DeletePolicyVersion {
     pub version: VersionId,
 }
 
-const POLICY: &[Scope] = &[Scope::Policy];
+const ON: &[&ResourceKind] = &[POLICY];
 
 fn no_policy() -> Error {
     Error::NotFound(Entity::Policy)
 }
 
 impl Operation for CreatePolicyVersion {
+    type Domain = Iam;
     type Output = PolicyVersion;
-    const SPEC: OperationSpec = OperationSpec::ram_write("CreatePolicyVersion", POLICY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreatePolicyVersion", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyVersion, Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         check_document(&self.document)?;
         iam.change(&tenant, |directory, draft| {
             let mut record = directory.policies.get(&self.name).ok_or_else(no_policy)?.clone();
@@ -89,8 +92,9 @@ impl Operation for CreatePolicyVersion {
 }
 
 impl Operation for GetPolicyVersion {
+    type Domain = Iam;
     type Output = PolicyVersion;
-    const SPEC: OperationSpec = OperationSpec::ram_read("GetPolicyVersion", POLICY);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "GetPolicyVersion", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyVersion, Error> {
         let version = self.version;
@@ -100,8 +104,9 @@ impl Operation for GetPolicyVersion {
 }
 
 impl Operation for ListPolicyVersions {
+    type Domain = Iam;
     type Output = Vec<PolicyVersion>;
-    const SPEC: OperationSpec = OperationSpec::ram_read("ListPolicyVersions", POLICY);
+    const SPEC: OperationSpec = OperationSpec::read("ram", "ListPolicyVersions", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Vec<PolicyVersion>, Error> {
         list(iam, call, &Self::SPEC, &self.name)
@@ -124,11 +129,12 @@ fn list(iam: &Iam, call: &Call<'_>, spec: &OperationSpec, name: &PolicyName) -> 
 }
 
 impl Operation for SetDefaultPolicyVersion {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("SetDefaultPolicyVersion", POLICY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "SetDefaultPolicyVersion", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let mut record = having(directory.policies.get(&self.name), self.version)?;
             record.default = self.version.0;
@@ -140,11 +146,12 @@ impl Operation for SetDefaultPolicyVersion {
 }
 
 impl Operation for DeletePolicyVersion {
+    type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::ram_write("DeletePolicyVersion", POLICY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicyVersion", ON, StateRule::ANY);
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
-        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(Scope::Policy, &self.name)])?;
+        let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
         iam.change(&tenant, |directory, draft| {
             let mut record = having(directory.policies.get(&self.name), self.version)?;
             if record.default == self.version.0 {

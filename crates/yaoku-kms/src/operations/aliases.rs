@@ -1,16 +1,27 @@
 //! Aliases: names for keys, which can be moved from one key to another.
 
-use yaoku_iam::ResourceKind::{Alias, AliasContainer, Key as KeyResource};
+use yaoku_iam::{Call, Operation, OperationSpec, StateRule};
 use yaoku_seal::Changes;
 
 use super::{Listing, Page};
-use crate::kms::{ATTEMPTS, contended};
+use crate::admission::proceed;
+use crate::change::{ATTEMPTS, contended};
+use crate::keyring::Key;
 use crate::record::{AliasRecord, alias_name, key_name};
-use crate::target::Target;
-use crate::{Access, AliasName, Call, Error, KeyId, Kms, Operation, OperationSpec, StateRule};
+use crate::resource::{ALIAS, KEY, SERVICE, key_states};
+use crate::{AliasName, Error, KeyId, Kms};
 
 const fn write(name: &'static str, states: StateRule) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[Alias, KeyResource], states, access: Access::Write }
+    OperationSpec::write(SERVICE, name, &[ALIAS, KEY], states)
+}
+
+/// Begins an attempt to give a key an alias.
+async fn admit(kms: &Kms, call: &Call<'_>, spec: &OperationSpec, alias: &AliasName, key: KeyId) -> Result<Key, Error> {
+    // What is asked of the alias comes first.
+    kms.allow_named(call, spec, ALIAS, alias.as_str())?;
+    let key = kms.admit_change(call, spec, key).await?;
+    kms.allow_named(call, spec, ALIAS, alias.as_str())?;
+    Ok(key)
 }
 
 /// Gives a key a name that no other key of the account has.
@@ -22,16 +33,14 @@ pub struct CreateAlias {
 }
 
 impl Operation for CreateAlias {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = write("CreateAlias", StateRule::STAY);
+    const SPEC: OperationSpec = write("CreateAlias", key_states::STAY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
-        kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         for _ in 0..ATTEMPTS {
-            let key = kms.stored_key(account, self.key).await?;
-            Self::SPEC.states.check(key.record.state)?;
+            let key = admit(kms, call, &Self::SPEC, &self.alias, self.key).await?;
             if kms.alias(account, &self.alias).is_some() {
                 return Err(Error::AliasExists);
             }
@@ -39,14 +48,14 @@ impl Operation for CreateAlias {
             if kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64 >= limit {
                 return Err(Error::LimitExceeded(format!("the account has its {limit} aliases")));
             }
-            call.proceed()?;
+            proceed(call)?;
             let name = alias_name(account, &self.alias);
             let changes = Changes {
                 expected: vec![(key_name(account, key.id), Some(key.revision)), (name.clone(), None)],
                 puts: vec![(name, AliasRecord { key: key.id }.encode()?)],
                 deletes: Vec::new(),
             };
-            if kms.commit(changes).await? {
+            if kms.commit(call, changes).await? {
                 return Ok(());
             }
         }
@@ -63,34 +72,33 @@ pub struct UpdateAlias {
 }
 
 impl Operation for UpdateAlias {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = write("UpdateAlias", StateRule::DESCRIBE);
+    const SPEC: OperationSpec = write("UpdateAlias", key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
+        kms.allow_named(call, &Self::SPEC, ALIAS, self.alias.as_str())?;
         if kms.alias(account, &self.alias).is_none() {
             return Err(Error::AliasNotFound);
         }
-        kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         for _ in 0..ATTEMPTS {
-            let key = kms.stored_key(account, self.key).await?;
-            Self::SPEC.states.check(key.record.state)?;
+            let key = admit(kms, call, &Self::SPEC, &self.alias, self.key).await?;
+            let mut expected = vec![(key_name(account, key.id), Some(key.revision))];
             let (former, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
             if former != key.id {
                 // Whatever its state: it is only left.
                 let former = kms.key(account, former).await.map_err(gone_with_its_key)?;
-                call.touched.note(former.id);
-                kms.allow_key(call, Self::SPEC.permission(), &former)?;
+                call.touch(KEY, former.id.into());
+                kms.allow_key(call, Self::SPEC.permission(), key_states::ANY, &former)?;
+                expected.push((key_name(account, former.id), Some(former.revision)));
             }
-            call.proceed()?;
+            proceed(call)?;
             let name = alias_name(account, &self.alias);
-            let changes = Changes {
-                expected: vec![(key_name(account, key.id), Some(key.revision)), (name.clone(), Some(revision))],
-                puts: vec![(name, AliasRecord { key: key.id }.encode()?)],
-                deletes: Vec::new(),
-            };
-            if kms.commit(changes).await? {
+            expected.push((name.clone(), Some(revision)));
+            let changes =
+                Changes { expected, puts: vec![(name, AliasRecord { key: key.id }.encode()?)], deletes: Vec::new() };
+            if kms.commit(call, changes).await? {
                 return Ok(());
             }
         }
@@ -113,22 +121,24 @@ pub struct DeleteAlias {
 }
 
 impl Operation for DeleteAlias {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = write("DeleteAlias", StateRule::ANY);
+    const SPEC: OperationSpec = write("DeleteAlias", key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let account = call.principal.account();
-        kms.allow(call, &Self::SPEC, Target::Alias(&self.alias))?;
         for _ in 0..ATTEMPTS {
+            call.rest_on_authority();
+            kms.allow_named(call, &Self::SPEC, ALIAS, self.alias.as_str())?;
             let (key, revision) = kms.alias(account, &self.alias).ok_or(Error::AliasNotFound)?;
             let key = kms.key(account, key).await.map_err(gone_with_its_key)?;
-            call.touched.note(key.id);
-            kms.allow_key(call, Self::SPEC.permission(), &key)?;
-            call.proceed()?;
+            call.touch(KEY, key.id.into());
+            kms.allow_key(call, Self::SPEC.permission(), Self::SPEC.states, &key)?;
+            proceed(call)?;
             let name = alias_name(account, &self.alias);
-            let changes =
-                Changes { expected: vec![(name.clone(), Some(revision))], puts: Vec::new(), deletes: vec![name] };
-            if kms.commit(changes).await? {
+            let expected = vec![(key_name(account, key.id), Some(key.revision)), (name.clone(), Some(revision))];
+            let changes = Changes { expected, puts: Vec::new(), deletes: vec![name] };
+            if kms.commit(call, changes).await? {
                 return Ok(());
             }
         }
@@ -143,18 +153,13 @@ pub struct ListAliases {
 }
 
 impl Operation for ListAliases {
+    type Domain = Kms;
     type Output = Listing<(AliasName, KeyId)>;
-    const SPEC: OperationSpec = OperationSpec {
-        name: "ListAliases",
-        permissions: &[],
-        resources: &[AliasContainer],
-        states: StateRule::ANY,
-        access: Access::Read,
-    };
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListAliases", &[ALIAS], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
-        kms.allow(call, &Self::SPEC, Target::Aliases)?;
-        call.proceed()?;
+        kms.allow_all(call, &Self::SPEC, ALIAS)?;
+        proceed(call)?;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
         let cut = kms
             .read_catalogue(call.principal.account(), |catalogue| catalogue.alias_page(skip, self.page.size as usize));
@@ -171,18 +176,13 @@ pub struct ListAliasesByKeyId {
 }
 
 impl Operation for ListAliasesByKeyId {
+    type Domain = Kms;
     type Output = Listing<(AliasName, KeyId)>;
-    const SPEC: OperationSpec = OperationSpec {
-        name: "ListAliasesByKeyId",
-        permissions: &[],
-        resources: &[KeyResource],
-        states: StateRule::ANY,
-        access: Access::Read,
-    };
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListAliasesByKeyId", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
-        call.proceed()?;
+        proceed(call)?;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
         let cut =
             kms.read_catalogue(key.account, |catalogue| catalogue.aliases_of(key.id, skip, self.page.size as usize));

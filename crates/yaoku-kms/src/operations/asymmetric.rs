@@ -8,16 +8,17 @@ use yaoku_crypto::Secret;
 use yaoku_crypto::asymmetric::SigningAlgorithm;
 use yaoku_crypto::pkcs11::Capability;
 use yaoku_crypto::wrapping::WrappingAlgorithm;
-use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
+use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::crypto::Decrypted;
+use crate::admission::proceed;
 use crate::material::{Material, Private};
-use crate::{
-    Access, Call, Error, Field, KeyId, KeyRef, KeyUsage, KeyVersionId, Kms, Operation, OperationSpec, StateRule,
-};
+use crate::resource::{KEY, SERVICE, key_states};
+use crate::workers::Pace;
+use crate::{Error, Field, KeyId, KeyRef, KeyUsage, KeyVersionId, Kms};
 
 const fn spec(name: &'static str) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
+    OperationSpec::read(SERVICE, name, &[KEY], key_states::USE)
 }
 
 /// One version of a key pair.
@@ -56,7 +57,7 @@ impl KeyPair {
         if usage.is_some_and(|usage| usage != key.record.usage) {
             return Err(Error::Unsuitable("it is a key of another usage"));
         }
-        Ok((key.id, kms.material(&key, self.version).await?))
+        Ok((key.id, kms.material(call, &key, self.version).await?))
     }
 }
 
@@ -82,20 +83,16 @@ pub struct AsymmetricSign {
 }
 
 impl Operation for AsymmetricSign {
+    type Domain = Kms;
     type Output = Made;
     const SPEC: OperationSpec = spec("AsymmetricSign");
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
-        call.proceed()?;
+        proceed(call)?;
         let (algorithm, digest, random) = (self.algorithm, self.digest, kms.vault.shared_random().clone());
         let sign = move |private: &Private| private.sign(algorithm, random.as_ref(), &digest);
-        let waits = material.key_pair()?.private.is_slow();
-        let bytes = with_private_key(kms, material, sign).await?;
-        if waits {
-            // What was taken from the caller while it waited for its turn counts, and no signature leaves.
-            self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
-        }
+        let bytes = with_private_key(kms, call, material, sign).await?;
         Ok(Made { key, version: self.key_pair.version, bytes })
     }
 }
@@ -124,6 +121,7 @@ pub struct AsymmetricVerify {
 }
 
 impl Operation for AsymmetricVerify {
+    type Domain = Kms;
     type Output = Verified;
     const SPEC: OperationSpec = spec("AsymmetricVerify");
 
@@ -131,7 +129,7 @@ impl Operation for AsymmetricVerify {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::SignVerify)).await?;
         let public_key = &material.key_pair()?.public;
         let valid = public_key.verify(self.algorithm, &self.digest, &self.signature).map_err(refused)?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(Verified { key, version: self.key_pair.version, valid })
     }
 }
@@ -147,15 +145,16 @@ pub struct AsymmetricEncrypt {
 }
 
 impl Operation for AsymmetricEncrypt {
+    type Domain = Kms;
     type Output = Made;
     const SPEC: OperationSpec = spec("AsymmetricEncrypt");
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, Some(KeyUsage::EncryptDecrypt)).await?;
-        check_decryption(kms, &material, self.algorithm).await?;
+        check_decryption(kms, call, &material, self.algorithm).await?;
         let public_key = &material.key_pair()?.public;
         let bytes = public_key.encrypt(self.algorithm, kms.vault.random(), self.plaintext.expose()).map_err(refused)?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(Made { key, version: self.key_pair.version, bytes })
     }
 }
@@ -171,6 +170,7 @@ pub struct AsymmetricDecrypt {
 }
 
 impl Operation for AsymmetricDecrypt {
+    type Domain = Kms;
     type Output = Decrypted;
     const SPEC: OperationSpec = spec("AsymmetricDecrypt");
 
@@ -178,7 +178,7 @@ impl Operation for AsymmetricDecrypt {
         let opened =
             decrypt(kms, call, &Self::SPEC, Self::SPEC.permission(), &self.key_pair, self.algorithm, &self.ciphertext)
                 .await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(opened)
     }
 }
@@ -190,12 +190,13 @@ pub struct GetPublicKey {
 }
 
 impl Operation for GetPublicKey {
+    type Domain = Kms;
     type Output = Made;
     const SPEC: OperationSpec = spec("GetPublicKey");
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Made, Error> {
         let (key, material) = self.key_pair.admit(kms, call, &Self::SPEC, None).await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(Made { key, version: self.key_pair.version, bytes: material.key_pair()?.public_der.clone() })
     }
 }
@@ -211,22 +212,22 @@ pub(crate) async fn decrypt(
     ciphertext: &[u8],
 ) -> Result<Decrypted, Error> {
     let (key, material) = key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
-    check_decryption(kms, &material, algorithm).await?;
+    check_decryption(kms, call, &material, algorithm).await?;
     let ciphertext = ciphertext.to_vec();
     let decrypt = move |private: &Private| private.decrypt(algorithm, &ciphertext);
-    let waits = material.key_pair()?.private.is_slow();
-    let plaintext = with_private_key(kms, material, decrypt).await?;
-    if waits {
-        // As for a signature: no plaintext leaves.
-        key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
-    }
+    let plaintext = with_private_key(kms, call, material, decrypt).await?;
     Ok(Decrypted { key, version: key_pair.version, plaintext })
 }
 
 /// Checks that the HSM, if the private key is in one, decrypts what is encrypted so: some know one hash of RSAES-OAEP only.
-async fn check_decryption(kms: &Kms, material: &Material, algorithm: WrappingAlgorithm) -> Result<(), Error> {
+async fn check_decryption(
+    kms: &Kms,
+    call: &Call<'_>,
+    material: &Material,
+    algorithm: WrappingAlgorithm,
+) -> Result<(), Error> {
     if let Private::InToken(_) = material.key_pair()?.private
-        && let Capability::Lacking(what) = kms.in_token(move |token| token.can_decrypt(algorithm)).await?
+        && let Capability::Lacking(what) = kms.in_token(call, move |token| token.can_decrypt(algorithm)).await?
     {
         return Err(Error::invalid(Field::Algorithm, format!("the hardware security module lacks {what}")));
     }
@@ -236,6 +237,7 @@ async fn check_decryption(kms: &Kms, material: &Material, algorithm: WrappingAlg
 /// Uses a private key, elsewhere if that takes long.
 async fn with_private_key<T: Send + 'static>(
     kms: &Kms,
+    call: &Call<'_>,
     material: Arc<Material>,
     work: impl FnOnce(&Private) -> Result<T, yaoku_crypto::Error> + Send + 'static,
 ) -> Result<T, Error> {
@@ -243,8 +245,8 @@ async fn with_private_key<T: Send + 'static>(
     let (slow, in_token) = (key_pair.private.is_slow(), matches!(key_pair.private, Private::InToken(_)));
     let done = move || material.key_pair().map(|pair| work(&pair.private));
     let done = match (in_token, slow) {
-        (true, _) => kms.workers.in_token(done).await?,
-        (false, true) => kms.workers.short(done).await?,
+        (true, _) => kms.compute(call, Pace::InToken, done).await?,
+        (false, true) => kms.compute(call, Pace::Short, done).await?,
         (false, false) => done(),
     };
     done?.map_err(refused)

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::wrapping::WrappingAlgorithm;
-use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
+use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::asymmetric::{self, KeyPair};
+use crate::admission::proceed;
 use crate::keyring::Key;
 use crate::material::Cipher;
-use crate::{
-    Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyVersionId, Kms, Operation,
-    OperationSpec, StateRule, blob,
-};
+use crate::resource::{KEY, SERVICE, key_states};
+use crate::{EncryptionContext, Error, Field, KeyId, KeyRef, KeyState, KeyVersionId, Kms, blob};
 
 /// The most bytes that Encrypt takes.
 pub const MAX_PLAINTEXT: usize = 6144;
 
 const fn spec(name: &'static str, permissions: &'static [Permission]) -> OperationSpec {
-    OperationSpec { name, permissions, resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
+    OperationSpec::read(SERVICE, name, &[KEY], key_states::USE).needing(permissions)
 }
 
 /// A ciphertext, and what it was made with.
@@ -53,6 +52,7 @@ pub struct Encrypt {
 }
 
 impl Operation for Encrypt {
+    type Domain = Kms;
     type Output = Encrypted;
     const SPEC: OperationSpec = spec("Encrypt", &[]);
 
@@ -74,12 +74,13 @@ pub struct Decrypt {
 }
 
 impl Operation for Decrypt {
+    type Domain = Kms;
     type Output = Decrypted;
     const SPEC: OperationSpec = spec("Decrypt", &[]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Decrypted, Error> {
         let opened = decrypt(kms, call, &Self::SPEC, Self::SPEC.permission(), &self.blob, &self.context).await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(opened)
     }
 }
@@ -122,6 +123,7 @@ impl ReEncrypt {
 }
 
 impl Operation for ReEncrypt {
+    type Domain = Kms;
     type Output = Encrypted;
     const SPEC: OperationSpec = spec("ReEncrypt", &[Self::FROM, Self::TO]);
 
@@ -149,8 +151,8 @@ pub(crate) async fn encrypt(
 ) -> Result<Encrypted, Error> {
     let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
-    let material = kms.material(key, version).await?;
-    call.proceed()?;
+    let material = kms.material(call, key, version).await?;
+    proceed(call)?;
     let header = blob::Header { protection: key.record.protection, algorithm, key: key.id, version };
     let blob = match material.cipher()? {
         Cipher::Here(cipher) => blob::seal(header, cipher, kms.vault.random(), context, plaintext.expose())?,
@@ -158,7 +160,7 @@ pub(crate) async fn encrypt(
             kms.count_message(key, version).await?;
             let (message, cipher) = (blob::InToken::new(&header, context), cipher.clone());
             let (random, plaintext) = (kms.vault.shared_random().clone(), plaintext.duplicate());
-            kms.in_token(move |_| message.seal(&cipher, random.as_ref(), &plaintext)).await?
+            kms.in_token(call, move |_| message.seal(&cipher, random.as_ref(), &plaintext)).await?
         }
     };
     Ok(Encrypted { key: key.id, version, blob })
@@ -185,7 +187,7 @@ pub(crate) async fn decrypt(
     if key.record.spec.aead() != Some(header.algorithm) || key.record.protection != header.protection {
         return Err(Error::Ciphertext);
     }
-    let material = match kms.material(&key, header.version).await {
+    let material = match kms.material(call, &key, header.version).await {
         Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
         other => other?,
     };
@@ -194,7 +196,7 @@ pub(crate) async fn decrypt(
         Cipher::InToken(cipher) => {
             let (message, cipher, sealed) = (blob::InToken::new(&header, context), cipher.clone(), sealed.to_vec());
             // Not through the conversion of errors, for which a ciphertext that does not open is our own failure.
-            let opened = kms.in_token(move |_| match message.open(&cipher, &sealed) {
+            let opened = kms.in_token(call, move |_| match message.open(&cipher, &sealed) {
                 Err(yaoku_crypto::Error::Open) => Ok(None),
                 other => other.map(Some),
             });

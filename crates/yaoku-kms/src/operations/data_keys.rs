@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
-use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
+use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::crypto::{Encrypted, decrypt, encrypt};
+use crate::admission::proceed;
 use crate::keyring::Key;
-use crate::{
-    Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms, Operation, OperationSpec,
-    StateRule,
-};
+use crate::resource::{KEY, SERVICE, key_states};
+use crate::{EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms};
 
 /// The most bytes that a data key can have.
 pub const MAX_DATA_KEY: usize = 1024;
 
 const fn spec(name: &'static str) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
+    OperationSpec::read(SERVICE, name, &[KEY], key_states::USE)
 }
 
 /// What data key to make, under which CMK.
@@ -88,6 +87,7 @@ pub struct DataKey {
 pub struct GenerateDataKey(pub DataKeyRequest);
 
 impl Operation for GenerateDataKey {
+    type Domain = Kms;
     type Output = DataKey;
     const SPEC: OperationSpec = spec("GenerateDataKey");
 
@@ -101,6 +101,7 @@ impl Operation for GenerateDataKey {
 pub struct GenerateDataKeyWithoutPlaintext(pub DataKeyRequest);
 
 impl Operation for GenerateDataKeyWithoutPlaintext {
+    type Domain = Kms;
     type Output = Encrypted;
     const SPEC: OperationSpec = spec("GenerateDataKeyWithoutPlaintext");
 
@@ -130,6 +131,7 @@ pub struct ExportDataKey {
 }
 
 impl Operation for ExportDataKey {
+    type Domain = Kms;
     type Output = ExportedDataKey;
     const SPEC: OperationSpec = spec("ExportDataKey");
 
@@ -138,7 +140,7 @@ impl Operation for ExportDataKey {
         let permission: Permission = Self::SPEC.permission();
         let opened = decrypt(kms, call, &Self::SPEC, permission, &self.blob, &self.context).await?;
         let wrapped = self.export.wrap(kms, &public_key, &opened.plaintext)?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(ExportedDataKey { key: opened.key, version: opened.version, wrapped })
     }
 }
@@ -160,6 +162,7 @@ pub struct GenerateAndExportDataKey {
 }
 
 impl Operation for GenerateAndExportDataKey {
+    type Domain = Kms;
     type Output = GeneratedAndExported;
     const SPEC: OperationSpec = spec("GenerateAndExportDataKey");
 

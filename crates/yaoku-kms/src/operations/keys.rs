@@ -1,26 +1,23 @@
 //! Making, finding, switching, protecting and deleting keys.
 
-use yaoku_iam::ResourceKind::{Key as KeyResource, KeyContainer};
+use yaoku_iam::{Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
 use super::policies::KeyPolicy;
 use super::versions::check_rotation;
 use super::{Listing, Page};
-use crate::kms::Changed;
+use crate::admission::proceed;
+use crate::change::{ATTEMPTS, Changed, contended};
 use crate::material;
 use crate::record::{KeyRecord, key_name, version_name};
-use crate::target::Target;
+use crate::resource::{KEY, SERVICE, key_states};
 use crate::{
-    Access, Call, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
-    Operation, OperationSpec, Origin, ProtectionLevel, RotationInterval, StateRule, Tag, Tags,
+    Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms, Origin,
+    ProtectionLevel, RotationInterval, Tag,
 };
 
 /// The most characters that a description can have.
 pub const MAX_DESCRIPTION: usize = 8192;
-
-const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
-}
 
 /// Makes a key; unless its origin is external, with a first version.
 pub struct CreateKey {
@@ -43,17 +40,12 @@ pub struct CreateKey {
 }
 
 impl Operation for CreateKey {
+    type Domain = Kms;
     type Output = KeyMetadata;
-    const SPEC: OperationSpec = OperationSpec {
-        name: "CreateKey",
-        permissions: &[],
-        resources: &[KeyContainer],
-        states: StateRule::ANY,
-        access: Access::Write,
-    };
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateKey", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
-        kms.allow(call, &Self::SPEC, Target::Keys)?;
+        kms.allow_all(call, &Self::SPEC, KEY)?;
         check_description(&self.description)?;
         let usage = self.usage.unwrap_or(self.spec.default_usage());
         if !self.spec.allows(usage) {
@@ -63,7 +55,7 @@ impl Operation for CreateKey {
             check_rotation(self.spec, self.origin)?;
         }
         if self.protection == ProtectionLevel::Hsm {
-            kms.check_hsm(self.spec, usage, self.origin).await?;
+            kms.check_hsm(call, self.spec, usage, self.origin).await?;
         }
         let mut tags = Tags::default();
         tags.put(self.tags.iter().map(Tag::parts))?;
@@ -71,7 +63,7 @@ impl Operation for CreateKey {
         if kms.read_catalogue(account, |catalogue| catalogue.key_count()) >= kms.config.quotas.keys {
             return Err(Error::LimitExceeded(format!("the account has its {} keys", kms.config.quotas.keys)));
         }
-        call.proceed()?;
+        proceed(call)?;
         let (id, now) = (KeyId::generate(kms.vault.random())?, kms.clock.now());
         let mut record = KeyRecord {
             spec: self.spec,
@@ -93,23 +85,29 @@ impl Operation for CreateKey {
             policy: self.policy.map(Into::into),
         };
         let name = key_name(account, id);
-        let mut changes = Changes { expected: vec![(name.clone(), None)], ..Changes::default() };
+        let mut first = None;
         if self.origin == Origin::Generated {
             let version = KeyVersionId::generate(kms.vault.random())?;
-            let made = material::generate(kms, account, id, &record).await?;
-            // It may have waited for its turn: what was taken from the caller meanwhile counts.
-            kms.allow(call, &Self::SPEC, Target::Keys)?;
-            made.enter(&mut changes, version_name(account, id, version), now);
+            first = Some((version, material::generate(kms, call, account, id, &record).await?));
             record.state = KeyState::Enabled;
             record.primary = self.spec.has_primary().then_some(version);
             record.versions = 1;
         }
-        changes.puts.push((name, record.encode()?));
-        call.touched.note(id);
-        if !kms.commit(changes).await? {
-            return Err(Error::Internal("a new key id was in use already".into()));
+        call.touch(KEY, id.into());
+        for _ in 0..ATTEMPTS {
+            // It may have waited for its turn: what was taken from the caller meanwhile counts.
+            call.rest_on_authority();
+            kms.allow_all(call, &Self::SPEC, KEY)?;
+            let expected = vec![(name.clone(), None)];
+            let mut changes = Changes { expected, puts: vec![(name.clone(), record.encode()?)], ..Changes::default() };
+            if let Some((version, made)) = &first {
+                made.enter(&mut changes, version_name(account, id, *version), now);
+            }
+            if kms.commit(call, changes).await? {
+                return Ok(record.metadata(id, account, now));
+            }
         }
-        Ok(record.metadata(id, account, now))
+        Err(contended())
     }
 }
 
@@ -120,12 +118,13 @@ pub struct DescribeKey {
 }
 
 impl Operation for DescribeKey {
+    type Domain = Kms;
     type Output = KeyMetadata;
-    const SPEC: OperationSpec = spec("DescribeKey", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "DescribeKey", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key).await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(key.record.metadata(key.id, key.account, kms.clock.now()))
     }
 }
@@ -139,18 +138,13 @@ pub struct ListKeys {
 }
 
 impl Operation for ListKeys {
+    type Domain = Kms;
     type Output = Listing<KeyId>;
-    const SPEC: OperationSpec = OperationSpec {
-        name: "ListKeys",
-        permissions: &[],
-        resources: &[KeyContainer],
-        states: StateRule::ANY,
-        access: Access::Read,
-    };
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListKeys", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyId>, Error> {
-        kms.allow(call, &Self::SPEC, Target::Keys)?;
-        call.proceed()?;
+        kms.allow_all(call, &Self::SPEC, KEY)?;
+        proceed(call)?;
         let cut = kms.read_catalogue(call.principal.account(), |catalogue| {
             catalogue.keys(&self.filters, self.page.skip(), self.page.size as usize)
         });
@@ -165,8 +159,9 @@ pub struct EnableKey {
 }
 
 impl Operation for EnableKey {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("EnableKey", StateRule::SWITCH, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "EnableKey", &[KEY], key_states::SWITCH);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         switch(kms, call, &Self::SPEC, self.key, KeyState::Enabled).await
@@ -180,8 +175,9 @@ pub struct DisableKey {
 }
 
 impl Operation for DisableKey {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("DisableKey", StateRule::SWITCH, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DisableKey", &[KEY], key_states::SWITCH);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         switch(kms, call, &Self::SPEC, self.key, KeyState::Disabled).await
@@ -194,7 +190,7 @@ async fn switch(kms: &Kms, call: &Call<'_>, spec: &OperationSpec, key: KeyId, to
         record.state = to;
         Ok(changed)
     };
-    kms.change_key(call, spec, &key.into(), change).await
+    kms.change_key(call, spec, key, change).await
 }
 
 /// Sets the time at which a key is deleted for good, with all its versions and aliases.
@@ -206,8 +202,9 @@ pub struct ScheduleKeyDeletion {
 }
 
 impl Operation for ScheduleKeyDeletion {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("ScheduleKeyDeletion", StateRule::STAY, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "ScheduleKeyDeletion", &[KEY], key_states::STAY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         if !(7..=366).contains(&self.pending_days) {
@@ -221,7 +218,7 @@ impl Operation for ScheduleKeyDeletion {
             record.deletion = Some(now.plus_seconds(u64::from(self.pending_days) * 86_400));
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }
 
@@ -232,8 +229,9 @@ pub struct CancelKeyDeletion {
 }
 
 impl Operation for CancelKeyDeletion {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("CancelKeyDeletion", StateRule::SAVE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CancelKeyDeletion", &[KEY], key_states::SAVE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut KeyRecord, now: crate::Timestamp| {
@@ -244,7 +242,7 @@ impl Operation for CancelKeyDeletion {
             record.deletion = None;
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }
 
@@ -257,8 +255,9 @@ pub struct SetDeletionProtection {
 }
 
 impl Operation for SetDeletionProtection {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("SetDeletionProtection", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "SetDeletionProtection", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         if let Some(description) = &self.protection {
@@ -268,7 +267,7 @@ impl Operation for SetDeletionProtection {
             record.protected.clone_from(&self.protection);
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }
 
@@ -281,8 +280,9 @@ pub struct UpdateKeyDescription {
 }
 
 impl Operation for UpdateKeyDescription {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("UpdateKeyDescription", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UpdateKeyDescription", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         check_description(&self.description)?;
@@ -290,7 +290,7 @@ impl Operation for UpdateKeyDescription {
             record.description.clone_from(&self.description);
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }
 

@@ -2,17 +2,19 @@
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::mac::{Hash, ct_eq};
-use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_iam::{Call, Operation, OperationSpec};
 
+use crate::admission::proceed;
 use crate::material::MacKey;
+use crate::resource::{KEY, SERVICE, key_states};
 use crate::spec::Primitive;
-use crate::{Access, Call, Error, Field, KeyId, KeyRef, KeyState, Kms, Operation, OperationSpec, StateRule};
+use crate::{Error, Field, KeyId, KeyRef, KeyState, Kms};
 
 /// The most bytes of a message.
 pub const MAX_MESSAGE: usize = 6144;
 
 const fn spec(name: &'static str) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states: StateRule::USE, access: Access::Read }
+    OperationSpec::read(SERVICE, name, &[KEY], key_states::USE)
 }
 
 /// A message, and the key to authenticate it with.
@@ -39,13 +41,13 @@ impl MacRequest {
             Primitive::Aead(_) | Primitive::KeyPair(_) => return Err(Error::Unsuitable("it is not a key for MACs")),
         }
         let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
-        let material = kms.material(&key, version).await?;
-        call.proceed()?;
+        let material = kms.material(call, &key, version).await?;
+        proceed(call)?;
         let code = match material.mac()? {
             MacKey::Here(mac) => mac.sign(self.message.expose()).as_bytes().to_vec(),
             MacKey::InToken(mac) => {
                 let (mac, message) = (mac.clone(), self.message.duplicate());
-                kms.in_token(move |_| mac.mac(message.expose())).await?
+                kms.in_token(call, move |_| mac.mac(message.expose())).await?
             }
         };
         Ok(Mac { key: key.id, code })
@@ -64,6 +66,7 @@ pub struct Mac {
 pub struct GenerateMac(pub MacRequest);
 
 impl Operation for GenerateMac {
+    type Domain = Kms;
     type Output = Mac;
     const SPEC: OperationSpec = spec("GenerateMac");
 
@@ -90,6 +93,7 @@ pub struct VerifyMac {
 }
 
 impl Operation for VerifyMac {
+    type Domain = Kms;
     type Output = MacVerified;
     const SPEC: OperationSpec = spec("VerifyMac");
 

@@ -4,6 +4,7 @@ pub mod aliases;
 pub mod asymmetric;
 pub mod crypto;
 pub mod data_keys;
+pub mod due;
 pub mod import;
 pub mod keys;
 pub mod mac;
@@ -12,7 +13,7 @@ pub mod service;
 pub mod tags;
 pub mod versions;
 
-use crate::{Operation, OperationSpec};
+use yaoku_iam::{Operation, OperationSpec};
 
 /// Where a listing begins and how much of it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +88,20 @@ pub const REGISTRY: &[OperationSpec] = &[
     service::DescribeRegions::SPEC,
     service::DescribeAccountStatus::SPEC,
     service::OpenService::SPEC,
+    due::RotateKey::SPEC,
+    due::ExpireKeyMaterial::SPEC,
+    due::DeleteKey::SPEC,
 ];
 
 /// Operations that whoever has an AccessKey may do without a permission, and why.
-pub const OPEN: &[(&str, &str)] =
-    &[(service::DescribeRegions::SPEC.name, "it tells nothing of any account; clients ask it to find the service")];
+pub const OPEN: &[(&str, &str)] = &[
+    (service::DescribeRegions::SPEC.name, "it tells nothing of any account; clients ask it to find the service"),
+    (due::RotateKey::SPEC.name, BY_ITSELF),
+    (due::ExpireKeyMaterial::SPEC.name, BY_ITSELF),
+    (due::DeleteKey::SPEC.name, BY_ITSELF),
+];
+
+const BY_ITSELF: &str = "the service alone does it, when it is due";
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,13 @@
 //! Policies of keys: who may use a key, said at the key.
 
-use yaoku_iam::AccountId;
-use yaoku_iam::ResourceKind::Key as KeyResource;
 use yaoku_iam::policy::{Policy, PolicyError, PolicyKind};
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec};
 
-use crate::kms::Changed;
+use crate::admission::proceed;
+use crate::change::Changed;
 use crate::record::KeyRecord;
-use crate::{Access, Call, Error, KeyId, Kms, Operation, OperationSpec, StateRule};
-
-const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
-}
+use crate::resource::{KEY, SERVICE, key_states};
+use crate::{Error, KeyId, Kms};
 
 /// The document of a key's policy, known to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +52,16 @@ pub struct SetKeyPolicy {
 }
 
 impl Operation for SetKeyPolicy {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("SetKeyPolicy", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "SetKeyPolicy", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut KeyRecord, _| {
             record.policy = Some(self.policy.clone().into());
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }
 
@@ -74,12 +72,13 @@ pub struct GetKeyPolicy {
 }
 
 impl Operation for GetKeyPolicy {
+    type Domain = Kms;
     type Output = KeyPolicy;
-    const SPEC: OperationSpec = spec("GetKeyPolicy", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetKeyPolicy", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyPolicy, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
-        call.proceed()?;
+        proceed(call)?;
         let set = key.record.policy.as_deref().map(|document| KeyPolicy(document.into()));
         Ok(set.unwrap_or_else(|| KeyPolicy::default_of(key.account)))
     }

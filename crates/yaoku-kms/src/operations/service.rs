@@ -1,23 +1,25 @@
 //! The service as such: where it is, and whether an account may use it.
 
-use yaoku_iam::ResourceKind::Service;
+use yaoku_iam::{Call, Operation, OperationSpec, ResourceKind};
 
-use crate::target::Target;
-use crate::{Access, Call, Error, Kms, Operation, OperationSpec, StateRule};
+use crate::admission::proceed;
+use crate::resource::{SERVICE, SERVICE_USE, key_states};
+use crate::{Error, Kms};
 
-const fn spec(name: &'static str, resources: &'static [yaoku_iam::ResourceKind]) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources, states: StateRule::ANY, access: Access::Read }
+const fn spec(name: &'static str, resources: &'static [&'static ResourceKind]) -> OperationSpec {
+    OperationSpec::read(SERVICE, name, resources, key_states::ANY)
 }
 
 /// Tells where the service is; anyone may know. Where that is, is the protocol's to say.
 pub struct DescribeRegions;
 
 impl Operation for DescribeRegions {
+    type Domain = Kms;
     type Output = ();
     const SPEC: OperationSpec = spec("DescribeRegions", &[]);
 
     async fn perform(self, _: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        call.proceed()
+        proceed(call)
     }
 }
 
@@ -25,12 +27,13 @@ impl Operation for DescribeRegions {
 pub struct DescribeAccountStatus;
 
 impl Operation for DescribeAccountStatus {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("DescribeAccountKmsStatus", &[Service]);
+    const SPEC: OperationSpec = spec("DescribeAccountKmsStatus", &[SERVICE_USE]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        kms.allow(call, &Self::SPEC, Target::Service)?;
-        call.proceed()
+        kms.allow_all(call, &Self::SPEC, SERVICE_USE)?;
+        proceed(call)
     }
 }
 
@@ -38,11 +41,12 @@ impl Operation for DescribeAccountStatus {
 pub struct OpenService;
 
 impl Operation for OpenService {
+    type Domain = Kms;
     type Output = std::convert::Infallible;
-    const SPEC: OperationSpec = spec("OpenKmsService", &[Service]);
+    const SPEC: OperationSpec = spec("OpenKmsService", &[SERVICE_USE]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
-        kms.allow(call, &Self::SPEC, Target::Service)?;
+        kms.allow_all(call, &Self::SPEC, SERVICE_USE)?;
         Err(Error::AlreadyOpen)
     }
 }

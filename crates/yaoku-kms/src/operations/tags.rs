@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_iam::{Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
-use crate::kms::{ATTEMPTS, Changed, contended};
+use crate::admission::proceed;
+use crate::change::{ATTEMPTS, Changed, contended};
 use crate::record::{KeyRecord, key_name};
+use crate::resource::{KEY, SERVICE, check_state, key_states};
 use crate::tag::check_key;
-use crate::{Access, Call, Error, Field, KeyId, Kms, Operation, OperationSpec, StateRule, Tag, Tags};
+use crate::{Error, Field, KeyId, Kms, Tag};
 
 /// The most resources that one call can tag.
 pub const MAX_RESOURCES: usize = 50;
@@ -16,10 +18,6 @@ pub const MAX_RESOURCES: usize = 50;
 pub const TAG_PAGE: usize = 200;
 /// The most keys that are looked at for one page, so that what a caller may not see costs no more than what it may.
 const TAG_SCAN: usize = 1000;
-
-const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
-}
 
 /// Puts tags on a key.
 pub struct TagResource {
@@ -30,8 +28,9 @@ pub struct TagResource {
 }
 
 impl Operation for TagResource {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("TagResource", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "TagResource", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         change_tags(kms, call, &Self::SPEC, &[self.key], |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?)).await
@@ -47,8 +46,9 @@ pub struct UntagResource {
 }
 
 impl Operation for UntagResource {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("UntagResource", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UntagResource", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         untag(kms, call, &Self::SPEC, &[self.key], Some(&self.tag_keys)).await
@@ -62,12 +62,13 @@ pub struct ListResourceTags {
 }
 
 impl Operation for ListResourceTags {
+    type Domain = Kms;
     type Output = Vec<Tag>;
-    const SPEC: OperationSpec = spec("ListResourceTags", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListResourceTags", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Vec<Tag>, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(kms.read_catalogue(key.account, |catalogue| catalogue.tags_of(key.id).to_vec()))
     }
 }
@@ -81,8 +82,9 @@ pub struct TagResources {
 }
 
 impl Operation for TagResources {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("TagResources", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "TagResources", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         change_tags(kms, call, &Self::SPEC, &self.keys, |tags| Ok(tags.put(self.tags.iter().map(Tag::parts))?)).await
@@ -98,8 +100,9 @@ pub struct UntagResources {
 }
 
 impl Operation for UntagResources {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("UntagResources", StateRule::DESCRIBE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UntagResources", &[KEY], key_states::DESCRIBE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         untag(kms, call, &Self::SPEC, &self.keys, self.tag_keys.as_deref()).await
@@ -125,8 +128,9 @@ pub struct TagPage {
 }
 
 impl Operation for ListTagResources {
+    type Domain = Kms;
     type Output = TagPage;
-    const SPEC: OperationSpec = spec("ListTagResources", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListTagResources", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<TagPage, Error> {
         check_resources(&self.keys)?;
@@ -134,7 +138,7 @@ impl Operation for ListTagResources {
         for key in &self.keys {
             kms.admit(call, &Self::SPEC, &(*key).into()).await?;
         }
-        call.proceed()?;
+        proceed(call)?;
         let candidates = kms.read_catalogue(account, |catalogue| {
             let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
             let asked: BTreeSet<_> = self.keys.iter().copied().collect();
@@ -156,7 +160,7 @@ impl Operation for ListTagResources {
                 key => key?,
             };
             // What the caller may not know of is passed over.
-            let shown = kms.allow_key(call, Self::SPEC.permission(), &key).is_ok();
+            let shown = kms.allow_key(call, Self::SPEC.permission(), Self::SPEC.states, &key).is_ok();
             let tags = key.record.tags.iter().filter(|_| shown);
             if seen == TAG_SCAN || page.tags.len() + tags.clone().count() > TAG_PAGE {
                 page.next = last;
@@ -207,25 +211,28 @@ async fn change_tags(
     check_resources(keys)?;
     if let [key] = keys {
         let change = |record: &mut KeyRecord, _| change(&mut record.tags).map(|()| Changed::Something);
-        return kms.change_key(call, spec, &(*key).into(), change).await;
+        return kms.change_key(call, spec, *key, change).await;
     }
     let account = call.principal.account();
     let keys: BTreeSet<KeyId> = keys.iter().copied().collect();
-    for key in &keys {
-        kms.admit(call, spec, &(*key).into()).await?;
-    }
     for _ in 0..ATTEMPTS {
+        call.rest_on_authority();
+        for key in &keys {
+            kms.admit(call, spec, &(*key).into()).await?;
+        }
         let mut changes = Changes::default();
         for id in &keys {
             let mut key = kms.stored_key(account, *id).await?;
-            spec.states.check(key.record.state)?;
+            // Tags and policy may be newer than those that were asked about.
+            kms.allow_key(call, spec.permission(), spec.states, &key)?;
+            check_state(spec.states, key.record.state_at(kms.clock.now()))?;
             change(&mut key.record.tags)?;
             let name = key_name(account, *id);
             changes.expected.push((name.clone(), Some(key.revision)));
             changes.puts.push((name, key.record.encode()?));
         }
-        call.proceed()?;
-        if kms.commit(changes).await? {
+        proceed(call)?;
+        if kms.commit(call, changes).await? {
             return Ok(());
         }
     }

@@ -1,21 +1,17 @@
 //! Versions of keys, and when new ones are made.
 
-use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_iam::{Call, Operation, OperationSpec};
 
 use super::{Listing, Page};
+use crate::admission::proceed;
+use crate::change::{ATTEMPTS, Changed, contended, key_update};
 use crate::keyring::Key;
-use crate::kms::{ATTEMPTS, Changed, contended, key_update, versions};
+use crate::kms::versions;
 use crate::material::{self, Made};
 use crate::record::{KeyRecord, version_name};
+use crate::resource::{KEY, SERVICE, key_states};
 use crate::spec::Primitive;
-use crate::{
-    Access, Call, Error, Field, KeyId, KeyRef, KeySpec, KeyVersion, KeyVersionId, Kms, Operation, OperationSpec,
-    Origin, RotationInterval, StateRule, Timestamp,
-};
-
-const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
-}
+use crate::{Error, Field, KeyId, KeyRef, KeySpec, KeyVersion, KeyVersionId, Kms, Origin, RotationInterval, Timestamp};
 
 /// Makes a new version of a key, which becomes its primary one: rotation on demand.
 pub struct CreateKeyVersion {
@@ -24,16 +20,16 @@ pub struct CreateKeyVersion {
 }
 
 impl Operation for CreateKeyVersion {
+    type Domain = Kms;
     type Output = KeyVersion;
-    const SPEC: OperationSpec = spec("CreateKeyVersion", StateRule::USE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateKeyVersion", &[KEY], key_states::USE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyVersion, Error> {
         let id = kms.admit(call, &Self::SPEC, &self.key).await?.id;
         // Made once, after the first look: that of RSA takes its time.
         let mut material = None;
         for _ in 0..ATTEMPTS {
-            let key = kms.stored_key(call.principal.account(), id).await?;
-            Self::SPEC.states.check(key.record.state_at(kms.clock.now()))?;
+            let key = kms.admit_change(call, &Self::SPEC, id).await?;
             if key.record.origin == Origin::External {
                 return Err(Error::Origin(key.record.origin));
             }
@@ -51,17 +47,15 @@ impl Operation for CreateKeyVersion {
                 let days = interval.div_ceil(86_400);
                 return Err(Error::LimitExceeded(format!("a key gets a new version at most every {days} days")));
             }
-            call.proceed()?;
+            proceed(call)?;
             let made = match &material {
                 Some(made) => made,
                 None => {
-                    material = Some(material::generate(kms, key.account, key.id, &key.record).await?);
-                    // It may have waited for its turn: what was taken from the caller meanwhile counts.
-                    kms.admit(call, &Self::SPEC, &self.key).await?;
+                    material = Some(material::generate(kms, call, key.account, key.id, &key.record).await?);
                     continue;
                 }
             };
-            if let Some(version) = rotate_to(kms, key, now, made).await? {
+            if let Some(version) = rotate_to(kms, call, key, now, made).await? {
                 return Ok(version);
             }
         }
@@ -71,12 +65,18 @@ impl Operation for CreateKeyVersion {
 
 /// Gives a key a new version of fresh random material, its primary one if it has such; none if another change of the key
 /// came first.
-pub(crate) async fn rotate(kms: &Kms, key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
-    let made = material::generate(kms, key.account, key.id, &key.record).await?;
-    rotate_to(kms, key, now, &made).await
+pub(crate) async fn rotate(kms: &Kms, call: &Call<'_>, key: Key, now: Timestamp) -> Result<Option<KeyVersion>, Error> {
+    let made = material::generate(kms, call, key.account, key.id, &key.record).await?;
+    rotate_to(kms, call, key, now, &made).await
 }
 
-async fn rotate_to(kms: &Kms, mut key: Key, now: Timestamp, made: &Made) -> Result<Option<KeyVersion>, Error> {
+async fn rotate_to(
+    kms: &Kms,
+    call: &Call<'_>,
+    mut key: Key,
+    now: Timestamp,
+    made: &Made,
+) -> Result<Option<KeyVersion>, Error> {
     let id = KeyVersionId::generate(kms.vault.random())?;
     key.record.primary = key.record.spec.has_primary().then_some(id);
     key.record.versions = key.record.versions.saturating_add(1);
@@ -84,7 +84,7 @@ async fn rotate_to(kms: &Kms, mut key: Key, now: Timestamp, made: &Made) -> Resu
     key.record.last_rotation = now;
     let mut changes = key_update(&key)?;
     made.enter(&mut changes, version_name(key.account, key.id, id), now);
-    Ok(kms.commit(changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
+    Ok(kms.commit(call, changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
 }
 
 /// Tells when a version was made.
@@ -96,13 +96,14 @@ pub struct DescribeKeyVersion {
 }
 
 impl Operation for DescribeKeyVersion {
+    type Domain = Kms;
     type Output = KeyVersion;
-    const SPEC: OperationSpec = spec("DescribeKeyVersion", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "DescribeKeyVersion", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyVersion, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key).await?;
         let version = kms.version(&key, self.version).await?;
-        call.proceed()?;
+        proceed(call)?;
         Ok(KeyVersion { key: key.id, id: self.version, created: version.created })
     }
 }
@@ -116,12 +117,13 @@ pub struct ListKeyVersions {
 }
 
 impl Operation for ListKeyVersions {
+    type Domain = Kms;
     type Output = Listing<KeyVersion>;
-    const SPEC: OperationSpec = spec("ListKeyVersions", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListKeyVersions", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyVersion>, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key).await?;
-        call.proceed()?;
+        proceed(call)?;
         let all = versions(&kms.vault, &key).await?;
         let total = all.len() as u64;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
@@ -154,8 +156,9 @@ pub struct UpdateRotationPolicy {
 }
 
 impl Operation for UpdateRotationPolicy {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("UpdateRotationPolicy", StateRule::USE, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UpdateRotationPolicy", &[KEY], key_states::USE);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut KeyRecord, _| {
@@ -164,6 +167,6 @@ impl Operation for UpdateRotationPolicy {
             record.rotation = self.interval;
             Ok(changed)
         };
-        kms.change_key(call, &Self::SPEC, &self.key.into(), change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await
     }
 }

@@ -6,6 +6,7 @@ use yaoku_crypto::pkcs11::{Capability, ObjectId, UnwrapAlgorithm};
 use yaoku_crypto::unwrapping::{Content, Unwrapped, UnwrappingAlgorithm, unwrap};
 use yaoku_crypto::wrapping::WrappingKeySpec;
 use yaoku_crypto::{Random, Secret};
+use yaoku_iam::Call;
 
 use super::{TOKEN_LIFE, TokenHead};
 use crate::hsm;
@@ -13,6 +14,7 @@ use crate::keyring::Key;
 use crate::material::Made;
 use crate::record::{Imported, KeyRecord};
 use crate::spec::Primitive;
+use crate::workers::Pace;
 use crate::{Error, Field, KeySpec, Kms, ProtectionLevel, Timestamp};
 
 /// A pair to wrap material with: what the import token carries of its private key, and the public key.
@@ -26,20 +28,21 @@ pub(super) struct WrappingPair {
 impl WrappingPair {
     pub(super) async fn make(
         kms: &Kms,
+        call: &Call<'_>,
         key: &Key,
         wrapping_key: WrappingKeySpec,
         algorithm: UnwrappingAlgorithm,
     ) -> Result<Self, Error> {
         match key.record.protection {
-            ProtectionLevel::Software => Self::make_here(kms, wrapping_key).await,
-            ProtectionLevel::Hsm => Self::make_in_token(kms, key, wrapping_key, algorithm).await,
+            ProtectionLevel::Software => Self::make_here(kms, call, wrapping_key).await,
+            ProtectionLevel::Hsm => Self::make_in_token(kms, call, key, wrapping_key, algorithm).await,
         }
     }
 
-    async fn make_here(kms: &Kms, wrapping_key: WrappingKeySpec) -> Result<Self, Error> {
+    async fn make_here(kms: &Kms, call: &Call<'_>, wrapping_key: WrappingKeySpec) -> Result<Self, Error> {
         let kind = wrapping_key.key_algorithm();
         let random = kms.vault.shared_random().clone();
-        let made = kms.workers.long(move || {
+        let made = kms.compute(call, Pace::Long, move || {
             let private_key = asymmetric::generate(kind, random.as_ref())?;
             let public_key = PrivateKey::new(kind, &private_key)?.public_key_der().to_vec();
             Ok::<_, yaoku_crypto::Error>(Self { private_key, public_key })
@@ -49,6 +52,7 @@ impl WrappingPair {
 
     async fn make_in_token(
         kms: &Kms,
+        call: &Call<'_>,
         key: &Key,
         wrapping_key: WrappingKeySpec,
         algorithm: UnwrappingAlgorithm,
@@ -60,13 +64,13 @@ impl WrappingPair {
         let (Some(unwrap), Some(bits)) = (UnwrapAlgorithm::of(algorithm), wrapping_key.rsa_bits()) else {
             return Err(refused("a mechanism that PKCS#11 has for it"));
         };
-        if let Capability::Lacking(what) = kms.in_token(move |token| token.can_unwrap(unwrap)).await? {
+        if let Capability::Lacking(what) = kms.in_token(call, move |token| token.can_unwrap(unwrap)).await? {
             return Err(refused(&what));
         }
-        // Doomed from the beginning: it is of no use after the token's end.
+        // Marked from the beginning: it is of no use after the token's end.
         let new = kms.new_object(key.account, TOKEN_LIFE).await?;
         let (object, label) = (new.id, format!("{} import", hsm::label(key.id)));
-        let generated = kms.in_token(move |token| token.generate_wrapping_pair(bits, object, &label)).await;
+        let generated = kms.made_in_token(call, move |token| token.generate_wrapping_pair(bits, object, &label)).await;
         kms.check_in_making(&new).await?;
         Ok(Self { private_key: Secret::new(object.as_bytes().to_vec()), public_key: generated? })
     }
@@ -90,26 +94,30 @@ enum Identity {
 impl Incoming {
     pub(super) async fn unwrap(
         kms: &Kms,
+        call: &Call<'_>,
         key: &Key,
         head: TokenHead,
         private_key: Secret,
         wrapped: Vec<u8>,
     ) -> Result<Self, Error> {
         match key.record.protection {
-            ProtectionLevel::Software => Self::unwrap_here(kms, key.record.spec, head, private_key, wrapped).await,
-            ProtectionLevel::Hsm => Self::unwrap_in_token(kms, key, head, &private_key, wrapped).await,
+            ProtectionLevel::Software => {
+                Self::unwrap_here(kms, call, key.record.spec, head, private_key, wrapped).await
+            }
+            ProtectionLevel::Hsm => Self::unwrap_in_token(kms, call, key, head, &private_key, wrapped).await,
         }
     }
 
     async fn unwrap_here(
         kms: &Kms,
+        call: &Call<'_>,
         spec: KeySpec,
         head: TokenHead,
         private_key: Secret,
         wrapped: Vec<u8>,
     ) -> Result<Self, Error> {
         let (content, random) = (content(spec), kms.vault.shared_random().clone());
-        let unwrapped = kms.workers.short(move || {
+        let unwrapped = kms.compute(call, Pace::Short, move || {
             let private_key = PrivateKey::new(head.wrapping_key.key_algorithm(), &private_key)?;
             unwrap(head.algorithm, &private_key, random.as_ref(), content, &wrapped)
         });
@@ -123,6 +131,7 @@ impl Incoming {
     /// There, nothing can take the place of material that does not unwrap.
     async fn unwrap_in_token(
         kms: &Kms,
+        call: &Call<'_>,
         key: &Key,
         head: TokenHead,
         wrapping_pair: &Secret,
@@ -134,16 +143,17 @@ impl Incoming {
         let aead = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
         let new = kms.new_object(key.account, hsm::GRACE).await?;
         let (object, label) = (new.id, hsm::label(key.id));
-        let unwrapped =
-            kms.in_token(move |token| match token.unwrap(wrapping_pair, unwrap, &wrapped, aead, object, &label) {
+        let unwrapped = kms.in_token(call, move |token| {
+            match token.unwrap(wrapping_pair, unwrap, &wrapped, aead, object, &label) {
                 Ok(()) => Ok(Some(())),
                 Err(yaoku_crypto::Error::Open) => Ok(None),
                 Err(error) => Err(error),
-            });
+            }
+        });
         let unwrapped = unwrapped.await;
         kms.check_in_making(&new).await?;
         unwrapped?.ok_or(Error::KeyMaterial)?;
-        let made = Made::in_token(hsm::row_of_unwrapped(object)?, new.doomed);
+        let made = Made::in_token(hsm::row_of_unwrapped(object)?, new.marked);
         Ok(Self { made, identity: Identity::InToken(object), acceptable: true })
     }
 
@@ -151,6 +161,7 @@ impl Incoming {
     pub(super) async fn remember(
         &self,
         kms: &Kms,
+        call: &Call<'_>,
         record: &KeyRecord,
         expires: Option<Timestamp>,
     ) -> Result<Imported, Error> {
@@ -164,7 +175,7 @@ impl Incoming {
             Identity::Here(identity) => identity.expose(),
             Identity::InToken(object) => {
                 let object = *object;
-                in_token = kms.in_token(move |token| token.fingerprint(object, &fingerprint_key)).await?;
+                in_token = kms.in_token(call, move |token| token.fingerprint(object, &fingerprint_key)).await?;
                 &in_token[..]
             }
         };
@@ -176,7 +187,7 @@ impl Incoming {
     /// Destroys what was unwrapped in the HSM and came into no key. Should it fail, the scheduler does it later.
     pub(super) async fn discard(self, kms: &Kms) {
         if let Identity::InToken(object) = self.identity
-            && let Err(error) = kms.in_token(move |token| token.destroy(object)).await
+            && let Err(error) = kms.in_token_own(move |token| token.destroy(object)).await
         {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -11,24 +11,20 @@ use yaoku_crypto::Secret;
 use yaoku_crypto::mac::ct_eq;
 use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::WrappingKeySpec;
-use yaoku_iam::ResourceKind::Key as KeyResource;
+use yaoku_iam::{Call, Operation, OperationSpec};
 use yaoku_seal::Changes;
 
+use crate::admission::proceed;
+use crate::change::{ATTEMPTS, contended, key_update};
 use crate::keyring::Key;
-use crate::kms::{ATTEMPTS, contended, key_update, versions};
+use crate::kms::versions;
 use crate::record::{KeyRecord, ScrubRecord, VersionRecord, scrub_name, version_name};
-use crate::{
-    Access, Call, Error, Field, KeyId, KeyState, KeyVersionId, Kms, Operation, OperationSpec, Origin, ProtectionLevel,
-    StateRule, Timestamp,
-};
+use crate::resource::{KEY, SERVICE, key_states};
+use crate::{Error, Field, KeyId, KeyState, KeyVersionId, Kms, Origin, ProtectionLevel, Timestamp};
 use incoming::{Incoming, WrappingPair, content};
 
 /// Seconds that an import token serves.
 const TOKEN_LIFE: u64 = 86_400;
-
-const fn spec(name: &'static str, states: StateRule, access: Access) -> OperationSpec {
-    OperationSpec { name, permissions: &[], resources: &[KeyResource], states, access }
-}
 
 /// What an import token holds, but for the private key behind it.
 #[derive(Serialize, Deserialize)]
@@ -61,8 +57,9 @@ pub struct ImportParameters {
 }
 
 impl Operation for GetParametersForImport {
+    type Domain = Kms;
     type Output = ImportParameters;
-    const SPEC: OperationSpec = spec("GetParametersForImport", StateRule::ANY, Access::Read);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetParametersForImport", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<ImportParameters, Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
@@ -73,9 +70,9 @@ impl Operation for GetParametersForImport {
         if !self.algorithm.carries(content(key.record.spec)) {
             return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for material of this key spec"));
         }
-        call.proceed()?;
+        proceed(call)?;
         let WrappingPair { private_key, public_key } =
-            WrappingPair::make(kms, &key, self.wrapping_key, self.algorithm).await?;
+            WrappingPair::make(kms, call, &key, self.wrapping_key, self.algorithm).await?;
         let expires = kms.clock.now().plus_seconds(TOKEN_LIFE);
         let head = TokenHead { wrapping_key: self.wrapping_key, algorithm: self.algorithm, expires };
         let head = postcard::to_extend(&head, Vec::new()).map_err(|error| Error::Internal(error.into()))?;
@@ -99,8 +96,9 @@ pub struct ImportKeyMaterial {
 }
 
 impl Operation for ImportKeyMaterial {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("ImportKeyMaterial", StateRule::STAY, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "ImportKeyMaterial", &[KEY], key_states::STAY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
@@ -109,18 +107,17 @@ impl Operation for ImportKeyMaterial {
             return Err(Error::invalid(Field::MaterialExpiry, "it must not be past"));
         }
         let (head, private_key) = self.open_token(kms, &key).await?;
-        let incoming = Incoming::unwrap(kms, &key, head, private_key, self.wrapped).await?;
+        let incoming = Incoming::unwrap(kms, call, &key, head, private_key, self.wrapped).await?;
         for _ in 0..ATTEMPTS {
-            let mut key = kms.stored_key(key.account, key.id).await?;
-            Self::SPEC.states.check(key.record.state)?;
-            let imported = incoming.remember(kms, &key.record, self.expires).await?;
+            let mut key = kms.admit_change(call, &Self::SPEC, key.id).await?;
+            let imported = incoming.remember(kms, call, &key.record, self.expires).await?;
             let before = key.record.imported.as_ref();
             let known = before.is_none_or(|before| ct_eq(&before.fingerprint, &imported.fingerprint));
             if !(incoming.acceptable && known) {
                 incoming.discard(kms).await;
                 return Err(Error::KeyMaterial);
             }
-            call.proceed()?;
+            proceed(call)?;
             let now = kms.clock.now();
             let (version, created) = match only_version(kms, &key).await? {
                 Some(version) => version,
@@ -134,9 +131,9 @@ impl Operation for ImportKeyMaterial {
             key.record.versions = 1;
             key.record.imported = Some(imported);
             let mut changes = key_update(&key)?;
-            doom_what_was(kms, &key, version, &mut changes).await?;
+            mark_what_was(kms, &key, version, &mut changes).await?;
             incoming.made.enter(&mut changes, version_name(key.account, key.id, version), created);
-            if kms.commit(changes).await? {
+            if kms.commit(call, changes).await? {
                 return Ok(());
             }
         }
@@ -165,19 +162,19 @@ pub struct DeleteKeyMaterial {
 }
 
 impl Operation for DeleteKeyMaterial {
+    type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = spec("DeleteKeyMaterial", StateRule::ANY, Access::Write);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DeleteKeyMaterial", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
-        let id = kms.admit(call, &Self::SPEC, &self.key.into()).await?.id;
         for _ in 0..ATTEMPTS {
-            let key = kms.stored_key(call.principal.account(), id).await?;
+            let key = kms.admit_change(call, &Self::SPEC, self.key).await?;
             check_origin(&key.record)?;
-            call.proceed()?;
+            proceed(call)?;
             if !key.record.has_material() {
                 return kms.in_force(key.revision).await;
             }
-            if take_away(kms, key).await? {
+            if take_away(kms, call, key).await? {
                 return Ok(());
             }
         }
@@ -186,7 +183,7 @@ impl Operation for DeleteKeyMaterial {
 }
 
 /// Takes imported material out of the store, and marks that for scrubbing; false if another change came first.
-pub(crate) async fn take_away(kms: &Kms, mut key: Key) -> Result<bool, Error> {
+pub(crate) async fn take_away(kms: &Kms, call: &Call<'_>, mut key: Key) -> Result<bool, Error> {
     let Some((version, created)) = only_version(kms, &key).await? else { return Ok(true) };
     if let Some(imported) = &mut key.record.imported {
         imported.present = false;
@@ -196,11 +193,11 @@ pub(crate) async fn take_away(kms: &Kms, mut key: Key) -> Result<bool, Error> {
         key.record.state = KeyState::PendingImport;
     }
     let mut changes: Changes = key_update(&key)?;
-    doom_what_was(kms, &key, version, &mut changes).await?;
+    mark_what_was(kms, &key, version, &mut changes).await?;
     changes.puts.push((version_name(key.account, key.id, version), VersionRecord { created, material: None }.encode()));
     let due = kms.state.read().scrub_due(kms.clock.now(), kms.config.scrub_delay);
     changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
-    kms.commit(changes).await
+    kms.commit(call, changes).await
 }
 
 /// The version of a key with imported material, which there is since the first import, and when it was made.
@@ -209,12 +206,12 @@ async fn only_version(kms: &Kms, key: &Key) -> Result<Option<(KeyVersionId, Time
 }
 
 /// Dooms the object of the HSM that a version is about, if it is about any.
-async fn doom_what_was(kms: &Kms, key: &Key, version: KeyVersionId, changes: &mut Changes) -> Result<(), Error> {
+async fn mark_what_was(kms: &Kms, key: &Key, version: KeyVersionId, changes: &mut Changes) -> Result<(), Error> {
     if key.record.protection == ProtectionLevel::Software {
         return Ok(());
     }
     match kms.version(key, version).await {
-        Ok(VersionRecord { material: Some(material), .. }) => kms.doom(key.account, &material, changes),
+        Ok(VersionRecord { material: Some(material), .. }) => kms.mark_for_destruction(key.account, &material, changes),
         Ok(VersionRecord { material: None, .. }) | Err(Error::KeyVersionNotFound) => Ok(()),
         Err(error) => Err(error),
     }
