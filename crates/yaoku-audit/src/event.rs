@@ -33,6 +33,9 @@ pub struct Identity<'a> {
     /// Name of the user, or role and session.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub user_name: &'a str,
+    /// The user of the operating system who gave an operator's command.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub operating_system_user: &'a str,
     /// Of a role's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_context: Option<SessionContext<'a>>,

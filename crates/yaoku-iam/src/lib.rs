@@ -45,7 +45,7 @@ pub use error::{Conflict, Entity, Error, Field, Login};
 pub use explain::Hypothesis;
 pub use id::{GroupId, Name, RoleId, UserId};
 pub use operation::{Access, Answer, Domain, ErrorOf, Operation, OperationSpec, ResourceKind, StateRule, Target};
-pub use principal::{Described, Permission, Principal, PrincipalKey, PrincipalKind};
+pub use principal::{Described, Permission, Principal, PrincipalKey, PrincipalKind, UnderWay};
 pub use question::{Decision, Denial, Environment, Question, Resource, Tagged};
 pub use record::PolicyName;
 pub use resource::{GROUP, POLICY, ROLE, USER};

@@ -55,6 +55,8 @@ pub struct OperationSpec {
     pub states: StateRule,
     /// Whether it changes anything.
     pub access: Access,
+    /// Its name in records, if that is another.
+    recorded_as: Option<&'static str>,
 }
 
 impl OperationSpec {
@@ -65,7 +67,7 @@ impl OperationSpec {
         resources: &'static [&'static ResourceKind],
         states: StateRule,
     ) -> Self {
-        Self { service, name, permissions: &[], resources, states, access: Access::Read }
+        Self { service, name, permissions: &[], resources, states, access: Access::Read, recorded_as: None }
     }
 
     /// An operation that changes something.
@@ -82,6 +84,20 @@ impl OperationSpec {
     #[must_use]
     pub const fn needing(self, permissions: &'static [Permission]) -> Self {
         Self { permissions, ..self }
+    }
+
+    /// What records call it: that which is due has the name of what a caller would have asked for.
+    pub const fn event(&self) -> &'static str {
+        match self.recorded_as {
+            Some(name) => name,
+            None => self.name,
+        }
+    }
+
+    /// The same operation, under another name in records.
+    #[must_use]
+    pub const fn recorded_as(self, name: &'static str) -> Self {
+        Self { recorded_as: Some(name), ..self }
     }
 
     /// The permission that the operation is known by.

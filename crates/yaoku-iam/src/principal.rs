@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use yaoku_seal::{RecordName, Revision};
@@ -38,7 +39,11 @@ pub(crate) enum Identity {
 }
 
 /// A user or role as policies see it, as of the last change.
-pub(crate) struct Subject(ArcSwap<Known>);
+pub(crate) struct Subject {
+    known: ArcSwap<Known>,
+    /// Its calls under way.
+    under_way: Arc<AtomicUsize>,
+}
 
 /// What is known of a user or role.
 pub(crate) struct Known {
@@ -62,15 +67,15 @@ pub(crate) struct Session {
 
 impl Subject {
     pub(crate) fn new(known: Known) -> Self {
-        Self(ArcSwap::from_pointee(known))
+        Self { known: ArcSwap::from_pointee(known), under_way: Arc::default() }
     }
 
     pub(crate) fn load(&self) -> Guard<Arc<Known>> {
-        self.0.load()
+        self.known.load()
     }
 
     pub(crate) fn replace(&self, known: Known) {
-        self.0.store(Arc::new(known));
+        self.known.store(Arc::new(known));
     }
 
     /// Takes everything from whoever still holds it.
@@ -97,6 +102,20 @@ impl Principal {
             Identity::Service => PrincipalKind::Service,
         };
         PrincipalKey { account: self.account(), who }
+    }
+
+    /// Counts a call of the principal and of its account, for as long as what is given lives; none if either has as many under way as
+    /// it may. What is due is not bounded here.
+    pub fn enter(&self) -> Option<UnderWay> {
+        let own = match &self.identity {
+            Identity::Root => &self.tenant.root_under_way,
+            Identity::User { subject, .. } => &subject.under_way,
+            Identity::Session(session) => &session.role.under_way,
+            Identity::Service => return Some(UnderWay([None, None])),
+        };
+        let own = Counted::enter(own, OF_PRINCIPAL)?;
+        let of_account = Counted::enter(&self.tenant.under_way, OF_ACCOUNT)?;
+        Some(UnderWay([Some(own), Some(of_account)]))
     }
 
     /// The account that the principal belongs to.
@@ -229,6 +248,30 @@ pub struct Described {
     pub name: String,
     /// When a session began, in milliseconds since 1970.
     pub session_began: Option<u64>,
+}
+
+/// Calls under way of one principal, and of one account.
+const OF_PRINCIPAL: usize = 1024;
+const OF_ACCOUNT: usize = 2048;
+
+/// A call under way, which counts for its principal and its account.
+#[must_use]
+pub struct UnderWay(#[expect(dead_code, reason = "held, and counted down when dropped")] [Option<Counted>; 2]);
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn enter(count: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |count: usize| (count < most).then_some(count + 1);
+        count.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
+        Some(Self(count.clone()))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Tells a principal from all others. All sessions of a role are one.

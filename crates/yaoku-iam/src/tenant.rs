@@ -1,6 +1,7 @@
 //! An account of the installation, and all identities in it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use yaoku_seal::Revision;
@@ -14,6 +15,9 @@ pub(crate) struct Tenant {
     disabled: AtomicBool,
     /// The commit of the account's row; 0 if it is not known.
     revision: AtomicU64,
+    /// Calls under way of the account, and of its root.
+    pub(crate) under_way: Arc<AtomicUsize>,
+    pub(crate) root_under_way: Arc<AtomicUsize>,
     pub(crate) directory: RwLock<Directory>,
     /// One change at a time in this process: others would only be refused.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -25,6 +29,8 @@ impl Tenant {
             id,
             disabled: AtomicBool::new(false),
             revision: AtomicU64::new(0),
+            under_way: Arc::default(),
+            root_under_way: Arc::default(),
             directory: RwLock::new(Directory::new(id)),
             changing: tokio::sync::Mutex::new(()),
         }

@@ -66,7 +66,7 @@ pub struct ExpireKeyMaterial(pub DueKey);
 impl Operation for ExpireKeyMaterial {
     type Domain = Kms;
     type Output = Option<()>;
-    const SPEC: OperationSpec = spec("ExpireKeyMaterial");
+    const SPEC: OperationSpec = spec("ExpireKeyMaterial").recorded_as("DeleteKeyMaterial");
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
         let Some(key) = self.0.take_up(kms, call, Due::MaterialExpiry).await? else { return Ok(None) };

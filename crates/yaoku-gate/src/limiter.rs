@@ -1,17 +1,17 @@
-//! Bounds what calls can cost that prove nobody: by guessing, such a caller learns little, and fills neither the audit log
-//! nor the server's, nor anything else.
+//! Bounds what unauthenticated calls can cost: guessing teaches a caller little, and fills neither the audit log nor the server's
+//! own log, nor anything else.
 //!
 //! Each address has a number of such calls a minute. Beyond it they are all answered alike, whatever was wrong with them, and
-//! are recorded once a minute with how many there were. Lines of the server's log are counted for themselves, in the same
-//! way: they tell also of calls that are not the caller's fault, and of requests that did not arrive whole. A call that is proven is never asked for here: whoever holds
-//! an AccessKey is served, also from an address that a stranger shares.
+//! are recorded once a minute with how many there were. Lines of the server's log are counted separately, in the same way: they
+//! also tell of calls that are not the caller's fault, and of requests that did not arrive whole. Authenticated calls never
+//! count here: whoever holds an AccessKey is served, even from an address that an attacker shares.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use parking_lot::Mutex;
 
-/// Calls a minute of one address that may prove nobody, unless another number is chosen.
+/// Unauthenticated calls a minute of one address, unless another number is chosen.
 pub const DEFAULT_LIMIT: u32 = 60;
 /// Addresses that are told apart. What comes beyond shares one place, until the minute of others is over.
 const SOURCES: usize = 1 << 16;
@@ -19,8 +19,8 @@ const MINUTE: u64 = 60_000;
 /// How often places are made free when there is none, in milliseconds.
 const SWEEP: u64 = 1000;
 
-/// Addresses from which calls came that proved nobody.
-pub(crate) struct Strangers {
+/// Addresses of unauthenticated calls.
+pub(crate) struct UnauthenticatedLimiter {
     /// Milliseconds that a call takes of its address's minute.
     cost: u64,
     known: Mutex<Known>,
@@ -45,7 +45,7 @@ struct Source {
     held: u64,
 }
 
-/// What becomes of a call that proved nobody.
+/// What becomes of an unauthenticated call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
     /// It is answered for what it is, and recorded.
@@ -59,13 +59,13 @@ pub(crate) enum Treatment {
     Held,
 }
 
-impl Strangers {
+impl UnauthenticatedLimiter {
     /// With that many calls a minute for each address, at least one.
     pub(crate) fn new(limit: u32) -> Self {
         Self { cost: MINUTE / u64::from(limit.clamp(1, 60_000)), known: Mutex::default() }
     }
 
-    /// Counts a call that proved nobody.
+    /// Counts an unauthenticated call.
     pub(crate) fn called(&self, from: IpAddr, now: u64) -> Treatment {
         let Known { sources, swept } = &mut *self.known.lock();
         let mut from = Some(network(from));
@@ -126,66 +126,66 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_holds_nobody_for_longer_than_a_minute() {
-        let strangers = Strangers::new(1);
+        let limiter = UnauthenticatedLimiter::new(1);
         let one = address("192.0.2.1");
         let past = START - 86_400_000;
-        assert_eq!(strangers.called(one, START), Treatment::Answered);
-        assert_eq!(strangers.called(one, START), Treatment::RecordedForOthers { held: 0 });
-        assert_eq!(strangers.called(one, past), Treatment::Held);
-        assert_eq!(strangers.called(one, past + 59_999), Treatment::Held);
-        assert_eq!(strangers.called(one, past + 60_000), Treatment::Answered);
-        assert_eq!(strangers.called(one, past + 60_000), Treatment::RecordedForOthers { held: 2 });
+        assert_eq!(limiter.called(one, START), Treatment::Answered);
+        assert_eq!(limiter.called(one, START), Treatment::RecordedForOthers { held: 0 });
+        assert_eq!(limiter.called(one, past), Treatment::Held);
+        assert_eq!(limiter.called(one, past + 59_999), Treatment::Held);
+        assert_eq!(limiter.called(one, past + 60_000), Treatment::Answered);
+        assert_eq!(limiter.called(one, past + 60_000), Treatment::RecordedForOthers { held: 2 });
     }
 
     #[test]
     fn an_address_has_its_minute_and_gets_it_back() {
-        let strangers = Strangers::new(3);
+        let limiter = UnauthenticatedLimiter::new(3);
         let one = address("192.0.2.1");
-        let mut calls = (0..6).map(|_| strangers.called(one, START));
+        let mut calls = (0..6).map(|_| limiter.called(one, START));
         assert!(calls.by_ref().take(3).all(|treatment| treatment == Treatment::Answered));
         assert_eq!(calls.next(), Some(Treatment::RecordedForOthers { held: 0 }));
         assert!(calls.all(|treatment| treatment == Treatment::Held));
-        assert_eq!(strangers.called(address("192.0.2.2"), START), Treatment::Answered, "another address");
-        assert_eq!(strangers.called(one, START + 20_000), Treatment::Answered);
-        assert_eq!(strangers.called(one, START + 20_000), Treatment::Held);
-        assert_eq!(strangers.called(one, START + 59_999), Treatment::Answered);
-        let later: Vec<_> = (0..3).map(|_| strangers.called(one, START + 60_000)).collect();
+        assert_eq!(limiter.called(address("192.0.2.2"), START), Treatment::Answered, "another address");
+        assert_eq!(limiter.called(one, START + 20_000), Treatment::Answered);
+        assert_eq!(limiter.called(one, START + 20_000), Treatment::Held);
+        assert_eq!(limiter.called(one, START + 59_999), Treatment::Answered);
+        let later: Vec<_> = (0..3).map(|_| limiter.called(one, START + 60_000)).collect();
         let expected = [Treatment::Answered, Treatment::RecordedForOthers { held: 3 }, Treatment::Held];
         assert_eq!(later, expected);
     }
 
     #[test]
     fn lines_that_are_left_out_are_told_of_by_the_next() {
-        let strangers = Strangers::new(1);
+        let limiter = UnauthenticatedLimiter::new(1);
         let one = address("192.0.2.1");
-        let at_once: Vec<_> = (0..5).map(|_| strangers.line(one, START)).collect();
+        let at_once: Vec<_> = (0..5).map(|_| limiter.line(one, START)).collect();
         assert_eq!(at_once, [Some(0), Some(0), None, None, None]);
-        let later: Vec<_> = (0..2).map(|_| strangers.line(one, START + MINUTE)).collect();
+        let later: Vec<_> = (0..2).map(|_| limiter.line(one, START + MINUTE)).collect();
         assert_eq!(later, [Some(0), Some(3)]);
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address_and_an_ipv4_address_is_itself_however_it_is_written() {
-        let strangers = Strangers::new(1);
+        let limiter = UnauthenticatedLimiter::new(1);
         for (first, second, same) in [
             ("2001:db8::1", "2001:db8::ffff:1", true),
             ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
             ("192.0.2.7", "::ffff:192.0.2.7", true),
         ] {
-            assert_eq!(strangers.called(address(first), START), Treatment::Answered);
-            assert_eq!(strangers.called(address(second), START) != Treatment::Answered, same, "{first} {second}");
+            assert_eq!(limiter.called(address(first), START), Treatment::Answered);
+            assert_eq!(limiter.called(address(second), START) != Treatment::Answered, same, "{first} {second}");
         }
     }
 
     #[test]
     fn many_addresses_take_no_more_room_and_lock_nobody_out_for_longer_than_a_minute() {
-        let strangers = Strangers::new(1);
+        let limiter = UnauthenticatedLimiter::new(1);
         let nth = |n: u32| IpAddr::V4(n.into());
-        assert!((0..SOURCES as u32).all(|n| strangers.called(nth(n), START) == Treatment::Answered));
-        assert_eq!(strangers.called(nth(u32::MAX), START), Treatment::Answered, "the place that all others share");
-        assert_ne!(strangers.called(nth(u32::MAX - 1), START), Treatment::Answered);
-        assert!(strangers.known.lock().sources.len() <= SOURCES + 1);
-        assert_eq!(strangers.called(nth(u32::MAX - 1), START + MINUTE), Treatment::Answered);
-        assert_eq!(strangers.known.lock().sources.len(), 1);
+        assert!((0..SOURCES as u32).all(|n| limiter.called(nth(n), START) == Treatment::Answered));
+        assert_eq!(limiter.called(nth(u32::MAX), START), Treatment::Answered, "the place that all others share");
+        assert_ne!(limiter.called(nth(u32::MAX - 1), START), Treatment::Answered);
+        assert!(limiter.known.lock().sources.len() <= SOURCES + 1);
+        assert_eq!(limiter.called(nth(u32::MAX - 1), START + MINUTE), Treatment::Answered);
+        assert_eq!(limiter.known.lock().sources.len(), 1);
     }
 }

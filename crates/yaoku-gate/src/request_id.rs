@@ -3,13 +3,9 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use http::{HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid};
 use yaoku_crypto::{Random, SystemRandom};
-
-/// Header of an answer in which some SDKs look for the request id first.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
 /// A version-4 UUID (RFC 9562, section 5.4), written in capitals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,13 +23,6 @@ impl RequestId {
     /// A request id of 16 random bytes, six bits of which give way to the UUID's version and variant.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(Builder::from_random_bytes(bytes).into_uuid())
-    }
-
-    /// The id as a header's value.
-    pub fn header(&self) -> HeaderValue {
-        let text = self.0.hyphenated().encode_upper(&mut Uuid::encode_buffer()).to_owned();
-        // Digits and hyphens make a header's value.
-        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 

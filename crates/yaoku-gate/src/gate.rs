@@ -1,0 +1,176 @@
+//! What all calls go through, and what they work on.
+
+use std::sync::Arc;
+
+use yaoku_audit::Trail;
+use yaoku_iam::{AccountId, Caller, Domain, Error as IamError, Iam, OperatingSystemUser, SessionError};
+use yaoku_kms::{Clock, Kms};
+use yaoku_seal::Vault;
+
+use crate::audit_log::{AuditLog, LookupError};
+use crate::intent::Intents;
+use crate::limiter::UnauthenticatedLimiter;
+use crate::metrics::Metrics;
+
+/// How calls are taken in.
+pub struct GateConfig {
+    /// The region that records and ARNs name.
+    pub region: String,
+    /// Unauthenticated calls a minute of one address.
+    pub unauthenticated_per_minute: u32,
+}
+
+/// The one way in, for every protocol.
+pub struct Gate {
+    pub(crate) kms: Arc<Kms>,
+    pub(crate) iam: Arc<Iam>,
+    pub(crate) audit_log: AuditLog,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) region: String,
+    pub(crate) limiter: UnauthenticatedLimiter,
+    /// Of log lines, where nobody was authenticated.
+    pub(crate) lines: UnauthenticatedLimiter,
+    pub(crate) metrics: Arc<Metrics>,
+    /// None where the operator switched it off.
+    pub(crate) trail: Option<Arc<Trail>>,
+    pub(crate) intents: Intents,
+}
+
+impl Gate {
+    /// A gate to a domain. Whatever an earlier process committed and did not record is recorded first.
+    ///
+    /// # Errors
+    /// When intents can't be read, or their records not be written.
+    pub async fn open(
+        vault: Arc<Vault>,
+        iam: Arc<Iam>,
+        kms: Arc<Kms>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        trail: Option<Arc<Trail>>,
+        config: GateConfig,
+    ) -> Result<Self, yaoku_seal::Error> {
+        let GateConfig { region, unauthenticated_per_minute } = config;
+        let intents = Intents::open(vault, trail.as_deref()).await?;
+        let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
+        let audit_log = AuditLog::new(iam.clone(), trail.clone());
+        Ok(Self { kms, iam, audit_log, clock, region, limiter, lines, metrics, trail, intents })
+    }
+
+    /// The clock that calls go by.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// The region of ARNs.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The AccessKey of that id, active or not; it proves nothing yet.
+    pub fn access_key(&self, id: &str) -> Option<Arc<yaoku_iam::AccessKey>> {
+        self.iam.access_key(id)
+    }
+
+    /// The AccessKey of the session that a token is of; it proves nothing yet.
+    ///
+    /// # Errors
+    /// When the token proves nothing with that AccessKey.
+    pub async fn session(&self, access_key_id: &str, token: &str) -> Result<Arc<yaoku_iam::AccessKey>, SessionError> {
+        self.iam.session(access_key_id, token).await
+    }
+
+    /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.
+    ///
+    /// # Errors
+    /// [`IamError::NoAccount`].
+    pub fn operator(&self, account: AccountId, user: OperatingSystemUser) -> Result<Caller, IamError> {
+        self.iam.operator(account, user)
+    }
+
+    /// Whether calls can be carried out at present.
+    ///
+    /// # Errors
+    /// A sentence on why not.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        if self.trail.as_ref().is_some_and(|trail| !trail.is_open()) {
+            return Err("the audit log can't be written, so calls are refused; the log says why");
+        }
+        if !self.iam.is_current() {
+            return Err("changes of identities are not being followed at present");
+        }
+        let log = |error: yaoku_kms::Error| tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+        self.kms.health().await.map_err(log).map_err(|()| "changes can't be stored at present; the log says why")?;
+        let hsm = "the HSM can't be used at present, so keys in it answer errors; the log says why";
+        self.kms.hsm_health().await.map_err(log).map_err(|()| hsm)
+    }
+
+    /// All metrics, in the OpenMetrics text format, with the seconds that clients' clocks may be behind, as a protocol has it.
+    pub fn scrape(&self, state_name: fn(yaoku_kms::KeyState) -> &'static str, nonce_reach: u64) -> String {
+        for (state, count) in self.kms.count_by_state() {
+            self.metrics.keys(state_name(state), count);
+        }
+        self.metrics.scheduler_lag(self.kms.scheduler_lag());
+        self.metrics.nonces(nonce_reach);
+        if let Some(trail) = &self.trail {
+            self.metrics.audit(trail.head().size, trail.failure().is_some());
+        }
+        self.metrics.render()
+    }
+
+    /// Takes the intents out of the store whose records are written.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn settle_intents(&self) -> Result<(), yaoku_seal::Error> {
+        self.intents.settle().await
+    }
+}
+
+/// A domain that operations are performed on.
+pub trait Serves<D: Domain> {
+    /// The domain.
+    fn domain(&self) -> &D;
+    /// Its error, as one of any domain.
+    fn failure(error: D::Error) -> Failure;
+}
+
+/// What went wrong with an operation of any domain.
+pub enum Failure {
+    /// On keys.
+    Keys(yaoku_kms::Error),
+    /// On identities.
+    Identities(IamError),
+    /// In the audit log.
+    AuditLog(LookupError),
+}
+
+impl Serves<Kms> for Gate {
+    fn domain(&self) -> &Kms {
+        &self.kms
+    }
+
+    fn failure(error: yaoku_kms::Error) -> Failure {
+        Failure::Keys(error)
+    }
+}
+
+impl Serves<Iam> for Gate {
+    fn domain(&self) -> &Iam {
+        &self.iam
+    }
+
+    fn failure(error: IamError) -> Failure {
+        Failure::Identities(error)
+    }
+}
+
+impl Serves<AuditLog> for Gate {
+    fn domain(&self) -> &AuditLog {
+        &self.audit_log
+    }
+
+    fn failure(error: LookupError) -> Failure {
+        Failure::AuditLog(error)
+    }
+}

@@ -1,0 +1,498 @@
+//! The states of a call, in their order.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use yaoku_audit::Permit;
+use yaoku_crypto::Secret;
+use yaoku_iam::{Access, Call, Caller, Domain, Environment, Intent, Named, Operation, Trace};
+use yaoku_seal::RecordName;
+
+use crate::gate::{Failure, Gate, Serves};
+use crate::limiter::Treatment;
+use crate::metrics::Counted;
+use crate::{RequestId, intent, record};
+
+/// What a protocol tells of a call, as far as it has been read.
+pub trait Telling: Sync {
+    /// The service that was asked for, as records name it; empty if it is none.
+    fn service(&self) -> &str;
+    /// The version of its API.
+    fn api_version(&self) -> &str;
+    /// The action as it was asked for, known or not.
+    fn name(&self) -> &str;
+    /// The action, if it is known.
+    fn action(&self) -> Option<ToldAction>;
+    /// The AccessKey that was claimed, proven or not.
+    fn claimed_access_key(&self) -> &str;
+    /// Shows the parameters that may be shown, by name and value.
+    fn parameters(&self, show: &mut dyn FnMut(&str, &str));
+    /// Kinds and names of what the call is about, of those that it came to or else named, the main ones first.
+    fn resources(&self, touched: &[Named]) -> Vec<(&'static str, Cow<'_, str>)>;
+    /// What may be shown of the answer to a change.
+    fn elements(&self) -> Option<serde_json::Value>;
+}
+
+/// What is known of an action.
+#[derive(Debug, Clone, Copy)]
+pub struct ToldAction {
+    /// Whether it changes anything.
+    pub access: Access,
+    /// Its position among those that are counted.
+    pub counted: Option<usize>,
+}
+
+/// How a protocol spells what went wrong.
+pub trait Spelling: Send {
+    /// The error of a refusal by the gate.
+    fn of(refusal: Refusal) -> Self;
+    /// Its code, and the position of that among those that are counted.
+    fn code(&self) -> (&'static str, usize);
+    /// A sentence on it.
+    fn message(&self) -> &str;
+    /// Whether it is the server's failure.
+    fn is_ours(&self) -> bool;
+}
+
+/// Why the gate refuses a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its address makes too many unauthenticated calls; so many others before it were not recorded.
+    TooManyUnauthenticated {
+        /// How many, where it is recorded for them.
+        held: Option<u64>,
+    },
+    /// Its principal or account has too many calls under way.
+    TooManyAtOnce,
+    /// It can't be recorded, and nothing was changed.
+    Unrecordable,
+    /// It can't be recorded, and was carried out.
+    UnrecordedChange,
+    /// A failure of this server.
+    Internal,
+}
+
+/// A call that has arrived.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The protocol, as metrics and the log name it.
+    pub protocol: &'static str,
+    /// Names the call in its answer, in the log and in records.
+    pub request_id: RequestId,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// Whether it came over TLS.
+    pub secure_transport: bool,
+    /// The host that it names.
+    pub host: &'a str,
+    /// The program that sent it, as it calls itself, cut to what records show.
+    pub user_agent: Option<&'a str>,
+    /// Set when nobody waits for the answer any more.
+    pub abandoned: Option<&'a Arc<AtomicBool>>,
+}
+
+/// A call of which nothing is known but where it comes from.
+#[must_use]
+pub struct Arrived<'g> {
+    gate: &'g Gate,
+    arrival: Arrival<'g>,
+    began: Instant,
+    /// The epoch before anything was decided.
+    epoch: u64,
+}
+
+/// A call whose record can be written.
+#[must_use]
+pub struct Admitted<'g> {
+    arrived: Arrived<'g>,
+    permit: Option<Permit>,
+}
+
+/// A call of a proven caller.
+#[must_use]
+pub struct Authenticated<'g> {
+    arrived: Arrived<'g>,
+    permit: Option<Permit>,
+    caller: Caller,
+    trace: Trace,
+    again: Mutex<Vec<Again>>,
+    _under_way: yaoku_iam::UnderWay,
+}
+
+/// What came of a call, which may be answered now.
+#[must_use]
+pub struct Released<T>(T);
+
+impl<T> Released<T> {
+    /// What may be answered.
+    pub fn open(self) -> T {
+        self.0
+    }
+}
+
+/// Decides again on what was granted to a call in one domain.
+type Again = for<'c> fn(&'c Gate, &'c Call<'c>) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'c>>;
+
+impl Gate {
+    /// Takes in a call.
+    pub fn arrive<'g>(&'g self, arrival: Arrival<'g>) -> Arrived<'g> {
+        Arrived { gate: self, arrival, began: Instant::now(), epoch: self.iam.epoch().now() }
+    }
+
+    /// Whether there is a line in the log for something unauthenticated from there, and how many others before it had none.
+    pub fn line(&self, source: IpAddr) -> Option<u64> {
+        self.lines.line(source, self.clock.now().0)
+    }
+}
+
+impl<'g> Arrived<'g> {
+    /// Asks for the right to leave a record, before anything is done. Without one, nothing is done.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecordable`], with the call to be refused for it.
+    pub fn admit(self, is_recorded: bool) -> Result<Admitted<'g>, (Self, Refusal)> {
+        let permit = match &self.gate.trail {
+            Some(trail) if is_recorded => match trail.admit() {
+                Ok(permit) => Some(permit),
+                Err(_) => return Err((self, Refusal::Unrecordable)),
+            },
+            _ => None,
+        };
+        Ok(Admitted { arrived: self, permit })
+    }
+
+    /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
+    pub async fn refuse<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
+        let admitted = Admitted { arrived: self, permit: None };
+        admitted.refuse(told, error, false).await
+    }
+
+    /// As [`Self::refuse`], of a request that did not arrive whole, whosever fault that is.
+    pub async fn refuse_unread<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
+        let admitted = Admitted { arrived: self, permit: None };
+        Released(admitted.recorded_refusal(told, error, true).await)
+    }
+
+    fn record(&self, told: &dyn Telling, known: Known<'_>) -> Result<Vec<u8>, ()> {
+        let Arrival { request_id, host, user_agent, source, .. } = self.arrival;
+        let user_agent = user_agent.unwrap_or_default();
+        let nowhere = "";
+        let source: &dyn Display = match known.caller.map(Caller::credential) {
+            Some(yaoku_iam::Credential::Service) => &nowhere,
+            _ => &source,
+        };
+        let record = record::record(&record::Call {
+            event_id: known.event_id,
+            request_id,
+            event_type: known.event_type(),
+            millis: self.gate.clock.now().0,
+            host,
+            source,
+            user_agent,
+            region: &self.gate.region,
+            told,
+            caller: known.caller,
+            trace: known.trace,
+            error: known.error,
+            ended: known.ended,
+        });
+        record.map_err(|error| tracing::error!(%request_id, %error, "a record can't be written as JSON"))
+    }
+
+    /// Counts and logs what came of the call.
+    fn end<E: Spelling>(&self, told: &dyn Telling, caller: Option<&Caller>, error: Option<&E>) {
+        let Arrival { protocol, request_id, peer, source, .. } = self.arrival;
+        let took = self.began.elapsed();
+        let code = error.map(E::code);
+        let action = told.action();
+        let counted = Counted { action: action.and_then(|action| action.counted), code: code.map(|(_, at)| at) };
+        self.gate.metrics.call(protocol, counted, took);
+        let Some(others) = (if caller.is_some() { Some(0) } else { self.gate.line(source) }) else { return };
+        let name = if action.is_some() { told.name() } else { "-" };
+        let access_key = caller.map_or("-", Caller::access_key_id);
+        let code = code.map_or("ok", |(code, _)| code);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let (others, service) = ((others > 0).then_some(others), told.service());
+        let peer = peer.map(tracing::field::display);
+        tracing::info!(%request_id, peer, protocol, service, access_key, action = name, code, micros, others, "request");
+    }
+}
+
+/// What a record is to say beside what the protocol tells.
+struct Known<'a> {
+    event_id: RequestId,
+    caller: Option<&'a Caller>,
+    trace: &'a Trace,
+    error: Option<(&'a str, &'a str)>,
+    ended: bool,
+}
+
+impl Known<'_> {
+    fn event_type(&self) -> &'static str {
+        match self.caller.map(Caller::credential) {
+            Some(yaoku_iam::Credential::Service) => "AliyunServiceEvent",
+            _ => "ApiCall",
+        }
+    }
+}
+
+impl<'g> Admitted<'g> {
+    /// Goes on with a caller who was proven.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyAtOnce`], with the call to be refused for it.
+    pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, (Self, Refusal)> {
+        let Some(under_way) = caller.principal().enter() else { return Err((self, Refusal::TooManyAtOnce)) };
+        let Self { arrived, permit } = self;
+        let (trace, again) = (Trace::default(), Mutex::default());
+        Ok(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way })
+    }
+
+    /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
+    pub async fn refuse<E: Spelling>(self, told: &dyn Telling, error: E, is_unread: bool) -> Released<E> {
+        let gate = self.arrived.gate;
+        let (arrival, began, epoch) = (self.arrived.arrival, self.arrived.began, self.arrived.epoch);
+        let error = self.recorded_refusal(told, error, is_unread).await;
+        Arrived { gate, arrival, began, epoch }.end(told, None, Some(&error));
+        Released(error)
+    }
+
+    async fn recorded_refusal<E: Spelling>(self, told: &dyn Telling, error: E, is_unread: bool) -> E {
+        let Self { arrived, permit } = self;
+        let gate = arrived.gate;
+        let (mut error, mut recorded_as) = (error, None);
+        // What fails on this side before anything could be proven is not the caller's; that a request does not arrive is.
+        if is_unread || !error.is_ours() {
+            match gate.limiter.called(arrived.arrival.source, gate.clock.now().0) {
+                Treatment::Answered => {}
+                Treatment::RecordedForOthers { held } => {
+                    gate.metrics.held();
+                    error = E::of(Refusal::TooManyUnauthenticated { held: None });
+                    recorded_as = Some(E::of(Refusal::TooManyUnauthenticated { held: Some(held) }));
+                }
+                Treatment::Held => {
+                    gate.metrics.held();
+                    return E::of(Refusal::TooManyUnauthenticated { held: None });
+                }
+            }
+        }
+        let Some(trail) = &gate.trail else { return error };
+        // A call that was refused before it was asked what it is did nothing, and may be refused for this now.
+        let Some(permit) = permit.or_else(|| trail.admit().ok()) else { return E::of(Refusal::Unrecordable) };
+        let shown = recorded_as.as_ref().unwrap_or(&error);
+        let known = Known {
+            event_id: arrived.arrival.request_id,
+            caller: None,
+            trace: &Trace::default(),
+            error: Some((shown.code().0, shown.message())),
+            ended: true,
+        };
+        match arrived.record(told, known) {
+            Err(()) => E::of(Refusal::Internal),
+            Ok(record) => match permit.record(record).await {
+                Ok(()) => error,
+                Err(_) => E::of(Refusal::Unrecordable),
+            },
+        }
+    }
+}
+
+/// A call whose operation is performed.
+pub struct Performing<'p> {
+    authenticated: &'p Authenticated<'p>,
+    announced: Announced<'p>,
+    environment: &'p Environment<'p>,
+    dry_run: bool,
+}
+
+impl Performing<'_> {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.authenticated.caller
+    }
+
+    /// The circumstances of the call.
+    pub const fn environment(&self) -> &Environment<'_> {
+        self.environment
+    }
+
+    /// Performs an operation of a domain. Only the gate finishes what comes of it.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub async fn perform<O: Operation>(&self, operation: O, dry_run: bool) -> Result<O::Output, yaoku_iam::ErrorOf<O>>
+    where
+        Gate: Serves<O::Domain>,
+    {
+        let again: Again = decide_again::<O::Domain>;
+        let authenticated = self.authenticated;
+        {
+            let mut all = authenticated.again.lock();
+            if !all.iter().any(|known| std::ptr::fn_addr_eq(*known, again)) {
+                all.push(again);
+            }
+        }
+        let intent: Option<&dyn Intent> = match authenticated.permit {
+            Some(_) => Some(&self.announced),
+            None => None,
+        };
+        let dry_run = dry_run || self.dry_run;
+        let call = Call { intent, dry_run, ..authenticated.call(self.environment) };
+        operation.perform(<Gate as Serves<O::Domain>>::domain(authenticated.arrived.gate), &call).await
+    }
+}
+
+fn decide_again<'c, D: Domain>(
+    gate: &'c Gate,
+    call: &'c Call<'c>,
+) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'c>>
+where
+    Gate: Serves<D>,
+{
+    let domain: &D = gate.domain();
+    Box::pin(async move { domain.decide_again(call).await.map_err(<Gate as Serves<D>>::failure) })
+}
+
+/// Announces the record of a call within its commits.
+struct Announced<'p> {
+    authenticated: &'p Authenticated<'p>,
+    told: &'p dyn Telling,
+}
+
+impl Intent for Announced<'_> {
+    fn row(&self, trace: &Trace) -> Option<(RecordName, Secret)> {
+        let Authenticated { arrived, caller, .. } = self.authenticated;
+        let id = arrived.arrival.request_id;
+        let known = Known { event_id: id, caller: Some(caller), trace, error: None, ended: false };
+        let record = arrived.record(self.told, known).ok()?;
+        let size = arrived.gate.trail.as_ref().map_or(0, |trail| trail.head().size);
+        Some((intent::name(id), intent::content(size, &record)))
+    }
+}
+
+impl<'g> Authenticated<'g> {
+    /// Who calls.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The circumstances of the call, as policies see them.
+    pub fn environment(&self) -> Environment<'g> {
+        let Arrival { source, secure_transport, user_agent, .. } = self.arrived.arrival;
+        Environment { time: self.arrived.gate.clock.now().0, source, secure_transport, user_agent }
+    }
+
+    /// Begins to perform.
+    pub fn perform<'p>(&'p self, told: &'p dyn Telling, environment: &'p Environment<'p>) -> Performing<'p> {
+        let announced = Announced { authenticated: self, told };
+        Performing { authenticated: self, announced, environment, dry_run: false }
+    }
+
+    fn call<'c>(&'c self, environment: &'c Environment<'c>) -> Call<'c> {
+        Call {
+            principal: self.caller.principal(),
+            credential: self.caller.credential(),
+            environment,
+            dry_run: false,
+            trace: &self.trace,
+            intent: None,
+            abandoned: self.arrived.arrival.abandoned,
+        }
+    }
+
+    /// Records what came of the call and, if something was forbidden since it arrived, decides on it again before it is released.
+    /// A change was decided on when it was committed, and its answer is not withheld.
+    pub async fn finish<T, E: Spelling>(
+        mut self,
+        told: &dyn Telling,
+        result: Result<T, E>,
+        spell: impl Fn(Failure) -> E,
+    ) -> Released<Result<T, E>> {
+        let permit = self.permit.take();
+        let must_record = permit.is_some();
+        let mut result = self.recorded(told, permit, result).await;
+        if result.is_ok()
+            && !self.trace.has_committed()
+            && let Err(failure) = self.check_exit().await
+        {
+            // The result is dropped here, which wipes what is secret in it.
+            let refused = spell(failure);
+            result = match self.recorded_again(told, must_record, &refused).await {
+                Ok(()) => Err(refused),
+                Err(refusal) => Err(E::of(refusal)),
+            };
+        }
+        self.arrived.end(told, Some(&self.caller), result.as_ref().err());
+        Released(result)
+    }
+
+    async fn recorded<T, E: Spelling>(
+        &self,
+        told: &dyn Telling,
+        permit: Option<Permit>,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        let Some(permit) = permit else { return result };
+        let id = self.arrived.arrival.request_id;
+        let error = result.as_ref().err().map(|error| (error.code().0, error.message()));
+        let known = Known { event_id: id, caller: Some(&self.caller), trace: &self.trace, error, ended: true };
+        let Ok(record) = self.arrived.record(told, known) else { return Err(E::of(Refusal::Internal)) };
+        match permit.record(record).await {
+            Ok(()) => {
+                if self.trace.has_committed() {
+                    self.arrived.gate.intents.is_recorded(id);
+                }
+                result
+            }
+            Err(_) => Err(E::of(match self.trace.has_committed() && result.is_ok() {
+                true => Refusal::UnrecordedChange,
+                false => Refusal::Unrecordable,
+            })),
+        }
+    }
+
+    /// The second record, of a call whose result is withheld.
+    async fn recorded_again<E: Spelling>(
+        &self,
+        told: &dyn Telling,
+        must_record: bool,
+        refused: &E,
+    ) -> Result<(), Refusal> {
+        let Some(trail) = self.arrived.gate.trail.as_ref().filter(|_| must_record) else { return Ok(()) };
+        let permit = trail.admit().map_err(|_| Refusal::Unrecordable)?;
+        let error = Some((refused.code().0, refused.message()));
+        let (caller, trace) = (Some(&self.caller), &self.trace);
+        let known = Known { event_id: RequestId::random(), caller, trace, error, ended: true };
+        let record = self.arrived.record(told, known).map_err(|()| Refusal::Internal)?;
+        permit.record(record).await.map_err(|_| Refusal::Unrecordable)
+    }
+
+    /// One comparison while nothing changed. Otherwise the caller, its permissions and the states of what it used are decided
+    /// on again, until nothing changes meanwhile.
+    async fn check_exit(&self) -> Result<(), Failure> {
+        let gate = self.arrived.gate;
+        let mut decided = self.arrived.epoch;
+        loop {
+            let now = gate.iam.epoch().now();
+            if now == decided {
+                return Ok(());
+            }
+            let environment = self.environment();
+            let call = self.call(&environment);
+            let all = self.again.lock().clone();
+            for again in all {
+                again(gate, &call).await?;
+            }
+            decided = now;
+        }
+    }
+}
