@@ -11,6 +11,7 @@ use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
 use super::crypto::Decrypted;
+use crate::blob::Content;
 use crate::material::{Material, Private};
 use crate::{
     Access, Call, Error, Field, KeyId, KeyRef, KeyUsage, KeyVersionId, Kms, Operation, OperationSpec, StateRule,
@@ -220,7 +221,7 @@ pub(crate) async fn decrypt(
         // As for a signature: no plaintext leaves.
         key_pair.admit_as(kms, call, spec, permission, Some(KeyUsage::EncryptDecrypt)).await?;
     }
-    Ok(Decrypted { key, version: key_pair.version, plaintext })
+    Ok(Decrypted { key, version: key_pair.version, plaintext, content: Content::Bytes })
 }
 
 /// Checks that the HSM, if the private key is in one, decrypts what is encrypted so: some know one hash of RSAES-OAEP only.

@@ -7,6 +7,7 @@ use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicK
 use yaoku_iam::{Permission, ResourceKind::Key as KeyResource};
 
 use super::crypto::{Encrypted, decrypt, encrypt};
+use crate::blob::Content;
 use crate::keyring::Key;
 use crate::{
     Access, Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms, Operation, OperationSpec,
@@ -33,7 +34,7 @@ pub struct DataKeyRequest {
 impl DataKeyRequest {
     async fn make(self, kms: &Kms, call: &Call<'_>, spec: &OperationSpec) -> Result<(Secret, Encrypted), Error> {
         let (key, data_key) = self.draw(kms, call, spec).await?;
-        let encrypted = encrypt(kms, call, &key, &self.context, &data_key).await?;
+        let encrypted = encrypt(kms, call, &key, &self.context, &data_key, Content::Bytes).await?;
         Ok((data_key, encrypted))
     }
 
@@ -171,7 +172,7 @@ impl Operation for GenerateAndExportDataKey {
             Error::Invalid { field: Field::WrappingKey, why } => Error::invalid(Field::NumberOfBytes, why),
             other => other,
         })?;
-        let encrypted = encrypt(kms, call, &key, &self.request.context, &data_key).await?;
+        let encrypted = encrypt(kms, call, &key, &self.request.context, &data_key, Content::Bytes).await?;
         Ok(GeneratedAndExported { encrypted, wrapped })
     }
 }
