@@ -73,18 +73,19 @@ impl Service {
         let started = Instant::now();
         let Incoming { parts, peer, .. } = request;
         let request_id = RequestId::random();
-        let form = if params::body_is_form(&parts.headers) { &request.body[..] } else { &[] };
-        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form);
-        let format = match &params {
-            Ok(params) => Format::requested(params, &parts.headers),
-            Err(_) => Ok(Format::accepted(&parts.headers)),
-        };
+        let form = params::form(&parts.headers, &request.body);
+        let params = form.and_then(|form| Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form));
         let mut called = Called::said(parts, params.as_ref().ok());
+        let usual = called.api.map_or(Format::Json, |api| api.format);
+        let format = match &params {
+            Ok(params) => Format::requested(params, &parts.headers, usual),
+            Err(_) => Ok(Format::accepted(&parts.headers, usual)),
+        };
         let result = match (&params, &format) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
             (Ok(params), Ok(format)) => self.run(request, params, *format, request_id, &mut called).await,
         };
-        let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers));
+        let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers, usual));
         let result = self.recorded(parts, peer.ip(), params.as_ref().ok(), request_id, &mut called, result).await;
         let response = match &result {
             Ok(_) => StatusCode::OK,
@@ -246,7 +247,7 @@ impl Service {
         };
         called.action = Some(action);
         let principal = caller.principal();
-        let arguments = Arguments { params, region: &self.region, account: principal.account() };
+        let arguments = Arguments::new(params, &self.region, principal.account());
         let exchange = Exchange {
             kms: &self.kms,
             iam: &self.iam,

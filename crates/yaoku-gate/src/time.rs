@@ -35,6 +35,18 @@ pub fn parse_time(text: &str) -> Option<i64> {
     Some(days_from_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second)
 }
 
+/// As [`parse_time`], of a time that may have a fraction of a second, as of milliseconds, which does not count.
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    let Some((whole, fraction)) = text.strip_suffix('Z').and_then(|text| text.split_once('.')) else {
+        return parse_time(text);
+    };
+    let digits = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    let whole: &[u8; 19] = whole.as_bytes().try_into().ok()?;
+    let mut time = [b'Z'; 20];
+    time[..19].copy_from_slice(whole);
+    std::str::from_utf8(&time).ok().filter(|_| digits).and_then(parse_time)
+}
+
 /// Formats milliseconds since 1970, cutting off the fraction of a second. Times beyond the year 9999 show as its last second.
 pub fn format_time(milliseconds: u64) -> String {
     let seconds = (milliseconds / 1000).min(LAST_SECOND) as i64;
@@ -135,6 +147,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn timestamps_may_have_fractions() {
+        for text in [
+            "2026-11-24T02:00:00Z",
+            "2026-11-24T02:00:00.000Z",
+            "2026-11-24T02:00:00.999999999Z",
+            "2026-11-24T02:00:00.5Z",
+        ] {
+            assert_eq!(parse_timestamp(text), Some(1_795_485_600), "{text}");
+        }
+        for text in [
+            "2026-11-24T02:00:00.Z",
+            "2026-11-24T02:00:00.000",
+            "2026-11-24T02:00:00.0000000000Z",
+            "2026-11-24T02:00:00.-01Z",
+            "2026-11-24T02:00:00.0.0Z",
+            "2026-11-24T02:00:60.000Z",
+            "2026-11-24T02:00.000Z",
+            ".000Z",
+            "2026-11-24T02:00:0值.0Z",
+        ] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn round_trip(seconds in 0..=LAST_SECOND) {
@@ -150,7 +187,7 @@ mod tests {
 
         #[test]
         fn any_text_is_parsed_or_refused(text in "\\PC{0,24}") {
-            let _ = parse_time(&text);
+            let _ = (parse_time(&text), parse_timestamp(&text));
         }
     }
 }

@@ -1,133 +1,237 @@
-//! What the audit trail may show of answers: the elements named here, and no other.
+//! What the audit trail may show of the answers to changes: the elements whose type says so, and no other.
+//!
+//! An element of a reply that may be shown is a [`Shown`]; on the wire it is what it holds. Structs are gone through, so that
+//! an element may be shown at any depth; lists and maps are not.
 
-use std::borrow::Cow;
-use std::fmt;
+use serde::Serialize;
+use serde::ser::{self, Serializer};
+use serde_json::{Error, Map, Value};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+/// A text, number or truth value of a reply that the audit trail may show.
+#[derive(Serialize)]
+#[serde(rename = "Shown")]
+pub(super) struct Shown<T>(pub(super) T);
 
-/// Elements of the answers to changes. What a new action answers with is not shown until it stands here.
-const SHOWN: &[&str] = &[
-    "AccessKey",
-    "AccessKeyId",
-    "Account",
-    "AccountId",
-    "Arn",
-    "AssumedRoleId",
-    "AssumedRoleUser",
-    "AutomaticRotation",
-    "CreateDate",
-    "CreationDate",
-    "Creator",
-    "Credentials",
-    "DeleteDate",
-    "DeletionProtection",
-    "DeletionProtectionDescription",
-    "Description",
-    "Expiration",
-    "KeyId",
-    "KeyMetadata",
-    "KeySpec",
-    "KeyState",
-    "KeyUsage",
-    "KeyVersion",
-    "KeyVersionId",
-    "Label",
-    "LastRotationDate",
-    "MaterialExpireTime",
-    "NextRotationDate",
-    "Origin",
-    "PrimaryKeyVersion",
-    "ProtectionLevel",
-    "RotationInterval",
-    "Status",
-];
-/// Elements that are shown of one answer, and of each list in it.
-const MOST: usize = 64;
+/// The name by which [`Shown`] is recognised.
+const SHOWN: &str = "Shown";
 
-/// What may be shown of an answer in JSON; none if that is nothing. Text that may not be shown is passed over where it stands.
-pub(super) fn shown(answer: &[u8]) -> Option<Value> {
-    let mut reader = serde_json::Deserializer::from_slice(answer);
-    let shown = Filter.deserialize(&mut reader).ok()?;
-    shown.as_object().is_some_and(|elements| !elements.is_empty()).then_some(shown)
-}
-
-#[derive(Clone, Copy)]
-struct Filter;
-
-impl<'de> DeserializeSeed<'de> for Filter {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
+impl<T> From<T> for Shown<T> {
+    fn from(value: T) -> Self {
+        Self(value)
     }
 }
 
-impl<'de> Visitor<'de> for Filter {
-    type Value = Value;
+/// What may be shown of a reply; none if that is nothing. What may not be shown is passed over where it stands.
+///
+/// # Errors
+/// Only for a type that JSON can't express.
+pub(super) fn of<T: Serialize>(content: &T) -> Result<Option<Value>, Error> {
+    content.serialize(Element)
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an answer")
+/// Serializes one element to what may be shown of it.
+struct Element;
+
+/// What may be shown of a struct; nothing of other compounds.
+#[derive(Default)]
+struct Compound(Map<String, Value>);
+
+macro_rules! hidden {
+    ($($method:ident($($type:ty),*);)*) => {
+        $(fn $method(self, $(_: $type),*) -> Result<Option<Value>, Error> {
+            Ok(None)
+        })*
+    };
+}
+
+macro_rules! compound {
+    ($($method:ident($($type:ty),*) -> $compound:ident;)*) => {
+        $(type $compound = Compound;)*
+        $(fn $method(self, $(_: $type),*) -> Result<Compound, Error> {
+            Ok(Compound::default())
+        })*
+    };
+}
+
+impl Serializer for Element {
+    type Ok = Option<Value>;
+    type Error = Error;
+
+    hidden! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_f32(f32);
+        serialize_f64(f64);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_bytes(&[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
+    compound! {
+        serialize_seq(Option<usize>) -> SerializeSeq;
+        serialize_tuple(usize) -> SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> SerializeTupleVariant;
+        serialize_map(Option<usize>) -> SerializeMap;
+        serialize_struct(&'static str, usize) -> SerializeStruct;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant;
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Option<Value>, Error> {
+        value.serialize(self)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(crate::audit::cut(value, crate::audit::MAX_VALUE).into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut shown = Vec::new();
-        while shown.len() < MOST {
-            let Some(element) = list.next_element_seed(self)? else { return Ok(shown.into()) };
-            shown.push(element);
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<Option<Value>, Error> {
+        if name != SHOWN {
+            return value.serialize(self);
         }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(shown.into())
+        Ok(match value.serialize(serde_json::value::Serializer)? {
+            Value::String(text) => Some(crate::audit::cut(&text, crate::audit::MAX_VALUE).into()),
+            shown @ (Value::Null | Value::Bool(_) | Value::Number(_)) => Some(shown),
+            // Only single values are shown.
+            Value::Array(_) | Value::Object(_) => None,
+        })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut shown = Map::new();
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            if SHOWN.contains(&&*name) && shown.len() < MOST {
-                shown.insert(name.into_owned(), map.next_value_seed(self)?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Option<Value>, Error> {
+        Ok(None)
+    }
+}
+
+impl ser::SerializeStruct for Compound {
+    type Ok = Option<Value>;
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        if let Some(shown) = value.serialize(Element)? {
+            self.0.insert(name.to_owned(), shown);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Option<Value>, Error> {
+        Ok((!self.0.is_empty()).then_some(Value::Object(self.0)))
+    }
+}
+
+macro_rules! nothing {
+    ($($compound:ident::$method:ident($($name:ty)?);)*) => {
+        $(impl ser::$compound for Compound {
+            type Ok = Option<Value>;
+            type Error = Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, $(_: $name,)? _: &T) -> Result<(), Error> {
+                Ok(())
             }
-        }
-        Ok(shown.into())
+
+            fn end(self) -> Result<Option<Value>, Error> {
+                Ok(None)
+            }
+        })*
+    };
+}
+
+nothing! {
+    SerializeSeq::serialize_element();
+    SerializeTuple::serialize_element();
+    SerializeTupleStruct::serialize_field();
+    SerializeTupleVariant::serialize_field();
+    SerializeStructVariant::serialize_field(&'static str);
+}
+
+impl ser::SerializeMap for Compound {
+    type Ok = Option<Value>;
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn end(self) -> Result<Option<Value>, Error> {
+        Ok(None)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use serde_json::json;
 
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        id: Shown<&'a str>,
+        plaintext: &'a str,
+        inner: Inner<'a>,
+        hidden: Hidden<'a>,
+        list: Vec<Shown<&'a str>>,
+        map: BTreeMap<&'a str, Shown<&'a str>>,
+        some: Option<Shown<u32>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        none: Option<Shown<u32>>,
+    }
+
+    #[derive(Serialize)]
+    struct Inner<'a> {
+        description: Shown<String>,
+        secret: &'a str,
+    }
+
+    #[derive(Serialize)]
+    struct Hidden<'a> {
+        secret: &'a str,
+    }
+
+    fn reply() -> Reply<'static> {
+        Reply {
+            id: Shown("key-1"),
+            plaintext: "secret",
+            inner: Inner { description: Shown("d".repeat(1000)), secret: "secret" },
+            hidden: Hidden { secret: "secret" },
+            list: vec![Shown("x")],
+            map: BTreeMap::from([("y", Shown("x"))]),
+            some: Some(Shown(1)),
+            none: None,
+        }
+    }
+
     #[test]
-    fn only_what_is_named_is_shown_at_any_depth() {
-        let answer = json!({
-            "KeyMetadata": {"KeyId": "key-1", "Plaintext": "secret", "Tags": [{"Value": "x"}]},
-            "Description": "d".repeat(1000),
-            "AccessKeySecret": {"KeyId": "hidden as well"},
-            "Plaintext": "secret",
-        });
-        let shown = shown(answer.to_string().as_bytes());
-        assert_eq!(shown, Some(json!({"KeyMetadata": {"KeyId": "key-1"}, "Description": "d".repeat(512)})));
-        assert_eq!(super::shown(b"{\"RequestId\":\"1\"}"), None);
+    fn only_what_is_marked_is_shown_at_any_depth() {
+        let shown = of(&reply()).unwrap();
+        assert_eq!(shown, Some(json!({"id": "key-1", "inner": {"description": "d".repeat(512)}, "some": 1})));
+        assert_eq!(of(&Hidden { secret: "secret" }).unwrap(), None);
+        assert_eq!(of(&vec![Inner { description: Shown(String::new()), secret: "" }]).unwrap(), None);
+    }
+
+    #[test]
+    fn on_the_wire_a_mark_is_not_seen() {
+        let inner = Inner { description: Shown("d".into()), secret: "s" };
+        assert_eq!(serde_json::to_value(&inner).unwrap(), json!({"description": "d", "secret": "s"}));
     }
 }

@@ -1,20 +1,20 @@
 //! The APIs that are served at the one endpoint, and their actions: one entry each, in a module of the same name as the
 //! domain's family.
 //!
-//! An entry holds what is the protocol's own: names and presence of parameters, and how they become a domain operation
-//! and its result a reply. Permission, resources and key states are the operation's, and are not said again here.
+//! An entry holds what is the protocol's own: parameters ([`parameters`]), and how they become a domain operation and its
+//! result a reply. Permission, resources and key states are the operation's, and are not said again here.
 //!
 //! To add an API, add a folder with an [`Api`] in its `mod.rs`, its families beside it and its domain's errors in its
 //! `failure.rs`; name it in [`APIS`], its kind of operations in [`Spec`], its error codes in the table of
-//! [`crate::wire::error`], its parameters in `exposure.rs`, and its domain, if it has one of its own, in [`Exchange`].
+//! [`crate::wire::error`], and its domain, if it has one of its own, in [`Exchange`].
 
 pub(crate) mod accounts;
 mod actiontrail;
 mod arguments;
 mod elements;
-mod exposure;
 mod kms;
 mod names;
+mod parameters;
 pub(crate) mod ram;
 mod sts;
 
@@ -29,8 +29,9 @@ use yaoku_kms::{Kms, Touched};
 use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
-pub use exposure::Exposure;
 pub use kms::{fuzzing, state_name};
+use parameters::parameters;
+pub use parameters::{Exposure, Param};
 
 use crate::wire::response;
 use crate::wire::{Format, RequestId, WireError};
@@ -45,6 +46,8 @@ pub struct Api {
     families: &'static [&'static [Action]],
     /// Actions that its SDKs know and this version does not do, in order: they answer `UnsupportedOperation`.
     pub unsupported: &'static [&'static str],
+    /// The form of its answers, unless a request asks for one.
+    pub(crate) format: Format,
     /// What the name of the root element of an answer in XML is.
     pub(crate) xml_root: XmlRoot,
     /// Parameters that name what a call is about, with the kind of thing; those that come first count.
@@ -124,17 +127,6 @@ impl Spec {
     }
 }
 
-/// A parameter of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Param {
-    /// Its name; of a flattened list, the part before `.1`.
-    pub name: &'static str,
-    /// Whether a request without it fails.
-    pub required: bool,
-    /// Whether the audit trail may show it.
-    pub exposure: Exposure,
-}
-
 /// The body of a reply, wiped when it was sent.
 pub(crate) type Reply = Zeroizing<Vec<u8>>;
 
@@ -154,14 +146,6 @@ pub fn named() -> impl Iterator<Item = (&'static str, &'static Action)> {
 /// Position of an action in [`all`], for tables that have an entry for each.
 pub fn index(action: &Action) -> Option<usize> {
     all().position(|other| std::ptr::eq(other, action))
-}
-
-const fn required(name: &'static str) -> Param {
-    Param { name, required: true, exposure: exposure::of(name) }
-}
-
-const fn optional(name: &'static str) -> Param {
-    Param { name, required: false, exposure: exposure::of(name) }
 }
 
 /// One request whose caller is proven, on its way through an action.
@@ -196,12 +180,12 @@ impl Exchange<'_> {
     pub(crate) async fn run(mut self) -> Result<Reply, WireError> {
         let params = self.action.params;
         if params.iter().any(|param| param.name == DRY_RUN) {
-            self.dry_run = self.arguments.boolean(DRY_RUN)?.unwrap_or(false);
+            self.dry_run = self.arguments.declared(DRY_RUN).boolean()?.unwrap_or(false);
         }
-        let mut required = params.iter().filter(|param| param.required);
-        let result = match required.try_for_each(|param| self.arguments.require(param.name)) {
-            Ok(()) => (self.action.run)(&self).await,
-            Err(error) => Err(error),
+        let missing = params.iter().find(|param| param.required && !self.arguments.has(param.name));
+        let result = match missing {
+            None => (self.action.run)(&self).await,
+            Some(param) => Err(WireError::missing_parameter(param.name)),
         };
         if self.dry_run { result.map_err(kms::of_dry_run) } else { result }
     }
@@ -212,12 +196,12 @@ impl Exchange<'_> {
             XmlRoot::Fixed(root) => root,
             XmlRoot::OfAction => &format!("{}Response", self.action.name),
         };
-        let failed = |error| {
+        let failed = |error: response::SerializeError| {
             tracing::error!(request_id = %self.request_id, %error, "internal failure");
             WireError::internal()
         };
         if self.action.spec.access() == Access::Write {
-            *self.notes.elements.lock() = elements::shown(&response::json(content).map_err(failed)?);
+            *self.notes.elements.lock() = elements::of(content).map_err(|error| failed(error.into()))?;
         }
         response::success(self.format, root, self.request_id, content).map_err(failed)
     }
@@ -232,14 +216,39 @@ impl Exchange<'_> {
 
 const DRY_RUN: &str = "DryRun";
 
-/// Declares an action that becomes an operation on identities: its function becomes one that [`Action`] can hold.
+/// Makes of an action's function, named with the struct of its parameters if it has any, one that [`Action`] can hold.
+macro_rules! run {
+    ($function:ident()) => {
+        |exchange| Box::pin($function(exchange))
+    };
+    ($function:ident($Parameters:ident)) => {
+        |exchange| match $Parameters::read(&exchange.arguments) {
+            Ok(given) => Box::pin($function(exchange, given)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    };
+}
+use run;
+
+/// The table of an action's parameters, by the same words as [`run!`].
+macro_rules! params {
+    ($function:ident()) => {
+        &[]
+    };
+    ($function:ident($Parameters:ident)) => {
+        $Parameters::PARAMS
+    };
+}
+use params;
+
+/// Declares an action that becomes an operation on identities.
 macro_rules! identity_action {
-    ($name:literal, $operation:ty, $function:ident, [$($param:expr),* $(,)?]) => {
+    ($name:literal, $operation:ty, $function:ident($($Parameters:ident)?)) => {
         crate::actions::Action {
             name: $name,
             spec: crate::actions::Spec::Identity(&<$operation as yaoku_iam::Operation>::SPEC),
-            params: &[$($param),*],
-            run: |exchange| Box::pin($function(exchange)),
+            params: crate::actions::params!($function($($Parameters)?)),
+            run: crate::actions::run!($function($($Parameters)?)),
         }
     };
 }
@@ -286,5 +295,68 @@ mod tests {
             assert!(api.unsupported.iter().all(|name| api.action(name).is_none()), "{}", api.service);
             assert!(api.unsupported.is_sorted(), "{}", api.service);
         }
+    }
+
+    /// Whatever they are parameters of.
+    const SECRETS: [&str; 22] = [
+        "CiphertextBlob",
+        "DestinationEncryptionContext",
+        "Digest",
+        "Email",
+        "EncryptedKeyMaterial",
+        "EncryptionContext",
+        "ExternalId",
+        "ImportToken",
+        "Mac",
+        "Message",
+        "MobilePhone",
+        "NewEmail",
+        "NewMobilePhone",
+        "Plaintext",
+        "PublicKeyBlob",
+        "Recipient",
+        "SecretData",
+        "SecretString",
+        "Password",
+        "PrivateKey",
+        "SourceEncryptionContext",
+        "Value",
+    ];
+
+    #[test]
+    fn a_name_is_shown_everywhere_or_nowhere_and_secrets_nowhere() {
+        let mut known: std::collections::BTreeMap<_, (Exposure, _)> = std::collections::BTreeMap::new();
+        for action in all().chain(accounts::API.actions()) {
+            for param in action.params {
+                let (exposure, first) = *known.entry(param.name).or_insert((param.exposure, action.name));
+                assert_eq!(exposure, param.exposure, "{} in {first} and {}", param.name, action.name);
+                let hidden = param.exposure == Exposure::Hidden;
+                assert!(hidden == SECRETS.contains(&param.name), "{} in {}", param.name, action.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_action_has_two_parameters_of_one_name() {
+        for action in all().chain(accounts::API.actions()) {
+            let names: BTreeSet<_> = action.params.iter().map(|param| param.name).collect();
+            assert_eq!(names.len(), action.params.len(), "{}", action.name);
+        }
+    }
+
+    /// Who asks for a parameter by its name goes round the declarations.
+    #[test]
+    fn parameters_are_read_by_declarations_alone() {
+        fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/actions");
+        let asking = concat!(".decl", "ared(");
+        let asks = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap().contains(asking);
+        let mut asking: Vec<_> = sources(&folder).into_iter().filter(asks).collect();
+        asking.sort();
+        // The macro; and `DryRun`, which an action's declaration must have for it to be read.
+        assert_eq!(asking, [folder.join("mod.rs"), folder.join("parameters.rs")]);
     }
 }

@@ -186,7 +186,7 @@ async fn answer<H: Handler>(
         Ok(client) => Ok((body, client)),
         Err(Unintelligible) => Err(Refusal::Unattributed),
     });
-    let format = Format::accepted(&parts.headers);
+    let format = Format::accepted(&parts.headers, Format::Json);
     let (refusal, parts) = match whole {
         Ok((body, client)) => {
             if let Some(host) = client.host {

@@ -6,7 +6,7 @@ use yaoku_crypto::Secret;
 use super::{
     Code, Params, Received, WireError,
     credentials::{Scheme, authentication},
-    params::body_is_form,
+    params,
 };
 
 macro_rules! captured {
@@ -78,7 +78,7 @@ impl Request {
         secret: &str,
         see: impl FnOnce(&Received<'_>, &super::Authentication<'_>) -> T,
     ) -> Result<T, WireError> {
-        let form: &[u8] = if body_is_form(&self.headers) { &self.body } else { &[] };
+        let form = params::form(&self.headers, &self.body)?;
         let params = Params::parse(self.uri.query().unwrap_or_default().as_bytes(), form)?;
         let received = Received {
             method: &self.method,

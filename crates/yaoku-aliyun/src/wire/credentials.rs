@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 use yaoku_crypto::mac::SigningSecret;
 
-use super::{Params, WireError, signature_acs3::SignatureAcs3, signature_v1::SignatureV1, time::parse_time};
+use super::{Params, WireError, signature_acs3::SignatureAcs3, signature_v1::SignatureV1, time::parse_timestamp};
 
 /// The longest string to sign that a message shows, in bytes.
 const MAX_SHOWN: usize = 4096;
@@ -72,7 +72,7 @@ fn by_headers<'a>(request: &Received<'a>) -> Result<Authentication<'a>, WireErro
     Ok(Authentication {
         access_key_id: signature.access_key_id(),
         security_token: signature.security_token().filter(|token| !token.is_empty()),
-        timestamp: parse_time(timestamp).ok_or_else(|| WireError::timestamp_format(name))?,
+        timestamp: parse_timestamp(timestamp).ok_or_else(|| WireError::timestamp_format(name))?,
         version: signature.version(),
         action: signature.action(),
         nonce: Some(signature.nonce()),
@@ -87,7 +87,7 @@ fn by_parameters<'a>(request: &Received<'a>) -> Result<Authentication<'a>, WireE
     Ok(Authentication {
         access_key_id: required("AccessKeyId")?,
         security_token: present("SecurityToken"),
-        timestamp: parse_time(required("Timestamp")?).ok_or_else(|| WireError::timestamp_format("Timestamp"))?,
+        timestamp: parse_timestamp(required("Timestamp")?).ok_or_else(|| WireError::timestamp_format("Timestamp"))?,
         version: required("Version")?,
         action: required("Action")?,
         nonce: present("SignatureNonce"),

@@ -15,23 +15,25 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the request asks for: the parameter `Format` if there is one, else the first known type of the `Accept` header, else JSON.
+    /// What the request asks for: the parameter `Format` if there is one, else the first known type of the `Accept` header, else
+    /// what is `usual` for its API.
     ///
     /// # Errors
     /// `InvalidParameter` where `Format` is neither JSON nor XML; answer that in [`Self::accepted`]'s form.
-    pub fn requested(params: &Params<'_>, headers: &HeaderMap) -> Result<Self, WireError> {
+    pub fn requested(params: &Params<'_>, headers: &HeaderMap, usual: Self) -> Result<Self, WireError> {
         match params.get("Format") {
-            None | Some("") => Ok(Self::accepted(headers)),
+            None | Some("") => Ok(Self::accepted(headers, usual)),
             Some(format) if format.eq_ignore_ascii_case("json") => Ok(Self::Json),
             Some(format) if format.eq_ignore_ascii_case("xml") => Ok(Self::Xml),
             Some(_) => Err(WireError::invalid_parameter("Format", "it must be JSON or XML")),
         }
     }
 
-    /// The form that the `Accept` header alone asks for: all that is known of a request which can't be parsed.
+    /// The form that the `Accept` header alone asks for, else the usual one: all that is known of a request which can't be
+    /// parsed.
     ///
     /// Weights (`q=`) are not looked at: no client of this protocol sends them.
-    pub fn accepted(headers: &HeaderMap) -> Self {
+    pub fn accepted(headers: &HeaderMap, usual: Self) -> Self {
         let ranges = headers.get_all(ACCEPT).into_iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
         ranges
             .filter_map(|range| {
@@ -46,7 +48,7 @@ impl Format {
                 }
             })
             .next()
-            .unwrap_or_default()
+            .unwrap_or(usual)
     }
 
     /// The value of `Content-Type`. SDKs compare it as text, so it has no blank.
@@ -67,7 +69,7 @@ mod tests {
 
     fn requested(query: &str, accept: Option<&'static str>) -> Result<Format, WireError> {
         let headers = accept.map(|value| (ACCEPT, HeaderValue::from_static(value))).into_iter().collect();
-        Format::requested(&Params::parse(query.as_bytes(), b"").unwrap(), &headers)
+        Format::requested(&Params::parse(query.as_bytes(), b"").unwrap(), &headers, Format::Json)
     }
 
     #[test]
@@ -90,5 +92,19 @@ mod tests {
             assert_eq!(requested("", accept), Ok(format), "{accept:?}");
         }
         assert_eq!(requested("Format=", Some("application/xml")), Ok(Format::Xml));
+    }
+
+    #[test]
+    fn each_api_has_its_own_where_nothing_is_asked_for() {
+        let params = |query: &'static str| Params::parse(query.as_bytes(), b"").unwrap();
+        let none = HeaderMap::new();
+        for usual in [Format::Json, Format::Xml] {
+            assert_eq!(Format::requested(&params(""), &none, usual), Ok(usual));
+            assert_eq!(Format::requested(&params("Format="), &none, usual), Ok(usual));
+            assert_eq!(Format::requested(&params("Format=JSON"), &none, usual), Ok(Format::Json));
+            assert_eq!(Format::accepted(&none, usual), usual);
+        }
+        let json = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        assert_eq!(Format::accepted(&json, Format::Xml), Format::Json);
     }
 }

@@ -42,13 +42,28 @@ pub enum Place {
     Body,
 }
 
-/// Whether a body is a form, by its `Content-Type`: so it is unless the header names another type.
-pub fn body_is_form(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_none_or(|content_type| {
-        let essence = content_type.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-        essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    })
+/// The form in a request's body: so it is taken unless `Content-Type` names another type.
+///
+/// # Errors
+/// `ParseRequestParameterException` naming the type, for a body of another one. An empty body may be of any.
+pub fn form<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<&'b [u8], WireError> {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(body) };
+    let essence = content_type.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    if body.is_empty() || essence.eq_ignore_ascii_case(FORM.as_bytes()) {
+        return Ok(body);
+    }
+    // As types are written (RFC 9110, 8.3.1), and no longer than any that is in use.
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"/.+-_".contains(byte);
+    let essence = std::str::from_utf8(essence)
+        .ok()
+        .filter(|essence| essence.len() <= 80 && essence.bytes().all(|byte| word(&byte)));
+    Err(WireError::parse(format_args!(
+        "its body is of the content type {}; send parameters in the query string, or in a body of the content type {FORM}",
+        essence.filter(|essence| !essence.is_empty()).unwrap_or("that can't be read")
+    )))
 }
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 impl<'a> Params<'a> {
     /// Takes a query string and a form body apart. Either may be empty.
@@ -362,9 +377,23 @@ mod tests {
     #[test]
     fn only_forms_are_read_as_forms() {
         let with = |value: &'static str| HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static(value))]);
-        assert!(body_is_form(&HeaderMap::new()));
-        assert!(body_is_form(&with("Application/x-www-form-urlencoded; charset=utf-8")));
-        assert!(!body_is_form(&with("application/json; charset=utf-8")));
+        assert_eq!(form(&HeaderMap::new(), b"A=1"), Ok(&b"A=1"[..]));
+        for own in ["application/x-www-form-urlencoded", "Application/x-www-form-urlencoded; charset=utf-8"] {
+            assert_eq!(form(&with(own), b"A=1"), Ok(&b"A=1"[..]));
+        }
+        for (other, shown) in [
+            ("application/json; charset=utf-8", "content type application/json;"),
+            ("multipart/form-data; boundary=x", "content type multipart/form-data;"),
+            ("application/octet-stream", "content type application/octet-stream;"),
+            ("", "that can't be read"),
+            ("x\"y", "that can't be read"),
+        ] {
+            let headers = with(other);
+            assert_eq!(form(&headers, b""), Ok(&b""[..]), "{other}");
+            let error = form(&headers, b"{}").unwrap_err();
+            assert_eq!(error.code, Code::ParseRequestParameterException);
+            assert!(error.message.contains(shown), "{error}");
+        }
     }
 
     proptest! {

@@ -114,6 +114,11 @@ impl fmt::Write for XmlText<'_> {
     }
 }
 
+/// Whether a document can hold the text unchanged.
+pub fn is_xml_text(text: &str) -> bool {
+    text.chars().all(xml_char)
+}
+
 fn xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }

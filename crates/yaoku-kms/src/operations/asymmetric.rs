@@ -12,6 +12,7 @@ use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::crypto::Decrypted;
 use crate::admission::proceed;
+use crate::blob::Content;
 use crate::material::{Material, Private};
 use crate::resource::{KEY, SERVICE, key_states};
 use crate::workers::Pace;
@@ -216,7 +217,7 @@ pub(crate) async fn decrypt(
     let ciphertext = ciphertext.to_vec();
     let decrypt = move |private: &Private| private.decrypt(algorithm, &ciphertext);
     let plaintext = with_private_key(kms, call, material, decrypt).await?;
-    Ok(Decrypted { key, version: key_pair.version, plaintext })
+    Ok(Decrypted { key, version: key_pair.version, plaintext, content: Content::Bytes })
 }
 
 /// Checks that the HSM, if the private key is in one, decrypts what is encrypted so: some know one hash of RSAES-OAEP only.

@@ -8,6 +8,7 @@ use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::asymmetric::{self, KeyPair};
 use crate::admission::proceed;
+use crate::blob::Content;
 use crate::keyring::Key;
 use crate::material::Cipher;
 use crate::resource::{KEY, SERVICE, key_states};
@@ -39,6 +40,8 @@ pub struct Decrypted {
     pub version: KeyVersionId,
     /// The plaintext.
     pub plaintext: Secret,
+    /// Whether it is bytes, or text that was given to Encrypt as it is: every protocol answers text as the text it is.
+    pub content: Content,
 }
 
 /// Encrypts under the primary version of a key.
@@ -47,6 +50,8 @@ pub struct Encrypt {
     pub key: KeyRef,
     /// 1 to [`MAX_PLAINTEXT`] bytes.
     pub plaintext: Secret,
+    /// Whether it is bytes, or text (then in UTF-8).
+    pub content: Content,
     /// What the ciphertext is bound to.
     pub context: EncryptionContext,
 }
@@ -60,8 +65,11 @@ impl Operation for Encrypt {
         if !(1..=MAX_PLAINTEXT).contains(&self.plaintext.len()) {
             return Err(Error::invalid(Field::Plaintext, format!("it must be 1 to {MAX_PLAINTEXT} bytes")));
         }
+        if self.content == Content::Text && std::str::from_utf8(self.plaintext.expose()).is_err() {
+            return Err(Error::invalid(Field::Plaintext, "text must be in UTF-8"));
+        }
         let key = kms.admit(call, &Self::SPEC, &self.key).await?;
-        encrypt(kms, call, &key, &self.context, &self.plaintext).await
+        encrypt(kms, call, &key, &self.context, &self.plaintext, self.content).await
     }
 }
 
@@ -137,7 +145,7 @@ impl Operation for ReEncrypt {
                 asymmetric::decrypt(kms, call, &Self::SPEC, Self::FROM, key_pair, *algorithm, ciphertext).await?
             }
         };
-        encrypt(kms, call, &destination, &self.destination_context, &opened.plaintext).await
+        encrypt(kms, call, &destination, &self.destination_context, &opened.plaintext, opened.content).await
     }
 }
 
@@ -148,12 +156,13 @@ pub(crate) async fn encrypt(
     key: &Arc<Key>,
     context: &EncryptionContext,
     plaintext: &Secret,
+    content: Content,
 ) -> Result<Encrypted, Error> {
     let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
     let material = kms.material(call, key, version).await?;
     proceed(call)?;
-    let header = blob::Header { protection: key.record.protection, algorithm, key: key.id, version };
+    let header = blob::Header { protection: key.record.protection, content, algorithm, key: key.id, version };
     let blob = match material.cipher()? {
         Cipher::Here(cipher) => blob::seal(header, cipher, kms.vault.random(), context, plaintext.expose())?,
         Cipher::InToken(cipher) => {
@@ -203,5 +212,5 @@ pub(crate) async fn decrypt(
             opened.await?.ok_or(Error::Ciphertext)?
         }
     };
-    Ok(Decrypted { key: key.id, version: header.version, plaintext })
+    Ok(Decrypted { key: key.id, version: header.version, plaintext, content: header.content })
 }

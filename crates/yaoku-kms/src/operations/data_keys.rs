@@ -8,6 +8,7 @@ use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::crypto::{Encrypted, decrypt, encrypt};
 use crate::admission::proceed;
+use crate::blob::Content;
 use crate::keyring::Key;
 use crate::resource::{KEY, SERVICE, key_states};
 use crate::{EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms};
@@ -32,7 +33,7 @@ pub struct DataKeyRequest {
 impl DataKeyRequest {
     async fn make(self, kms: &Kms, call: &Call<'_>, spec: &OperationSpec) -> Result<(Secret, Encrypted), Error> {
         let (key, data_key) = self.draw(kms, call, spec).await?;
-        let encrypted = encrypt(kms, call, &key, &self.context, &data_key).await?;
+        let encrypted = encrypt(kms, call, &key, &self.context, &data_key, Content::Bytes).await?;
         Ok((data_key, encrypted))
     }
 
@@ -174,7 +175,7 @@ impl Operation for GenerateAndExportDataKey {
             Error::Invalid { field: Field::WrappingKey, why } => Error::invalid(Field::NumberOfBytes, why),
             other => other,
         })?;
-        let encrypted = encrypt(kms, call, &key, &self.request.context, &data_key).await?;
+        let encrypted = encrypt(kms, call, &key, &self.request.context, &data_key, Content::Bytes).await?;
         Ok(GeneratedAndExported { encrypted, wrapped })
     }
 }

@@ -4,10 +4,12 @@
 use serde::Serialize;
 use yaoku_iam::{Access, AccountAbout, AccountId, Error, OperationSpec};
 
-use super::{Action, Api, Exchange, Reply, Spec, XmlRoot, optional, required};
+use super::arguments::{Parameter, Read};
+use super::elements::Shown;
+use super::{Action, Api, Exchange, Reply, Spec, XmlRoot, parameters, params, run};
 use crate::actions::ram::failure;
 use crate::wire::time::format_time;
-use crate::wire::{Code, WireError};
+use crate::wire::{Code, Format, WireError};
 
 /// The API.
 pub(crate) const API: Api = Api {
@@ -15,37 +17,54 @@ pub(crate) const API: Api = Api {
     service: "Yaoku",
     families: &[ACTIONS],
     unsupported: &[],
+    format: Format::Json,
     xml_root: XmlRoot::OfAction,
     resources: &[("AccountId", "Account"), ("Label", "Account")],
     unrecorded: None,
 };
 
+/// Declares an action; there is no operation of a domain to it.
+macro_rules! action {
+    ($name:literal, $access:expr, $function:ident($($Parameters:ident)?)) => {
+        Action {
+            name: $name,
+            spec: Spec::Operator(&spec($name, $access)),
+            params: params!($function($($Parameters)?)),
+            run: run!($function($($Parameters)?)),
+        }
+    };
+}
+
 const ACTIONS: &[Action] = &[
-    Action {
-        name: "CreateAccount",
-        spec: Spec::Operator(&spec("CreateAccount", Access::Write)),
-        params: &[required("Label"), optional("AccountId")],
-        run: |exchange| Box::pin(create(exchange)),
-    },
-    Action {
-        name: "ListAccounts",
-        spec: Spec::Operator(&spec("ListAccounts", Access::Read)),
-        params: &[],
-        run: |exchange| Box::pin(list(exchange)),
-    },
-    Action {
-        name: "EnableAccount",
-        spec: Spec::Operator(&spec("EnableAccount", Access::Write)),
-        params: &[required("AccountId")],
-        run: |exchange| Box::pin(enable(exchange, true)),
-    },
-    Action {
-        name: "DisableAccount",
-        spec: Spec::Operator(&spec("DisableAccount", Access::Write)),
-        params: &[required("AccountId")],
-        run: |exchange| Box::pin(enable(exchange, false)),
-    },
+    action!("CreateAccount", Access::Write, create(CreateParameters)),
+    action!("ListAccounts", Access::Read, list()),
+    action!("EnableAccount", Access::Write, enable(OneAccount)),
+    action!("DisableAccount", Access::Write, disable(OneAccount)),
 ];
+
+parameters! {
+    struct CreateParameters<'a> {
+        id: Option<AccountId> = "AccountId" optional shown => account_id_to_give;
+        label: &'a str = "Label" required shown => text;
+    }
+}
+
+parameters! {
+    struct OneAccount {
+        account: AccountId = "AccountId" required shown => account_id;
+    }
+}
+
+impl Parameter<'_> {
+    fn account_id(self) -> Read<AccountId> {
+        self.value().map(AccountId::parse).transpose().map_err(|error| self.invalid(error))
+    }
+
+    /// Empty as absent: then one is made up.
+    fn account_id_to_give(self) -> Read<AccountId> {
+        self.filled().map(AccountId::parse).transpose().map_err(|error| self.invalid(error))
+    }
+}
 
 /// No policy can be about these.
 const fn spec(name: &'static str, access: Access) -> OperationSpec {
@@ -55,24 +74,24 @@ const fn spec(name: &'static str, access: Access) -> OperationSpec {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Account {
-    account_id: String,
-    label: String,
-    status: &'static str,
-    create_date: String,
+    account_id: Shown<String>,
+    label: Shown<String>,
+    status: Shown<&'static str>,
+    create_date: Shown<String>,
 }
 
 impl Account {
     fn new(about: AccountAbout) -> Self {
         Self {
-            account_id: about.id.to_string(),
-            label: about.label,
-            status: if about.enabled { "Enabled" } else { "Disabled" },
-            create_date: format_time(about.created.0),
+            account_id: Shown(about.id.to_string()),
+            label: Shown(about.label),
+            status: Shown(if about.enabled { "Enabled" } else { "Disabled" }),
+            create_date: Shown(format_time(about.created.0)),
         }
     }
 }
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn create(exchange: &Exchange<'_>, given: CreateParameters<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
@@ -82,15 +101,14 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Created<'a> {
-        access_key_id: &'a str,
+        access_key_id: Shown<&'a str>,
         access_key_secret: &'a str,
     }
-    let id = exchange.arguments.given("AccountId").map(|_| account_id(exchange)).transpose()?;
-    let label = exchange.arguments.required_text("Label")?;
-    let (account, key) = exchange.iam.create_account(id, label).await.map_err(|error| of(error, exchange))?;
+    let (account, key) =
+        exchange.iam.create_account(given.id, given.label).await.map_err(|error| of(error, exchange))?;
     // Letters and digits.
     let access_key_secret = std::str::from_utf8(key.secret.expose()).unwrap_or_default();
-    let access_key = Created { access_key_id: key.id.as_str(), access_key_secret };
+    let access_key = Created { access_key_id: Shown(key.id.as_str()), access_key_secret };
     exchange.reply(&Content { account: Account::new(account), access_key })
 }
 
@@ -109,19 +127,22 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content { accounts: Accounts { account } })
 }
 
-async fn enable(exchange: &Exchange<'_>, enabled: bool) -> Result<Reply, WireError> {
+async fn enable(exchange: &Exchange<'_>, given: OneAccount) -> Result<Reply, WireError> {
+    set_enabled(exchange, given.account, true).await
+}
+
+async fn disable(exchange: &Exchange<'_>, given: OneAccount) -> Result<Reply, WireError> {
+    set_enabled(exchange, given.account, false).await
+}
+
+async fn set_enabled(exchange: &Exchange<'_>, account: AccountId, enabled: bool) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
         account: Account,
     }
-    let changed = exchange.iam.enable_account(account_id(exchange)?, enabled).await;
+    let changed = exchange.iam.enable_account(account, enabled).await;
     exchange.reply(&Content { account: Account::new(changed.map_err(|error| of(error, exchange))?) })
-}
-
-fn account_id(exchange: &Exchange<'_>) -> Result<AccountId, WireError> {
-    let text = exchange.arguments.required_text("AccountId")?;
-    AccountId::parse(text).map_err(|error| WireError::invalid_parameter("AccountId", error))
 }
 
 /// The wire error of a domain error: those who read it run the server.

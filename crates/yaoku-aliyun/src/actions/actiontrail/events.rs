@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 use yaoku_audit::{Condition, Direction, Lookup};
 use yaoku_iam::{Access, Decision, OperationSpec, Permission, Question, Resource};
 
-use super::{Action, Exchange, Reply, optional};
-use crate::actions::Spec;
+use super::{Action, Exchange, Reply, parameters};
+use crate::actions::arguments::{Parameter, Read};
 use crate::actions::names::Named;
+use crate::actions::{Spec, run};
 use crate::wire::time::{format_time, parse_time};
 use crate::wire::{Code, WireError};
 
@@ -19,22 +20,23 @@ const MAX_PAGE: u32 = 50;
 const SPAN: i64 = 7 * 86_400;
 /// By how much the order of records and that of their times may differ: clocks are set, and calls take their time. In seconds.
 const SLACK: i64 = 3600;
-/// One condition a request, as ActionTrail has it.
-const CONDITION: [&str; 2] = ["LookupAttribute.1.Key", "LookupAttribute.1.Value"];
-
 pub(super) const ACTIONS: &[Action] = &[Action {
     name: "LookupEvents",
     spec: Spec::Trail(&LOOKUP_EVENTS),
-    params: &[
-        optional("Direction"),
-        optional("EndTime"),
-        optional("LookupAttribute"),
-        optional("MaxResults"),
-        optional("NextToken"),
-        optional("StartTime"),
-    ],
-    run: |exchange| Box::pin(lookup_events(exchange)),
+    params: LookupParameters::PARAMS,
+    run: run!(lookup_events(LookupParameters)),
 }];
+
+parameters! {
+    struct LookupParameters {
+        end: Option<i64> = "EndTime" optional shown => time;
+        start: Option<i64> = "StartTime" optional shown => time;
+        direction: Direction = "Direction" default(Direction::Backward) shown => named;
+        most: u32 = "MaxResults" default(PAGE) shown => page_size;
+        page: Option<u64> = "NextToken" optional shown => page_token;
+        condition: Option<Condition> = "LookupAttribute" optional shown => condition;
+    }
+}
 
 const LOOKUP_EVENTS: OperationSpec =
     OperationSpec { name: "LookupEvents", access: Access::Read, service: "actiontrail", on: &[] };
@@ -43,7 +45,7 @@ impl Named for Direction {
     const NAMES: &'static [(Self, &'static str)] = &[(Self::Forward, "FORWARD"), (Self::Backward, "BACKWARD")];
 }
 
-async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn lookup_events(exchange: &Exchange<'_>, given: LookupParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -54,39 +56,27 @@ async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         next_token: Option<String>,
     }
     allow(exchange)?;
-    let arguments = &exchange.arguments;
+    let LookupParameters { end, start, direction, most, page, condition } = given;
     let now = i64::try_from(exchange.environment.time / 1000).unwrap_or(i64::MAX);
-    let end = time(exchange, "EndTime")?.unwrap_or(now);
-    let start = time(exchange, "StartTime")?.unwrap_or(end.saturating_sub(SPAN));
+    let end = end.unwrap_or(now);
+    let start = start.unwrap_or(end.saturating_sub(SPAN));
     if start > end {
         return Err(WireError::invalid_parameter("StartTime", "it must not be after EndTime"));
     }
-    let direction = arguments.named("Direction")?.unwrap_or(Direction::Backward);
-    let most = arguments.integer("MaxResults")?.unwrap_or(PAGE);
-    if most > MAX_PAGE {
-        return Err(WireError::invalid_parameter(
-            "MaxResults",
-            format!("it must be a whole number from 0 to {MAX_PAGE}"),
-        ));
-    }
-    // None is what asks for the usual number, in the SDKs of languages without options.
-    let most = if most == 0 { PAGE } else { most };
-    let token = arguments.given("NextToken").map(|text| {
-        text.parse().map_err(|_| WireError::invalid_parameter("NextToken", "it is not one that was given out"))
-    });
     let horizon = match direction {
         Direction::Forward => end.saturating_add(SLACK),
         Direction::Backward => start.saturating_sub(SLACK),
     };
+    let account = exchange.arguments.account.as_str();
     let lookup = Lookup {
-        account: arguments.account.as_str().to_owned(),
+        account: account.to_owned(),
         from: text(start),
         to: text(end),
         horizon: text(horizon),
-        condition: condition(exchange)?,
+        condition,
         direction,
         most: most as usize,
-        page: token.transpose()?,
+        page,
     };
     let Some(trail) = exchange.trail else {
         return Err(WireError::new(Code::UnsupportedOperation, "The audit log of this server is switched off."));
@@ -98,7 +88,7 @@ async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content {
         start_time: text(start),
         end_time: text(end),
-        events: page.records.iter().filter_map(|record| shown(record, arguments.account.as_str())).collect(),
+        events: page.records.iter().filter_map(|record| shown(record, account)).collect(),
         next_token: page.next.map(|next| next.to_string()),
     })
 }
@@ -135,35 +125,58 @@ fn allow(exchange: &Exchange<'_>) -> Result<(), WireError> {
     }
 }
 
-fn time(exchange: &Exchange<'_>, name: &'static str) -> Result<Option<i64>, WireError> {
-    let Some(text) = exchange.arguments.given(name) else { return Ok(None) };
-    let why = "it must be a time in UTC such as 2026-11-24T02:00:00Z";
-    parse_time(text).map(Some).ok_or_else(|| WireError::invalid_parameter(name, why))
-}
-
 fn text(seconds: i64) -> String {
     format_time(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
 }
 
-fn condition(exchange: &Exchange<'_>) -> Result<Option<Condition>, WireError> {
-    let [key, value] = CONDITION.map(|name| exchange.arguments.given(name));
-    let Some(key) = key else { return Ok(None) };
-    if exchange.arguments.given("LookupAttribute.2.Key").is_some() {
-        return Err(WireError::invalid_parameter("LookupAttribute", "there can be only one"));
+impl Parameter<'_> {
+    /// Seconds since 1970.
+    fn time(self) -> Read<i64> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let why = "it must be a time in UTC such as 2026-11-24T02:00:00Z";
+        parse_time(text).map(Some).ok_or_else(|| self.invalid(why))
     }
-    let value = value.ok_or_else(|| WireError::missing_parameter(CONDITION[1]))?.to_owned();
-    Ok(Some(match key {
-        "ServiceName" => Condition::Service(value),
-        "EventName" => Condition::Name(value),
-        "User" => Condition::User(value),
-        "EventId" => Condition::Id(value),
-        "ResourceType" => Condition::ResourceType(value),
-        "ResourceName" => Condition::ResourceName(value),
-        "EventRW" => Condition::ReadWrite(value),
-        "EventAccessKeyId" => Condition::AccessKey(value),
-        _ => {
-            let why = "it must be ServiceName, EventName, User, EventId, ResourceType, ResourceName, EventRW or EventAccessKeyId";
-            return Err(WireError::invalid_parameter(CONDITION[0], why));
+
+    /// 0 is what asks for the usual number, in the SDKs of languages without options.
+    fn page_size(self) -> Read<u32> {
+        match self.integer()? {
+            Some(most) if most > MAX_PAGE => {
+                Err(self.invalid(format!("it must be a whole number from 0 to {MAX_PAGE}")))
+            }
+            most => Ok(most.filter(|most| *most != 0)),
         }
-    }))
+    }
+
+    fn page_token(self) -> Read<u64> {
+        let token = self.filled().map(str::parse).transpose();
+        token.map_err(|_| self.invalid("it is not one that was given out"))
+    }
+
+    /// `LookupAttribute.1.Key` and `.Value`: one condition a request, as ActionTrail has it.
+    fn condition(self) -> Read<Condition> {
+        let element = |suffix: &str| {
+            let found = self.entries().find(|(name, _)| *name == suffix);
+            found.map(|(_, value)| value).filter(|value| !value.is_empty())
+        };
+        let Some(key) = element("1.Key") else { return Ok(None) };
+        if element("2.Key").is_some() {
+            return Err(self.invalid("there can be only one"));
+        }
+        let value = element("1.Value").ok_or_else(|| WireError::missing_parameter("LookupAttribute.1.Value"))?;
+        let value = value.to_owned();
+        Ok(Some(match key {
+            "ServiceName" => Condition::Service(value),
+            "EventName" => Condition::Name(value),
+            "User" => Condition::User(value),
+            "EventId" => Condition::Id(value),
+            "ResourceType" => Condition::ResourceType(value),
+            "ResourceName" => Condition::ResourceName(value),
+            "EventRW" => Condition::ReadWrite(value),
+            "EventAccessKeyId" => Condition::AccessKey(value),
+            _ => {
+                let why = "it must be ServiceName, EventName, User, EventId, ResourceType, ResourceName, EventRW or EventAccessKeyId";
+                return Err(WireError::invalid_parameter("LookupAttribute.1.Key", why));
+            }
+        }))
+    }
 }

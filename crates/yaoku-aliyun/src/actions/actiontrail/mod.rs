@@ -2,7 +2,8 @@
 
 mod events;
 
-use super::{Action, Api, Exchange, Reply, XmlRoot, optional};
+use super::{Action, Api, Exchange, Reply, XmlRoot, parameters};
+use crate::wire::Format;
 
 /// The API.
 pub(super) const API: Api = Api {
@@ -56,6 +57,7 @@ pub(super) const API: Api = Api {
         "UpdateGlobalEventsStorageRegion",
         "UpdateTrail",
     ],
+    format: Format::Xml,
     xml_root: XmlRoot::OfAction,
     resources: &[],
     unrecorded: None,

@@ -5,48 +5,69 @@ use yaoku_kms::operations::aliases::{CreateAlias, DeleteAlias, ListAliases, List
 use yaoku_kms::operations::{Listing, Page};
 use yaoku_kms::{AliasName, KeyId};
 
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("CreateAlias", CreateAlias, create, [required("AliasName"), required("KeyId")]),
-    action!("UpdateAlias", UpdateAlias, update, [required("AliasName"), required("KeyId")]),
-    action!("DeleteAlias", DeleteAlias, delete, [required("AliasName")]),
-    action!("ListAliases", ListAliases, list, [optional("PageNumber"), optional("PageSize")]),
-    action!(
-        "ListAliasesByKeyId",
-        ListAliasesByKeyId,
-        list_by_key,
-        [required("KeyId"), optional("PageNumber"), optional("PageSize"),]
-    ),
+    action!("CreateAlias", CreateAlias, create(AliasAndKey)),
+    action!("UpdateAlias", UpdateAlias, update(AliasAndKey)),
+    action!("DeleteAlias", DeleteAlias, delete(OneAlias)),
+    action!("ListAliases", ListAliases, list(ListParameters)),
+    action!("ListAliasesByKeyId", ListAliasesByKeyId, list_by_key(ListByKeyParameters)),
 ];
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    exchange.perform(CreateAlias { alias: arguments.alias("AliasName")?, key: arguments.key_id("KeyId")? }).await?;
+parameters! {
+    struct AliasAndKey {
+        alias: AliasName = "AliasName" required shown => alias;
+        key: KeyId = "KeyId" required shown => key_id;
+    }
+}
+
+parameters! {
+    struct OneAlias {
+        alias: AliasName = "AliasName" required shown => alias;
+    }
+}
+
+parameters! {
+    struct ListParameters {
+        number: u32 = "PageNumber" default(1) shown => at_least_one;
+        size: u32 = "PageSize" default(10) shown => up_to(100);
+    }
+}
+
+parameters! {
+    struct ListByKeyParameters {
+        number: u32 = "PageNumber" default(1) shown => at_least_one;
+        size: u32 = "PageSize" default(10) shown => up_to(100);
+        key: KeyId = "KeyId" required shown => key_id;
+    }
+}
+
+async fn create(exchange: &Exchange<'_>, given: AliasAndKey) -> Result<Reply, WireError> {
+    exchange.perform(CreateAlias { alias: given.alias, key: given.key }).await?;
     exchange.done()
 }
 
-async fn update(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    exchange.perform(UpdateAlias { alias: arguments.alias("AliasName")?, key: arguments.key_id("KeyId")? }).await?;
+async fn update(exchange: &Exchange<'_>, given: AliasAndKey) -> Result<Reply, WireError> {
+    exchange.perform(UpdateAlias { alias: given.alias, key: given.key }).await?;
     exchange.done()
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    exchange.perform(DeleteAlias { alias: exchange.arguments.alias("AliasName")? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneAlias) -> Result<Reply, WireError> {
+    exchange.perform(DeleteAlias { alias: given.alias }).await?;
     exchange.done()
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let page = exchange.arguments.page(100)?;
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
+    let page = Page { number: given.number, size: given.size };
     let listing = exchange.perform(ListAliases { page }).await?;
     reply(exchange, listing, page)
 }
 
-async fn list_by_key(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let page = exchange.arguments.page(100)?;
-    let listing = exchange.perform(ListAliasesByKeyId { key: exchange.arguments.key_id("KeyId")?, page }).await?;
+async fn list_by_key(exchange: &Exchange<'_>, given: ListByKeyParameters) -> Result<Reply, WireError> {
+    let page = Page { number: given.number, size: given.size };
+    let listing = exchange.perform(ListAliasesByKeyId { key: given.key, page }).await?;
     reply(exchange, listing, page)
 }
 

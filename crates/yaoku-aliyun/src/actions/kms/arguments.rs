@@ -1,80 +1,182 @@
-//! Parameters of KMS, read as what they mean.
+//! How parameters of KMS are read.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use yaoku_crypto::Secret;
 use yaoku_iam::AccountId;
-use yaoku_kms::operations::Page;
+use yaoku_kms::blob::Content;
 use yaoku_kms::{AliasName, EncryptionContext, KeyId, KeyRef, KeyVersionId, RotationInterval, Tag};
 
+use super::base64;
 use crate::actions::Arguments;
+use crate::actions::arguments::{Parameter, Read};
+use crate::wire::params::MAX_PARAMETERS;
 use crate::wire::{Code, WireError};
 
 /// The most characters that an encryption context can have.
 const MAX_CONTEXT: usize = 8192;
-/// Standard alphabet; padding may be left out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
-impl<'a> Arguments<'a> {
-    /// `PageNumber` from 1 and `PageSize` from 1 to `largest`, 10 by default.
-    pub(super) fn page(&self, largest: u32) -> Result<Page, WireError> {
-        let number = self.integer("PageNumber")?.unwrap_or(1);
-        if number < 1 {
-            return Err(WireError::invalid_parameter("PageNumber", "it must be at least 1"));
-        }
-        let size = self.integer("PageSize")?.unwrap_or(10);
-        if !(1..=largest).contains(&size) {
-            return Err(WireError::invalid_parameter("PageSize", format!("it must be 1 to {largest}")));
-        }
-        Ok(Page { number, size })
-    }
-
+impl<'a> Parameter<'a> {
     /// A key to use: by id, alias, or the ARN of either.
-    pub(super) fn key_ref(&self, name: &'static str) -> Result<KeyRef, WireError> {
-        let text = self.required_text(name)?;
+    pub(super) fn key_ref(self) -> Read<KeyRef> {
+        let Some(text) = self.value() else { return Ok(None) };
         if text.is_empty() {
-            return Err(WireError::invalid_parameter(name, "it must be a key id, an alias or an ARN"));
+            return Err(self.invalid("it must be a key id, an alias or an ARN"));
         }
-        let (account, local) = self.located(text).ok_or_else(key_not_found)?;
-        if local.starts_with(AliasName::PREFIX) && account == self.account {
-            return AliasName::parse(local).map(KeyRef::Alias).ok_or_else(alias_not_found);
+        let own = self.arguments().account;
+        let (account, local) = self.arguments().located(text).ok_or_else(key_not_found)?;
+        if local.starts_with(AliasName::PREFIX) && account == own {
+            return AliasName::parse(local).map(|alias| Some(KeyRef::Alias(alias))).ok_or_else(alias_not_found);
         }
         let id = KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)?;
-        Ok(if account == self.account { KeyRef::Id(id) } else { KeyRef::OfAccount(account, id) })
+        Ok(Some(if account == own { KeyRef::Id(id) } else { KeyRef::OfAccount(account, id) }))
     }
 
     /// A key to manage: by id or ARN.
-    pub(super) fn key_id(&self, name: &'static str) -> Result<KeyId, WireError> {
-        match self.key_ref(name) {
-            Ok(KeyRef::Id(id)) => Ok(id),
+    pub(super) fn key_id(self) -> Read<KeyId> {
+        match self.key_ref() {
+            Ok(None) => Ok(None),
+            Ok(Some(KeyRef::Id(id))) => Ok(Some(id)),
             // Others may be let in to use a key, but only its own account manages it.
-            Ok(KeyRef::OfAccount(..) | KeyRef::OfAnyAccount(_)) => Err(key_not_found()),
+            Ok(Some(KeyRef::OfAccount(..) | KeyRef::OfAnyAccount(_))) => Err(key_not_found()),
             Err(error) if error.code != Code::ForbiddenAliasNotFound => Err(error),
-            Ok(KeyRef::Alias(_)) | Err(_) => Err(no_alias(name)),
+            Ok(Some(KeyRef::Alias(_))) | Err(_) => Err(self.no_alias()),
         }
     }
 
+    /// A flattened list of at most `most` keys to manage.
+    pub(super) fn key_ids(self, most: usize) -> Read<Vec<KeyId>> {
+        let ids = self.list(most)?.unwrap_or_default();
+        ids.into_iter().map(|text| self.listed_key_id(text)).collect::<Result<_, _>>().map(Some)
+    }
+
     /// A key id in a list of resources.
-    pub(super) fn resource_key_id(&self, text: &str) -> Result<KeyId, WireError> {
+    fn listed_key_id(self, text: &str) -> Result<KeyId, WireError> {
         if text.is_empty() {
-            return Err(WireError::invalid_parameter("ResourceId", "each must be a key id or key ARN"));
+            return Err(self.invalid("each must be a key id or key ARN"));
         }
-        let own = self.located(text).filter(|(account, _)| *account == self.account);
+        let own = self.arguments().located(text).filter(|(account, _)| *account == self.arguments().account);
         let (_, local) = own.ok_or_else(key_not_found)?;
         if local.starts_with(AliasName::PREFIX) {
-            return Err(no_alias("ResourceId"));
+            return Err(self.no_alias());
         }
         KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)
     }
 
+    fn no_alias(self) -> WireError {
+        let name = self.name();
+        let message = format!("The parameter {name} must be a key id or key ARN; this action does not take an alias.");
+        WireError::new(Code::UnsupportedAlias, message)
+    }
+
+    pub(super) fn version_id(self) -> Read<KeyVersionId> {
+        let Some(text) = self.value() else { return Ok(None) };
+        if text.is_empty() {
+            return Err(self.invalid("it must be the id of a key version"));
+        }
+        KeyVersionId::parse(text).map(Some).ok_or_else(|| {
+            WireError::new(Code::ForbiddenKeyVersionNotFound, "The specified key version does not exist.")
+        })
+    }
+
+    pub(super) fn alias(self) -> Read<AliasName> {
+        let why = "it must be alias/ and 1 to 255 letters, digits, underscores, hyphens and slashes, \
+                   and must not begin with alias/acs/";
+        let Some(text) = self.value() else { return Ok(None) };
+        AliasName::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    /// Bytes in base64, of which there may be at most `limit`; empty text is no bytes.
+    pub(super) fn base64(self, limit: usize) -> Read<Vec<u8>> {
+        let Some(text) = self.value() else { return Ok(None) };
+        match base64::decode(text, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(base64::Error::TooLong) => Err(self.invalid(format!("it must be at most {limit} bytes"))),
+            Err(base64::Error::NotCanonical) => Err(self.invalid("it must be base64")),
+        }
+    }
+
+    /// Bytes in base64 that are secret.
+    pub(super) fn base64_secret(self, limit: usize) -> Read<Secret> {
+        Ok(self.base64(limit)?.map(Secret::new))
+    }
+
+    /// What Encrypt takes: bytes in base64 or, where it is not the base64 of any bytes, text as it is. Of either there may be at
+    /// most `limit` bytes.
+    pub(super) fn plaintext(self, limit: usize) -> Read<(Secret, Content)> {
+        let Some(text) = self.value() else { return Ok(None) };
+        match base64::decode(text, limit) {
+            Ok(bytes) => Ok(Some((Secret::new(bytes), Content::Bytes))),
+            Err(_) if text.len() <= limit => Ok(Some((Secret::new(text.into()), Content::Text))),
+            Err(_) => Err(self.invalid(format!("it must be at most {limit} bytes, in base64 or as text"))),
+        }
+    }
+
+    /// An encryption context; absent, empty and `{}` are the same. SDKs of some languages send a map entry by entry, as
+    /// `EncryptionContext.key=value`, or as a list, `EncryptionContext.1.Key=key&EncryptionContext.1.Value=value`: to pass that
+    /// over would bind a ciphertext to nothing, without a word.
+    pub(super) fn context(self) -> Read<EncryptionContext> {
+        let Some(text) = self.filled() else { return self.flattened_context().map(Some) };
+        match self.entries().next() {
+            None => read_context(self.name(), text).map(Some),
+            Some(_) => Err(self.invalid("it is given as JSON and entry by entry")),
+        }
+    }
+
+    fn flattened_context(self) -> Result<EncryptionContext, WireError> {
+        let listed = self.entries().filter(|(suffix, _)| is_part_of_listed_entry(suffix)).count();
+        if listed == 0 {
+            return bounded_context(self, self.entries());
+        }
+        if listed < self.entries().count() {
+            return Err(self.invalid("it is given entry by entry in two ways"));
+        }
+        let objects = self.objects(["Key", "Value"], MAX_PARAMETERS)?.unwrap_or_default();
+        let part = |at: usize, name: &str, part: Option<&'a str>| {
+            part.ok_or_else(|| WireError::missing_parameter(&format!("{}.{}.{name}", self.name(), at + 1)))
+        };
+        let entry = |(at, [key, value]): (usize, [_; 2])| Ok((part(at, "Key", key)?, part(at, "Value", value)?));
+        let entries = objects.into_iter().enumerate().map(entry).collect::<Result<Vec<_>, WireError>>()?;
+        bounded_context(self, entries.into_iter())
+    }
+
+    /// `[{"TagKey":…,"TagValue":…}]`; a tag without a value has an empty one.
+    pub(super) fn tags(self) -> Read<Vec<Tag>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct WireTag {
+            tag_key: String,
+            tag_value: Option<String>,
+        }
+        let Some(tags) = self.json::<Vec<WireTag>>("a JSON array of objects with TagKey and TagValue")? else {
+            // Empty text is an empty list.
+            return Ok(self.value().map(|_| Vec::new()));
+        };
+        tags.iter()
+            .map(|tag| self.tag(&tag.tag_key, tag.tag_value.as_deref().unwrap_or_default()))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    pub(super) fn tag(self, key: &str, value: &str) -> Result<Tag, WireError> {
+        Tag::new(key, value).map_err(|error| match error {
+            yaoku_kms::Error::Invalid { why, .. } => self.invalid(why),
+            _ => self.invalid("it can't be used"),
+        })
+    }
+
+    /// `365d`, `8760h`, `525600m` or `31536000s`.
+    pub(super) fn rotation_interval(self) -> Read<RotationInterval> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let interval = read_interval(text).and_then(|seconds| RotationInterval::from_seconds(seconds).ok());
+        let why = "it must be a whole number with the unit d, h, m or s, from 7 to 730 days";
+        interval.map(Some).ok_or_else(|| self.invalid(why))
+    }
+}
+
+impl Arguments<'_> {
     /// Account and what stands behind it in `acs:kms:REGION:ACCOUNT:…`, if the region is this one; the caller's account and
     /// all of it if there is no such prefix.
     fn located<'t>(&self, text: &'t str) -> Option<(AccountId, &'t str)> {
@@ -85,76 +187,6 @@ impl<'a> Arguments<'a> {
         (region == self.region).then_some((account, local))
     }
 
-    pub(super) fn version_id(&self, name: &'static str) -> Result<KeyVersionId, WireError> {
-        let text = self.required_text(name)?;
-        if text.is_empty() {
-            return Err(WireError::invalid_parameter(name, "it must be the id of a key version"));
-        }
-        KeyVersionId::parse(text).ok_or_else(|| {
-            WireError::new(Code::ForbiddenKeyVersionNotFound, "The specified key version does not exist.")
-        })
-    }
-
-    pub(super) fn alias(&self, name: &'static str) -> Result<AliasName, WireError> {
-        let why = "it must be alias/ and 1 to 255 letters, digits, underscores, hyphens and slashes, \
-                   and must not begin with alias/acs/";
-        AliasName::parse(self.required_text(name)?).ok_or_else(|| WireError::invalid_parameter(name, why))
-    }
-
-    /// Bytes in base64, of which there may be at most `limit`.
-    pub(super) fn base64(&self, name: &'static str, limit: usize) -> Result<Vec<u8>, WireError> {
-        let text = self.required_text(name)?;
-        if text.len() / 4 * 3 > limit + 3 {
-            return Err(WireError::invalid_parameter(name, format!("it must be at most {limit} bytes")));
-        }
-        // A decoder that grows its output would leave copies of it behind.
-        let mut out = vec![0; text.len() / 4 * 3 + 3];
-        let Ok(length) = BASE64.decode_slice(text, &mut out) else {
-            return Err(WireError::invalid_parameter(name, "it must be base64"));
-        };
-        out.truncate(length);
-        Ok(out)
-    }
-
-    /// Bytes in base64 that are secret.
-    pub(super) fn base64_secret(&self, name: &'static str, limit: usize) -> Result<Secret, WireError> {
-        self.base64(name, limit).map(Secret::new)
-    }
-
-    /// An encryption context; absent, empty and `{}` are the same. The Node SDK sends a map entry by entry, as
-    /// `EncryptionContext.key=value`: to pass that over would bind a ciphertext to nothing, without a word.
-    pub(super) fn context(&self, name: &'static str) -> Result<EncryptionContext, WireError> {
-        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        let entries: Vec<_> = self.params.map(name).map(own).collect();
-        match self.given(name) {
-            None => bounded_context(name, entries),
-            Some(text) if entries.is_empty() => read_context(name, text),
-            Some(_) => Err(WireError::invalid_parameter(name, "it is given as JSON and entry by entry")),
-        }
-    }
-
-    /// `[{"TagKey":…,"TagValue":…}]`
-    pub(super) fn tags(&self, name: &'static str) -> Result<Vec<Tag>, WireError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct WireTag {
-            tag_key: String,
-            tag_value: String,
-        }
-        let form = r#"a JSON array of objects with TagKey and TagValue"#;
-        let tags: Vec<WireTag> = self.json(name, form)?.unwrap_or_default();
-        tags.iter().map(|tag| make_tag(name, &tag.tag_key, &tag.tag_value)).collect()
-    }
-
-    /// `365d`, `8760h`, `525600m` or `31536000s`.
-    pub(super) fn rotation_interval(&self) -> Result<Option<RotationInterval>, WireError> {
-        const NAME: &str = "RotationInterval";
-        let Some(text) = self.given(NAME) else { return Ok(None) };
-        let interval = read_interval(text).and_then(|seconds| RotationInterval::from_seconds(seconds).ok());
-        let why = "it must be a whole number with the unit d, h, m or s, from 7 to 730 days";
-        interval.map(Some).ok_or_else(|| WireError::invalid_parameter(NAME, why))
-    }
-
     pub(super) fn key_arn(&self, account: AccountId, key: KeyId) -> String {
         format!("acs:kms:{}:{account}:key/{key}", self.region)
     }
@@ -162,13 +194,6 @@ impl<'a> Arguments<'a> {
     pub(super) fn alias_arn(&self, alias: &AliasName) -> String {
         format!("acs:kms:{}:{}:{alias}", self.region, self.account)
     }
-}
-
-pub(super) fn make_tag(name: &'static str, key: &str, value: &str) -> Result<Tag, WireError> {
-    Tag::new(key, value).map_err(|error| match error {
-        yaoku_kms::Error::Invalid { why, .. } => WireError::invalid_parameter(name, why),
-        _ => WireError::invalid_parameter(name, "it can't be used"),
-    })
 }
 
 fn key_not_found() -> WireError {
@@ -192,22 +217,26 @@ fn read_interval(text: &str) -> Option<u64> {
     number.then(|| digits.parse::<u64>().ok()).flatten()?.checked_mul(factor)
 }
 
-fn no_alias(name: &'static str) -> WireError {
-    let message = format!("The parameter {name} must be a key id or key ARN; this action does not take an alias.");
-    WireError::new(Code::UnsupportedAlias, message)
-}
-
 fn context_too_long(name: &'static str) -> WireError {
     WireError::invalid_parameter(name, format!("it must be at most {MAX_CONTEXT} characters"))
 }
 
-fn bounded_context(name: &'static str, entries: Vec<(String, String)>) -> Result<EncryptionContext, WireError> {
+/// Whether what follows a map's name is a part of an entry in a list: `1.Key`, or `1.Value`.
+fn is_part_of_listed_entry(suffix: &str) -> bool {
+    let digits = suffix.strip_suffix(".Key").or_else(|| suffix.strip_suffix(".Value"));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn bounded_context<'a>(
+    parameter: Parameter<'_>,
+    entries: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<EncryptionContext, WireError> {
+    let entries: Vec<_> = entries.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let length: usize = entries.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
     if length > MAX_CONTEXT {
-        return Err(context_too_long(name));
+        return Err(context_too_long(parameter.name()));
     }
-    let why = "no key may occur twice in it";
-    EncryptionContext::new(entries).map_err(|_| WireError::invalid_parameter(name, why))
+    EncryptionContext::new(entries).map_err(|_| parameter.invalid("no key may occur twice in it"))
 }
 
 fn read_context(name: &'static str, text: &str) -> Result<EncryptionContext, WireError> {

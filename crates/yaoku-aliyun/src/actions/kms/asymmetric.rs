@@ -4,12 +4,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pem_rfc7468::LineEnding;
 use serde::Serialize;
+use yaoku_crypto::Secret;
+use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_kms::operations::asymmetric::{
     AsymmetricDecrypt, AsymmetricEncrypt, AsymmetricSign, AsymmetricVerify, GetPublicKey, KeyPair,
 };
+use yaoku_kms::{KeyRef, KeyVersionId};
 
 use super::crypto::{Ciphertext, MAX_BLOB, reply_plaintext};
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 /// ML-DSA signs the message itself; all others, digests of 32 bytes.
@@ -20,58 +24,64 @@ const MAX_SIGNATURE: usize = 16_384;
 const MAX_PLAINTEXT: usize = 8192;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "AsymmetricSign",
-        AsymmetricSign,
-        sign,
-        [required("KeyId"), required("KeyVersionId"), required("Algorithm"), required("Digest"), optional("DryRun")]
-    ),
-    action!(
-        "AsymmetricVerify",
-        AsymmetricVerify,
-        verify,
-        [
-            required("KeyId"),
-            required("KeyVersionId"),
-            required("Algorithm"),
-            required("Digest"),
-            required("Value"),
-            optional("DryRun"),
-        ]
-    ),
-    action!(
-        "AsymmetricEncrypt",
-        AsymmetricEncrypt,
-        encrypt,
-        [required("KeyId"), required("KeyVersionId"), required("Algorithm"), required("Plaintext"), optional("DryRun")]
-    ),
-    action!(
-        "AsymmetricDecrypt",
-        AsymmetricDecrypt,
-        decrypt,
-        [
-            required("KeyId"),
-            required("KeyVersionId"),
-            required("Algorithm"),
-            required("CiphertextBlob"),
-            optional("DryRun"),
-            optional("Recipient"),
-        ]
-    ),
-    action!(
-        "GetPublicKey",
-        GetPublicKey,
-        public_key,
-        [required("KeyId"), required("KeyVersionId"), optional("DryRun")]
-    ),
+    action!("AsymmetricSign", AsymmetricSign, sign(SignParameters)),
+    action!("AsymmetricVerify", AsymmetricVerify, verify(VerifyParameters)),
+    action!("AsymmetricEncrypt", AsymmetricEncrypt, encrypt(EncryptParameters)),
+    action!("AsymmetricDecrypt", AsymmetricDecrypt, decrypt(DecryptParameters)),
+    action!("GetPublicKey", GetPublicKey, public_key(PublicKeyParameters)),
 ];
 
-fn key_pair(exchange: &Exchange<'_>) -> Result<KeyPair, WireError> {
-    let arguments = &exchange.arguments;
-    Ok(KeyPair { key: arguments.key_ref("KeyId")?, version: arguments.version_id("KeyVersionId")? })
+parameters! {
+    struct SignParameters {
+        key: KeyRef = "KeyId" required shown => key_ref;
+        version: KeyVersionId = "KeyVersionId" required shown => version_id;
+        algorithm: SigningAlgorithm = "Algorithm" required shown => named;
+        digest: Vec<u8> = "Digest" required hidden => base64(MAX_DIGEST);
+        _ = "DryRun" optional shown => dry_run;
+    }
 }
 
-async fn sign(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+parameters! {
+    struct VerifyParameters {
+        key: KeyRef = "KeyId" required shown => key_ref;
+        version: KeyVersionId = "KeyVersionId" required shown => version_id;
+        algorithm: SigningAlgorithm = "Algorithm" required shown => named;
+        digest: Vec<u8> = "Digest" required hidden => base64(MAX_DIGEST);
+        signature: Vec<u8> = "Value" required hidden => base64(MAX_SIGNATURE);
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+parameters! {
+    struct EncryptParameters {
+        key: KeyRef = "KeyId" required shown => key_ref;
+        version: KeyVersionId = "KeyVersionId" required shown => version_id;
+        algorithm: WrappingAlgorithm = "Algorithm" required shown => named;
+        plaintext: Secret = "Plaintext" required hidden => base64_secret(MAX_PLAINTEXT);
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+parameters! {
+    struct DecryptParameters {
+        _ = "Recipient" optional hidden => refused;
+        key: KeyRef = "KeyId" required shown => key_ref;
+        version: KeyVersionId = "KeyVersionId" required shown => version_id;
+        algorithm: WrappingAlgorithm = "Algorithm" required shown => named;
+        ciphertext: Vec<u8> = "CiphertextBlob" required hidden => base64(MAX_BLOB);
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+parameters! {
+    struct PublicKeyParameters {
+        key: KeyRef = "KeyId" required shown => key_ref;
+        version: KeyVersionId = "KeyVersionId" required shown => version_id;
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+async fn sign(exchange: &Exchange<'_>, given: SignParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -79,11 +89,10 @@ async fn sign(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         key_version_id: String,
         value: String,
     }
-    let arguments = &exchange.arguments;
     let operation = AsymmetricSign {
-        key_pair: key_pair(exchange)?,
-        algorithm: arguments.required_name("Algorithm")?,
-        digest: arguments.base64("Digest", MAX_DIGEST)?,
+        key_pair: KeyPair { key: given.key, version: given.version },
+        algorithm: given.algorithm,
+        digest: given.digest,
     };
     let signed = exchange.perform(operation).await?;
     exchange.reply(&Content {
@@ -93,7 +102,7 @@ async fn sign(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn verify(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn verify(exchange: &Exchange<'_>, given: VerifyParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -101,12 +110,11 @@ async fn verify(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         key_version_id: String,
         value: bool,
     }
-    let arguments = &exchange.arguments;
     let operation = AsymmetricVerify {
-        key_pair: key_pair(exchange)?,
-        algorithm: arguments.required_name("Algorithm")?,
-        digest: arguments.base64("Digest", MAX_DIGEST)?,
-        signature: arguments.base64("Value", MAX_SIGNATURE)?,
+        key_pair: KeyPair { key: given.key, version: given.version },
+        algorithm: given.algorithm,
+        digest: given.digest,
+        signature: given.signature,
     };
     let verified = exchange.perform(operation).await?;
     exchange.reply(&Content {
@@ -116,29 +124,26 @@ async fn verify(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn encrypt(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
+async fn encrypt(exchange: &Exchange<'_>, given: EncryptParameters) -> Result<Reply, WireError> {
     let operation = AsymmetricEncrypt {
-        key_pair: key_pair(exchange)?,
-        algorithm: arguments.required_name("Algorithm")?,
-        plaintext: arguments.base64_secret("Plaintext", MAX_PLAINTEXT)?,
+        key_pair: KeyPair { key: given.key, version: given.version },
+        algorithm: given.algorithm,
+        plaintext: given.plaintext,
     };
     let made = exchange.perform(operation).await?;
     exchange.reply(&Ciphertext::new(made.key, made.version, &made.bytes))
 }
 
-async fn decrypt(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    arguments.refuse(&["Recipient"])?;
+async fn decrypt(exchange: &Exchange<'_>, given: DecryptParameters) -> Result<Reply, WireError> {
     let operation = AsymmetricDecrypt {
-        key_pair: key_pair(exchange)?,
-        algorithm: arguments.required_name("Algorithm")?,
-        ciphertext: arguments.base64("CiphertextBlob", MAX_BLOB)?,
+        key_pair: KeyPair { key: given.key, version: given.version },
+        algorithm: given.algorithm,
+        ciphertext: given.ciphertext,
     };
     reply_plaintext(exchange, &exchange.perform(operation).await?)
 }
 
-async fn public_key(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn public_key(exchange: &Exchange<'_>, given: PublicKeyParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -146,7 +151,7 @@ async fn public_key(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         key_version_id: String,
         public_key: String,
     }
-    let made = exchange.perform(GetPublicKey { key_pair: key_pair(exchange)? }).await?;
+    let made = exchange.perform(GetPublicKey { key_pair: KeyPair { key: given.key, version: given.version } }).await?;
     let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &made.bytes);
     exchange.reply(&Content {
         key_id: made.key.to_string(),

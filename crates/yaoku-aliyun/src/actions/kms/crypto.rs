@@ -3,48 +3,59 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use yaoku_crypto::Secret;
+use yaoku_kms::blob::Content;
 use yaoku_kms::operations::asymmetric::KeyPair;
 use yaoku_kms::operations::crypto::{
     Decrypt, Decrypted, Encrypt, Encrypted, MAX_PLAINTEXT, ReEncrypt, ReEncryptSource,
 };
-use yaoku_kms::{KeyId, KeyVersionId};
+use yaoku_kms::{EncryptionContext, KeyId, KeyRef, KeyVersionId};
 use zeroize::Zeroizing;
 
-use super::{Action, Exchange, Reply, action, optional, required};
-use crate::wire::WireError;
+use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::Parameter;
+use crate::wire::{Format, WireError, response};
 
 /// More than any blob that was ever made here.
 pub(super) const MAX_BLOB: usize = 16_384;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "Encrypt",
-        Encrypt,
-        encrypt,
-        [required("KeyId"), required("Plaintext"), optional("EncryptionContext"), optional("DryRun"),]
-    ),
-    action!(
-        "Decrypt",
-        Decrypt,
-        decrypt,
-        [required("CiphertextBlob"), optional("EncryptionContext"), optional("DryRun"), optional("Recipient"),]
-    ),
-    action!(
-        "ReEncrypt",
-        ReEncrypt,
-        re_encrypt,
-        [
-            required("CiphertextBlob"),
-            required("DestinationKeyId"),
-            optional("DestinationEncryptionContext"),
-            optional("SourceEncryptionContext"),
-            optional("SourceKeyId"),
-            optional("SourceKeyVersionId"),
-            optional("SourceEncryptionAlgorithm"),
-            optional("DryRun"),
-        ]
-    ),
+    action!("Encrypt", Encrypt, encrypt(EncryptParameters)),
+    action!("Decrypt", Decrypt, decrypt(DecryptParameters)),
+    action!("ReEncrypt", ReEncrypt, re_encrypt(ReEncryptParameters)),
 ];
+
+parameters! {
+    struct EncryptParameters {
+        key: KeyRef = "KeyId" required shown => key_ref;
+        plaintext: (Secret, Content) = "Plaintext" required hidden => plaintext(MAX_PLAINTEXT);
+        context: EncryptionContext = "EncryptionContext" default(EncryptionContext::default()) hidden => context;
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+parameters! {
+    struct DecryptParameters {
+        _ = "Recipient" optional hidden => refused;
+        blob: Vec<u8> = "CiphertextBlob" required hidden => base64(MAX_BLOB);
+        context: EncryptionContext = "EncryptionContext" default(EncryptionContext::default()) hidden => context;
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+parameters! {
+    struct ReEncryptParameters<'a> {
+        ciphertext: Vec<u8> = "CiphertextBlob" required hidden => base64(MAX_BLOB);
+        source_key: Parameter<'a> = "SourceKeyId" later shown => itself;
+        source_version: Parameter<'a> = "SourceKeyVersionId" later shown => itself;
+        source_algorithm: Parameter<'a> = "SourceEncryptionAlgorithm" later shown => itself;
+        source_context: Parameter<'a> = "SourceEncryptionContext" later hidden => itself;
+        destination: KeyRef = "DestinationKeyId" required shown => key_ref;
+        destination_context: EncryptionContext =
+            "DestinationEncryptionContext" default(EncryptionContext::default()) hidden => context;
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
 
 /// A ciphertext and what it was made with, as several actions give it.
 #[derive(Serialize)]
@@ -68,64 +79,59 @@ impl From<Encrypted> for Ciphertext {
     }
 }
 
-/// A plaintext and what its ciphertext was made with, as several actions give it.
+/// A plaintext and what its ciphertext was made with, as several actions give it: bytes in base64, text as it was given.
 pub(super) fn reply_plaintext(exchange: &Exchange<'_>, decrypted: &Decrypted) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Content<'a> {
+    struct Body<'a> {
         key_id: String,
         key_version_id: String,
         plaintext: &'a str,
     }
-    let plaintext = Zeroizing::new(STANDARD.encode(decrypted.plaintext.expose()));
-    exchange.reply(&Content {
-        key_id: decrypted.key.to_string(),
-        key_version_id: decrypted.version.to_string(),
-        plaintext: &plaintext,
-    })
-}
-
-async fn encrypt(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let operation = Encrypt {
-        key: arguments.key_ref("KeyId")?,
-        plaintext: arguments.base64_secret("Plaintext", MAX_PLAINTEXT)?,
-        context: arguments.context("EncryptionContext")?,
+    let reply = |plaintext: &str| {
+        exchange.reply(&Body {
+            key_id: decrypted.key.to_string(),
+            key_version_id: decrypted.version.to_string(),
+            plaintext,
+        })
     };
-    exchange.reply(&Ciphertext::from(exchange.perform(operation).await?))
+    match decrypted.content {
+        Content::Bytes => reply(&Zeroizing::new(STANDARD.encode(decrypted.plaintext.expose()))),
+        Content::Text => match std::str::from_utf8(decrypted.plaintext.expose()) {
+            Ok(text) if exchange.format == Format::Xml && !response::is_xml_text(text) => {
+                Err(WireError::invalid_parameter(
+                    "Format",
+                    "the plaintext has characters that XML can't express; ask for JSON",
+                ))
+            }
+            Ok(text) => reply(text),
+            Err(_) => Err(WireError::internal()),
+        },
+    }
 }
 
-async fn decrypt(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    arguments.refuse(&["Recipient"])?;
-    let operation = Decrypt {
-        blob: arguments.base64("CiphertextBlob", MAX_BLOB)?,
-        context: arguments.context("EncryptionContext")?,
-    };
-    reply_plaintext(exchange, &exchange.perform(operation).await?)
+async fn encrypt(exchange: &Exchange<'_>, given: EncryptParameters) -> Result<Reply, WireError> {
+    let EncryptParameters { key, plaintext: (plaintext, content), context } = given;
+    exchange.reply(&Ciphertext::from(exchange.perform(Encrypt { key, plaintext, content, context }).await?))
 }
 
-async fn re_encrypt(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let ciphertext = arguments.base64("CiphertextBlob", MAX_BLOB)?;
+async fn decrypt(exchange: &Exchange<'_>, given: DecryptParameters) -> Result<Reply, WireError> {
+    let DecryptParameters { blob, context } = given;
+    reply_plaintext(exchange, &exchange.perform(Decrypt { blob, context }).await?)
+}
+
+async fn re_encrypt(exchange: &Exchange<'_>, given: ReEncryptParameters<'_>) -> Result<Reply, WireError> {
+    let ReEncryptParameters { ciphertext, source_key, source_version, source_algorithm, .. } = given;
     // Any of the three says that the ciphertext was made with a public key, and then all are needed.
-    let asymmetric = ["SourceKeyId", "SourceKeyVersionId", "SourceEncryptionAlgorithm"];
-    let source = if asymmetric.iter().any(|name| arguments.given(name).is_some()) {
-        ReEncryptSource::Asymmetric {
-            ciphertext,
-            key_pair: KeyPair {
-                key: arguments.key_ref("SourceKeyId")?,
-                version: arguments.version_id("SourceKeyVersionId")?,
-            },
-            algorithm: arguments.required_name("SourceEncryptionAlgorithm")?,
-        }
+    let source = if [source_key, source_version, source_algorithm].iter().any(|given| given.filled().is_some()) {
+        let (key, version) = (source_key.demand(Parameter::key_ref)?, source_version.demand(Parameter::version_id)?);
+        let algorithm = source_algorithm.demand(Parameter::named)?;
+        ReEncryptSource::Asymmetric { ciphertext, key_pair: KeyPair { key, version }, algorithm }
     } else {
-        ReEncryptSource::Symmetric { blob: ciphertext, context: arguments.context("SourceEncryptionContext")? }
+        let context = given.source_context.context()?.unwrap_or_default();
+        ReEncryptSource::Symmetric { blob: ciphertext, context }
     };
-    let operation = ReEncrypt {
-        source,
-        destination: arguments.key_ref("DestinationKeyId")?,
-        destination_context: arguments.context("DestinationEncryptionContext")?,
-    };
+    let ReEncryptParameters { destination, destination_context, .. } = given;
+    let operation = ReEncrypt { source, destination, destination_context };
     exchange.reply(&Ciphertext::from(exchange.perform(operation).await?))
 }

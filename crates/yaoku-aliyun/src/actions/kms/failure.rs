@@ -94,9 +94,7 @@ fn sentence(start: &str, why: &str) -> Cow<'static, str> {
 /// The parameter that the domain's word for an argument stands for in this request.
 fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
     match field {
-        Field::Description if arguments.text("DeletionProtectionDescription").is_some() => {
-            "DeletionProtectionDescription"
-        }
+        Field::Description if arguments.has("DeletionProtectionDescription") => "DeletionProtectionDescription",
         Field::Description => "Description",
         Field::KeyUsage => "KeyUsage",
         Field::RotationInterval => "RotationInterval",
@@ -104,9 +102,9 @@ fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
         Field::PendingWindow => "PendingWindowInDays",
         Field::Plaintext => "Plaintext",
         Field::EncryptionContext => "EncryptionContext",
-        Field::Tags if arguments.text("TagKeys").is_some() => "TagKeys",
-        Field::Tags if arguments.has_list("TagKey") => "TagKey",
-        Field::Tags if arguments.has_list("Tag") => "Tag",
+        Field::Tags if arguments.has("TagKeys") => "TagKeys",
+        Field::Tags if arguments.has("TagKey") => "TagKey",
+        Field::Tags if arguments.has("Tag") => "Tag",
         Field::Tags => "Tags",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
@@ -114,7 +112,7 @@ fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
         Field::WrappingKey => "PublicKeyBlob",
         Field::WrappingAlgorithm => "WrappingAlgorithm",
         Field::Filters => "Filters",
-        Field::Algorithm if arguments.text("SourceEncryptionAlgorithm").is_some() => "SourceEncryptionAlgorithm",
+        Field::Algorithm if arguments.has("SourceEncryptionAlgorithm") => "SourceEncryptionAlgorithm",
         Field::Algorithm => "Algorithm",
         Field::Ciphertext => "CiphertextBlob",
         Field::Digest => "Digest",

@@ -3,10 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use yaoku_kms::Timestamp;
+use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
+use yaoku_crypto::wrapping::WrappingKeySpec;
 use yaoku_kms::operations::import::{DeleteKeyMaterial, GetParametersForImport, ImportKeyMaterial};
+use yaoku_kms::{KeyId, Timestamp};
 
-use super::{Action, Exchange, Reply, action, required};
+use super::keys::OneKey;
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 use crate::wire::time::format_time;
 
@@ -16,27 +19,29 @@ const MAX_TOKEN: usize = 8192;
 const MAX_WRAPPED: usize = 4096;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "GetParametersForImport",
-        GetParametersForImport,
-        parameters,
-        [required("KeyId"), required("WrappingAlgorithm"), required("WrappingKeySpec")]
-    ),
-    action!(
-        "ImportKeyMaterial",
-        ImportKeyMaterial,
-        import,
-        [
-            required("KeyId"),
-            required("EncryptedKeyMaterial"),
-            required("ImportToken"),
-            super::optional("KeyMaterialExpireUnix"),
-        ]
-    ),
-    action!("DeleteKeyMaterial", DeleteKeyMaterial, delete, [required("KeyId")]),
+    action!("GetParametersForImport", GetParametersForImport, parameters_for_import(ForImportParameters)),
+    action!("ImportKeyMaterial", ImportKeyMaterial, import(ImportParameters)),
+    action!("DeleteKeyMaterial", DeleteKeyMaterial, delete(OneKey)),
 ];
 
-async fn parameters(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+parameters! {
+    struct ForImportParameters {
+        key: KeyId = "KeyId" required shown => key_id;
+        algorithm: UnwrappingAlgorithm = "WrappingAlgorithm" required shown => named;
+        wrapping_key: WrappingKeySpec = "WrappingKeySpec" required shown => named;
+    }
+}
+
+parameters! {
+    struct ImportParameters {
+        expires: Option<u64> = "KeyMaterialExpireUnix" optional shown => unix_seconds;
+        key: KeyId = "KeyId" required shown => key_id;
+        wrapped: Vec<u8> = "EncryptedKeyMaterial" required hidden => base64(MAX_WRAPPED);
+        token: Vec<u8> = "ImportToken" required hidden => base64(MAX_TOKEN);
+    }
+}
+
+async fn parameters_for_import(exchange: &Exchange<'_>, given: ForImportParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -45,13 +50,8 @@ async fn parameters(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         public_key: String,
         token_expire_time: String,
     }
-    let arguments = &exchange.arguments;
-    let operation = GetParametersForImport {
-        key: arguments.key_id("KeyId")?,
-        wrapping_key: arguments.required_name("WrappingKeySpec")?,
-        algorithm: arguments.required_name("WrappingAlgorithm")?,
-    };
-    let parameters = exchange.perform(operation).await?;
+    let ForImportParameters { key, algorithm, wrapping_key } = given;
+    let parameters = exchange.perform(GetParametersForImport { key, wrapping_key, algorithm }).await?;
     exchange.reply(&Content {
         key_id: parameters.key.to_string(),
         import_token: STANDARD.encode(parameters.token),
@@ -60,20 +60,14 @@ async fn parameters(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn import(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let expires = arguments.long_integer("KeyMaterialExpireUnix")?.filter(|seconds| *seconds != 0);
-    let operation = ImportKeyMaterial {
-        key: arguments.key_id("KeyId")?,
-        token: arguments.base64("ImportToken", MAX_TOKEN)?,
-        wrapped: arguments.base64("EncryptedKeyMaterial", MAX_WRAPPED)?,
-        expires: expires.map(|seconds| Timestamp(seconds.saturating_mul(1000))),
-    };
-    exchange.perform(operation).await?;
+async fn import(exchange: &Exchange<'_>, given: ImportParameters) -> Result<Reply, WireError> {
+    let ImportParameters { expires, key, wrapped, token } = given;
+    let expires = expires.filter(|seconds| *seconds != 0).map(|seconds| Timestamp(seconds.saturating_mul(1000)));
+    exchange.perform(ImportKeyMaterial { key, token, wrapped, expires }).await?;
     exchange.done()
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    exchange.perform(DeleteKeyMaterial { key: exchange.arguments.key_id("KeyId")? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneKey) -> Result<Reply, WireError> {
+    exchange.perform(DeleteKeyMaterial { key: given.key }).await?;
     exchange.done()
 }

@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use yaoku_crypto::Secret;
 use yaoku_crypto::mac::Hash;
+use yaoku_kms::KeyRef;
 use yaoku_kms::operations::mac::{GenerateMac, MAX_MESSAGE, MacRequest, VerifyMac};
 
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
@@ -14,28 +16,30 @@ use crate::wire::WireError;
 const MAX_CODE: usize = 1024;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "GenerateMac",
-        GenerateMac,
-        generate,
-        [required("KeyId"), required("Algorithm"), required("Message"), optional("DryRun")]
-    ),
-    action!(
-        "VerifyMac",
-        VerifyMac,
-        verify,
-        [required("KeyId"), required("Algorithm"), required("Message"), required("Mac"), optional("DryRun")]
-    ),
+    action!("GenerateMac", GenerateMac, generate(GenerateParameters)),
+    action!("VerifyMac", VerifyMac, verify(VerifyParameters)),
 ];
 
-fn request(exchange: &Exchange<'_>) -> Result<(MacRequest, Hash), WireError> {
-    let arguments = &exchange.arguments;
-    let hash: Hash = arguments.required_name("Algorithm")?;
-    let message = arguments.base64_secret("Message", MAX_MESSAGE)?;
-    Ok((MacRequest { key: arguments.key_ref("KeyId")?, hash, message }, hash))
+parameters! {
+    struct GenerateParameters {
+        hash: Hash = "Algorithm" required shown => named;
+        message: Secret = "Message" required hidden => base64_secret(MAX_MESSAGE);
+        key: KeyRef = "KeyId" required shown => key_ref;
+        _ = "DryRun" optional shown => dry_run;
+    }
 }
 
-async fn generate(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+parameters! {
+    struct VerifyParameters {
+        hash: Hash = "Algorithm" required shown => named;
+        message: Secret = "Message" required hidden => base64_secret(MAX_MESSAGE);
+        key: KeyRef = "KeyId" required shown => key_ref;
+        code: Vec<u8> = "Mac" required hidden => base64(MAX_CODE);
+        _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+async fn generate(exchange: &Exchange<'_>, given: GenerateParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -43,12 +47,12 @@ async fn generate(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         algorithm: &'static str,
         mac: String,
     }
-    let (request, hash) = request(exchange)?;
-    let mac = exchange.perform(GenerateMac(request)).await?;
+    let GenerateParameters { hash, message, key } = given;
+    let mac = exchange.perform(GenerateMac(MacRequest { key, hash, message })).await?;
     exchange.reply(&Content { key_id: mac.key.to_string(), algorithm: hash.name(), mac: STANDARD.encode(mac.code) })
 }
 
-async fn verify(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn verify(exchange: &Exchange<'_>, given: VerifyParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -56,8 +60,8 @@ async fn verify(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         algorithm: &'static str,
         value: bool,
     }
-    let (request, hash) = request(exchange)?;
-    let code = exchange.arguments.base64("Mac", MAX_CODE)?;
+    let VerifyParameters { hash, message, key, code } = given;
+    let request = MacRequest { key, hash, message };
     let verified = exchange.perform(VerifyMac { request, code }).await?;
     exchange.reply(&Content { key_id: verified.key.to_string(), algorithm: hash.name(), value: verified.valid })
 }

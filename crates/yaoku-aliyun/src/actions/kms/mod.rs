@@ -3,6 +3,7 @@
 mod aliases;
 mod arguments;
 mod asymmetric;
+mod base64;
 mod crypto;
 mod data_keys;
 mod failure;
@@ -21,8 +22,8 @@ use yaoku_kms::{Call, Operation};
 pub use arguments::fuzzing;
 pub(in crate::actions) use failure::of_dry_run;
 
-use super::{Action, Api, Exchange, Reply, XmlRoot, optional, required};
-use crate::wire::WireError;
+use super::{Action, Api, Exchange, Reply, XmlRoot, parameters};
+use crate::wire::{Format, WireError};
 
 /// The API.
 pub(super) const API: Api = Api {
@@ -42,6 +43,7 @@ pub(super) const API: Api = Api {
         service::ACTIONS,
     ],
     unsupported: unsupported::UNSUPPORTED,
+    format: Format::Json,
     xml_root: XmlRoot::Fixed("KMS"),
     resources: &[("AliasName", "ACS::KMS::Alias"), ("KeyId", "ACS::KMS::Key"), ("DestinationKeyId", "ACS::KMS::Key")],
     // Clients ask it of every region, unasked.
@@ -67,14 +69,14 @@ impl Exchange<'_> {
     }
 }
 
-/// Declares an action: its function becomes one that [`Action`] can hold.
+/// Declares an action.
 macro_rules! action {
-    ($name:literal, $operation:ty, $function:ident, [$($param:expr),* $(,)?]) => {
+    ($name:literal, $operation:ty, $function:ident($($Parameters:ident)?)) => {
         crate::actions::Action {
             name: $name,
             spec: crate::actions::Spec::Kms(&<$operation as yaoku_kms::Operation>::SPEC),
-            params: &[$($param),*],
-            run: |exchange| Box::pin($function(exchange)),
+            params: crate::actions::params!($function($($Parameters)?)),
+            run: crate::actions::run!($function($($Parameters)?)),
         }
     };
 }

@@ -7,9 +7,9 @@ use super::{Action, Exchange, Reply, action};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("DescribeRegions", DescribeRegions, regions, []),
-    action!("DescribeAccountKmsStatus", DescribeAccountStatus, account_status, []),
-    action!("OpenKmsService", OpenService, open, []),
+    action!("DescribeRegions", DescribeRegions, regions()),
+    action!("DescribeAccountKmsStatus", DescribeAccountStatus, account_status()),
+    action!("OpenKmsService", OpenService, open()),
 ];
 
 async fn regions(exchange: &Exchange<'_>) -> Result<Reply, WireError> {

@@ -6,53 +6,105 @@ use yaoku_kms::operations::tags::{
 };
 use yaoku_kms::{KeyId, Tag, Tags};
 
-use super::arguments::make_tag;
-use super::{Action, Exchange, Reply, action, optional, required};
-use crate::actions::arguments::unsupported;
+use super::keys::OneKey;
+use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::{Parameter, Read, unsupported};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "TagResource",
-        TagResource,
-        tag,
-        [required("Tags"), optional("KeyId"), optional("SecretName"), optional("CertificateId"),]
-    ),
-    action!(
-        "UntagResource",
-        UntagResource,
-        untag,
-        [required("TagKeys"), optional("KeyId"), optional("SecretName"), optional("CertificateId"),]
-    ),
-    action!("ListResourceTags", ListResourceTags, list, [required("KeyId")]),
-    action!(
-        "TagResources",
-        TagResources,
-        tag_several,
-        [optional("RegionId"), required("ResourceType"), required("ResourceId"), required("Tag"),]
-    ),
-    action!(
-        "UntagResources",
-        UntagResources,
-        untag_several,
-        [optional("RegionId"), required("ResourceType"), required("ResourceId"), optional("TagKey"), optional("All"),]
-    ),
-    action!(
-        "ListTagResources",
-        ListTagResources,
-        list_several,
-        [
-            optional("RegionId"),
-            required("ResourceType"),
-            optional("ResourceId"),
-            optional("Tag"),
-            optional("NextToken"),
-        ]
-    ),
+    action!("TagResource", TagResource, tag(TagParameters)),
+    action!("UntagResource", UntagResource, untag(UntagParameters)),
+    action!("ListResourceTags", ListResourceTags, list(OneKey)),
+    action!("TagResources", TagResources, tag_several(TagSeveralParameters)),
+    action!("UntagResources", UntagResources, untag_several(UntagSeveralParameters)),
+    action!("ListTagResources", ListTagResources, list_several(ListSeveralParameters)),
 ];
 
-async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (key, tags) = (only_key(exchange)?, exchange.arguments.tags("Tags")?);
+// Secrets and certificates are not held here.
+
+parameters! {
+    struct TagParameters<'a> {
+        _ = "SecretName" optional shown => refused;
+        _ = "CertificateId" optional shown => refused;
+        key: Parameter<'a> = "KeyId" later shown => itself;
+        tags: Vec<Tag> = "Tags" required shown => tags;
+    }
+}
+
+parameters! {
+    struct UntagParameters<'a> {
+        tag_keys: Vec<String> = "TagKeys" required shown => json_strings;
+        _ = "SecretName" optional shown => refused;
+        _ = "CertificateId" optional shown => refused;
+        key: Parameter<'a> = "KeyId" later shown => itself;
+    }
+}
+
+parameters! {
+    struct TagSeveralParameters {
+        _ = "RegionId" optional shown => passed_over;
+        _ = "ResourceType" required shown => resource_type;
+        keys: Vec<KeyId> = "ResourceId" required shown => key_ids(MAX_RESOURCES);
+        tags: Vec<Tag> = "Tag" required shown => listed_tags;
+    }
+}
+
+parameters! {
+    struct UntagSeveralParameters<'a> {
+        _ = "RegionId" optional shown => passed_over;
+        tag_keys: Vec<&'a str> = "TagKey" default(Vec::new()) shown => list(Tags::MAX);
+        all: bool = "All" default(false) shown => boolean;
+        _ = "ResourceType" required shown => resource_type;
+        keys: Vec<KeyId> = "ResourceId" required shown => key_ids(MAX_RESOURCES);
+    }
+}
+
+parameters! {
+    struct ListSeveralParameters {
+        _ = "RegionId" optional shown => passed_over;
+        tags: Vec<(String, Option<String>)> = "Tag" default(Vec::new()) shown => tag_filters;
+        after: Option<KeyId> = "NextToken" optional shown => next_token;
+        _ = "ResourceType" required shown => resource_type;
+        keys: Vec<KeyId> = "ResourceId" default(Vec::new()) shown => key_ids(MAX_RESOURCES);
+    }
+}
+
+impl Parameter<'_> {
+    fn json_strings(self) -> Read<Vec<String>> {
+        // Empty text is an empty list.
+        Ok(self.json("a JSON array of strings")?.or_else(|| self.value().map(|_| Vec::new())))
+    }
+
+    fn resource_type(self) -> Read<()> {
+        match self.value() {
+            Some("key") | None => Ok(None),
+            Some("secret") => Err(unsupported("Resources of type secret are not supported by this server.")),
+            Some(_) => Err(self.invalid("it must be key or secret")),
+        }
+    }
+
+    /// `Tag.N.Key` and `Tag.N.Value`; a tag without a value has an empty one.
+    fn listed_tags(self) -> Read<Vec<Tag>> {
+        let objects = self.objects(["Key", "Value"], Tags::MAX)?.unwrap_or_default();
+        let tag = |[key, value]: [Option<&str>; 2]| self.tag(self.required(key)?, value.unwrap_or_default());
+        objects.into_iter().map(tag).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// `Tag.N.Key` and `Tag.N.Value`; a tag without a value is one with any.
+    fn tag_filters(self) -> Read<Vec<(String, Option<String>)>> {
+        let objects = self.objects(["Key", "Value"], Tags::MAX)?.unwrap_or_default();
+        let filter = |[key, value]: [Option<&str>; 2]| Ok((self.required(key)?.to_owned(), value.map(str::to_owned)));
+        objects.into_iter().map(filter).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn next_token(self) -> Read<KeyId> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        KeyId::parse(text).map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
+    }
+}
+
+async fn tag(exchange: &Exchange<'_>, given: TagParameters<'_>) -> Result<Reply, WireError> {
+    let (key, tags) = (given.key.demand(Parameter::key_id)?, given.tags);
     if tags.is_empty() {
         return Err(WireError::invalid_parameter("Tags", "it must have at least one tag"));
     }
@@ -60,17 +112,16 @@ async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.done()
 }
 
-async fn untag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let tag_keys: Option<Vec<String>> = exchange.arguments.json("TagKeys", "a JSON array of strings")?;
-    let tag_keys = tag_keys.unwrap_or_default();
+async fn untag(exchange: &Exchange<'_>, given: UntagParameters<'_>) -> Result<Reply, WireError> {
+    let UntagParameters { tag_keys, key } = given;
     if !(1..=Tags::MAX).contains(&tag_keys.len()) {
         return Err(WireError::invalid_parameter("TagKeys", format!("it must have 1 to {} keys", Tags::MAX)));
     }
-    exchange.perform(UntagResource { key: only_key(exchange)?, tag_keys }).await?;
+    exchange.perform(UntagResource { key: key.demand(Parameter::key_id)?, tag_keys }).await?;
     exchange.done()
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: OneKey) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
@@ -88,7 +139,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         tag_key: &'a str,
         tag_value: &'a str,
     }
-    let key = exchange.arguments.key_id("KeyId")?;
+    let key = given.key;
     let tags = exchange.perform(ListResourceTags { key }).await?;
     let tag = |tag| {
         let Tag { key: tag_key, value: tag_value }: &Tag = tag;
@@ -97,32 +148,22 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content { tags: TagList { tag: tags.iter().map(tag).collect() } })
 }
 
-async fn tag_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let keys = resources(exchange)?;
-    let objects = exchange.arguments.params.objects("Tag", ["Key", "Value"], Tags::MAX)?;
-    let tags = objects.iter().map(|[key, value]| {
-        let part = |part: Option<&str>| part.map(str::to_owned).ok_or_else(|| WireError::missing_parameter("Tag"));
-        make_tag("Tag", &part(*key)?, &part(*value)?)
-    });
-    let tags = tags.collect::<Result<Vec<_>, _>>()?;
-    exchange.perform(TagResources { keys, tags }).await?;
+async fn tag_several(exchange: &Exchange<'_>, given: TagSeveralParameters) -> Result<Reply, WireError> {
+    exchange.perform(TagResources { keys: given.keys, tags: given.tags }).await?;
     exchange.done()
 }
 
-async fn untag_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let listed = arguments.params.list("TagKey", Tags::MAX)?;
-    let all = arguments.boolean("All")?.unwrap_or(false);
-    let tag_keys = match (&listed[..], all) {
+async fn untag_several(exchange: &Exchange<'_>, given: UntagSeveralParameters<'_>) -> Result<Reply, WireError> {
+    let tag_keys = match (&given.tag_keys[..], given.all) {
         ([], true) => None,
         ([], false) => return Err(WireError::missing_parameter("TagKey")),
         (keys, _) => Some(keys.iter().map(|key| (*key).to_owned()).collect()),
     };
-    exchange.perform(UntagResources { keys: resources(exchange)?, tag_keys }).await?;
+    exchange.perform(UntagResources { keys: given.keys, tag_keys }).await?;
     exchange.done()
 }
 
-async fn list_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list_several(exchange: &Exchange<'_>, given: ListSeveralParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
@@ -143,18 +184,8 @@ async fn list_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         tag_key: &'a str,
         tag_value: &'a str,
     }
-    let arguments = &exchange.arguments;
-    let objects = arguments.params.objects("Tag", ["Key", "Value"], Tags::MAX)?;
-    let tags = objects.iter().map(|[key, value]| {
-        let key = key.ok_or_else(|| WireError::missing_parameter("Tag"))?.to_owned();
-        Ok((key, value.map(str::to_owned)))
-    });
-    let tags = tags.collect::<Result<Vec<_>, WireError>>()?;
-    let token = |text| {
-        KeyId::parse(text).ok_or_else(|| WireError::invalid_parameter("NextToken", "it is not one that was given out"))
-    };
-    let after = arguments.given("NextToken").map(token).transpose()?;
-    let page = exchange.perform(ListTagResources { keys: resources(exchange)?, tags, after }).await?;
+    let ListSeveralParameters { tags, after, keys } = given;
+    let page = exchange.perform(ListTagResources { keys, tags, after }).await?;
     let resource = |tagged| {
         let (key, Tag { key: tag_key, value: tag_value }): &(KeyId, Tag) = tagged;
         Resource { resource_id: key.to_string(), resource_type: "key", tag_key, tag_value }
@@ -163,22 +194,4 @@ async fn list_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         next_token: page.next.map(|key| key.to_string()),
         tag_resources: Resources { tag_resource: page.tags.iter().map(resource).collect() },
     })
-}
-
-/// The key that TagResource and UntagResource are about; secrets and certificates are not held here.
-fn only_key(exchange: &Exchange<'_>) -> Result<KeyId, WireError> {
-    exchange.arguments.refuse(&["SecretName", "CertificateId"])?;
-    exchange.arguments.key_id("KeyId")
-}
-
-/// The keys that `ResourceType` and `ResourceId.N` name.
-fn resources(exchange: &Exchange<'_>) -> Result<Vec<KeyId>, WireError> {
-    let arguments = &exchange.arguments;
-    match arguments.required_text("ResourceType")? {
-        "key" => {}
-        "secret" => return Err(unsupported("Resources of type secret are not supported by this server.")),
-        _ => return Err(WireError::invalid_parameter("ResourceType", "it must be key or secret")),
-    }
-    let ids = arguments.params.list("ResourceId", MAX_RESOURCES)?;
-    ids.iter().map(|id| arguments.resource_key_id(id)).collect()
 }

@@ -1,37 +1,61 @@
 //! CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::access_keys::{
     CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, ListAccessKeys, UpdateAccessKey,
 };
+use yaoku_iam::{AccessKeyId, Field, Name};
 
 use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::{Parameter, Read};
+use crate::actions::elements::Shown;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("CreateAccessKey", CreateAccessKey, create, [optional("UserName")]),
-    action!("ListAccessKeys", ListAccessKeys, list, [optional("UserName")]),
-    action!(
-        "UpdateAccessKey",
-        UpdateAccessKey,
-        update,
-        [optional("UserName"), required("UserAccessKeyId"), required("Status")]
-    ),
-    action!("DeleteAccessKey", DeleteAccessKey, delete, [optional("UserName"), required("UserAccessKeyId")]),
-    action!(
-        "GetAccessKeyLastUsed",
-        GetAccessKeyLastUsed,
-        last_used,
-        [optional("UserName"), required("UserAccessKeyId")]
-    ),
+    action!("CreateAccessKey", CreateAccessKey, create(WhoseKeys)),
+    action!("ListAccessKeys", ListAccessKeys, list(WhoseKeys)),
+    action!("UpdateAccessKey", UpdateAccessKey, update(UpdateParameters)),
+    action!("DeleteAccessKey", DeleteAccessKey, delete(OneAccessKey)),
+    action!("GetAccessKeyLastUsed", GetAccessKeyLastUsed, last_used(OneAccessKey)),
 ];
+
+parameters! {
+    struct WhoseKeys {
+        whose: Option<Name> = "UserName" optional shown => name_of(Field::UserName);
+    }
+}
+
+parameters! {
+    struct OneAccessKey {
+        whose: Option<Name> = "UserName" optional shown => name_of(Field::UserName);
+        id: AccessKeyId = "UserAccessKeyId" required shown => access_key_id;
+    }
+}
+
+parameters! {
+    struct UpdateParameters {
+        active: bool = "Status" required shown => active;
+        whose: Option<Name> = "UserName" optional shown => name_of(Field::UserName);
+        id: AccessKeyId = "UserAccessKeyId" required shown => access_key_id;
+    }
+}
+
+impl Parameter<'_> {
+    fn active(self) -> Read<bool> {
+        match self.value() {
+            None => Ok(None),
+            Some(ACTIVE) => Ok(Some(true)),
+            Some(INACTIVE) => Ok(Some(false)),
+            Some(_) => Err(self.invalid("it must be Active or Inactive")),
+        }
+    }
+}
 
 const ACTIVE: &str = "Active";
 const INACTIVE: &str = "Inactive";
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn create(exchange: &Exchange<'_>, given: WhoseKeys) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
@@ -40,25 +64,24 @@ async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Created<'a> {
-        access_key_id: &'a str,
+        access_key_id: Shown<&'a str>,
         access_key_secret: &'a str,
-        status: &'static str,
-        create_date: String,
+        status: Shown<&'static str>,
+        create_date: Shown<String>,
     }
-    let created =
-        exchange.manage(CreateAccessKey { whose: exchange.arguments.optional_name(Field::UserName)? }).await?;
+    let created = exchange.manage(CreateAccessKey { whose: given.whose }).await?;
     exchange.reply(&Content {
         access_key: Created {
-            access_key_id: created.key.id.as_str(),
+            access_key_id: Shown(created.key.id.as_str()),
             // Letters and digits.
             access_key_secret: std::str::from_utf8(created.key.secret.expose()).unwrap_or_default(),
-            status: ACTIVE,
-            create_date: time(Some(created.created)),
+            status: Shown(ACTIVE),
+            create_date: Shown(time(Some(created.created))),
         },
     })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: WhoseKeys) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -76,7 +99,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         status: &'static str,
         create_date: String,
     }
-    let keys = exchange.manage(ListAccessKeys { whose: exchange.arguments.optional_name(Field::UserName)? }).await?;
+    let keys = exchange.manage(ListAccessKeys { whose: given.whose }).await?;
     let key = |key: yaoku_iam::operations::access_keys::AccessKeyAbout| Key {
         access_key_id: key.id.to_string(),
         status: if key.active { ACTIVE } else { INACTIVE },
@@ -85,26 +108,18 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content { access_keys: Keys { access_key: keys.into_iter().map(key).collect() } })
 }
 
-async fn update(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let active = match arguments.required_text("Status")? {
-        ACTIVE => true,
-        INACTIVE => false,
-        _ => return Err(WireError::invalid_parameter("Status", "it must be Active or Inactive")),
-    };
-    let whose = arguments.optional_name(Field::UserName)?;
-    exchange.manage(UpdateAccessKey { whose, id: arguments.access_key_id()?, active }).await?;
+async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
+    let UpdateParameters { active, whose, id } = given;
+    exchange.manage(UpdateAccessKey { whose, id, active }).await?;
     exchange.done()
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let whose = arguments.optional_name(Field::UserName)?;
-    exchange.manage(DeleteAccessKey { whose, id: arguments.access_key_id()? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneAccessKey) -> Result<Reply, WireError> {
+    exchange.manage(DeleteAccessKey { whose: given.whose, id: given.id }).await?;
     exchange.done()
 }
 
-async fn last_used(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn last_used(exchange: &Exchange<'_>, given: OneAccessKey) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -115,8 +130,6 @@ async fn last_used(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct LastUsed {
         last_used_date: String,
     }
-    let arguments = &exchange.arguments;
-    let whose = arguments.optional_name(Field::UserName)?;
-    let used = exchange.manage(GetAccessKeyLastUsed { whose, id: arguments.access_key_id()? }).await?;
+    let used = exchange.manage(GetAccessKeyLastUsed { whose: given.whose, id: given.id }).await?;
     exchange.reply(&Content { access_key_last_used: LastUsed { last_used_date: time(used) } })
 }

@@ -1,21 +1,21 @@
-//! Parameters of RAM, read as what they mean.
+//! How parameters of RAM are read.
 
 use serde::Deserialize;
 use yaoku_iam::operations::Slice;
 use yaoku_iam::operations::policies::{PolicyType, VersionId};
 use yaoku_iam::operations::tags::{Tag, TagFilter};
-use yaoku_iam::{AccessKeyId, Field, Name, PolicyName, Tags, Timestamp};
+use yaoku_iam::{AccessKeyId, Field, Name, Tags, Timestamp};
 
 use super::failure;
-use crate::actions::Arguments;
+use crate::actions::arguments::{Parameter, Read};
 use crate::actions::names::Named;
 use crate::wire::time::format_time;
 use crate::wire::{Code, WireError};
 
 /// Items of a listing, unless it is said.
-const ORDINARY_ITEMS: u32 = 100;
+pub(super) const ORDINARY_ITEMS: u32 = 100;
 /// The most items of a listing.
-const MAX_ITEMS: u32 = 1000;
+pub(super) const MAX_ITEMS: u32 = 1000;
 
 impl Named for PolicyType {
     const NAMES: &'static [(Self, &'static str)] = &[(Self::System, "System"), (Self::Custom, "Custom")];
@@ -29,111 +29,89 @@ struct WireTag {
     value: Option<String>,
 }
 
-impl Arguments<'_> {
-    /// The name that must be given in the parameter that `field` stands for.
-    pub(super) fn name(&self, field: Field) -> Result<Name, WireError> {
-        self.optional_name(field)?.ok_or_else(|| WireError::missing_parameter(failure::parameter(field)))
+impl Parameter<'_> {
+    /// A name of what `field` is the domain's word for.
+    pub(super) fn name_of(self, field: Field) -> Read<Name> {
+        self.filled().map(|text| Name::parse(field, text)).transpose().map_err(|error| failure::of_argument(&error))
     }
 
-    /// The name in the parameter that `field` stands for, if it is given.
-    pub(super) fn optional_name(&self, field: Field) -> Result<Option<Name>, WireError> {
-        let given = self.given(failure::parameter(field));
-        given.map(|text| Name::parse(field, text)).transpose().map_err(|error| failure::of_argument(&error))
-    }
-
-    /// A text; absent and empty are the same.
-    pub(super) fn owned(&self, name: &str) -> String {
-        self.given(name).unwrap_or_default().to_owned()
-    }
-
-    /// A text that changes what there is: empty, it takes it away.
-    pub(super) fn change(&self, name: &str) -> Option<String> {
-        self.text(name).map(str::to_owned)
-    }
-
-    pub(super) fn access_key_id(&self) -> Result<AccessKeyId, WireError> {
-        let text = self.required_text("UserAccessKeyId")?;
+    pub(super) fn access_key_id(self) -> Read<AccessKeyId> {
+        let Some(text) = self.value() else { return Ok(None) };
         // No other text is the id of an AccessKey.
         AccessKeyId::parse(text)
+            .map(Some)
             .map_err(|_| WireError::new(Code::EntityNotExistUserAccessKey, "The AccessKey of the user does not exist."))
     }
 
-    pub(super) fn policy_type(&self) -> Result<Option<PolicyType>, WireError> {
-        let Some(text) = self.given("PolicyType") else { return Ok(None) };
+    pub(super) fn policy_type(self) -> Read<PolicyType> {
+        let Some(text) = self.filled() else { return Ok(None) };
         let why = "The specified parameter \"PolicyType\" is not valid: it must be System or Custom.";
         PolicyType::of_name(text).map(Some).ok_or_else(|| WireError::new(Code::InvalidParameterPolicyType, why))
     }
 
-    /// The policy that `PolicyType` and `PolicyName` name.
-    pub(super) fn policy(&self) -> Result<PolicyName, WireError> {
-        let kind = self.policy_type()?.ok_or_else(|| WireError::missing_parameter("PolicyType"))?;
-        Ok(PolicyName::new(kind, self.name(Field::PolicyName)?))
-    }
-
-    pub(super) fn policy_version(&self) -> Result<VersionId, WireError> {
+    pub(super) fn policy_version(self) -> Read<VersionId> {
+        let Some(text) = self.value() else { return Ok(None) };
         let why = "The specified parameter \"VersionId\" is not valid: it must be v and a number.";
-        let parsed = VersionId::parse(self.required_text("VersionId")?);
-        parsed.ok_or_else(|| WireError::new(Code::InvalidParameterVersionIdFormat, why))
+        VersionId::parse(text).map(Some).ok_or_else(|| WireError::new(Code::InvalidParameterVersionIdFormat, why))
     }
 
     /// A list of at most `most` texts, as a JSON array or flattened.
-    pub(super) fn texts(&self, name: &'static str, most: usize) -> Result<Vec<String>, WireError> {
-        let texts: Vec<String> = match self.json(name, "a JSON array of strings")? {
+    pub(super) fn texts(self, most: usize) -> Read<Vec<String>> {
+        let texts: Vec<String> = match self.json("a JSON array of strings")? {
             Some(texts) => texts,
-            None => self.params.list(name, most)?.into_iter().map(str::to_owned).collect(),
+            None => self.list(most)?.unwrap_or_default().into_iter().map(str::to_owned).collect(),
         };
         match texts.len() > most {
-            true => Err(WireError::invalid_parameter(name, format!("it must have at most {most} elements"))),
-            false => Ok(texts),
+            true => Err(self.invalid(format!("it must have at most {most} elements"))),
+            false => Ok(Some(texts)),
         }
     }
 
-    /// The tags in `Tag`, no key twice.
-    pub(super) fn identity_tags(&self) -> Result<Vec<Tag>, WireError> {
+    /// Tags, no key twice.
+    pub(super) fn identity_tags(self) -> Read<Vec<Tag>> {
         let given = self.tag_objects()?;
         let twice = |at: usize, key: &str| given[..at].iter().any(|other| other.key == key);
         let tags = given.iter().enumerate().map(|(at, WireTag { key, value })| match twice(at, key) {
-            true => Err(WireError::invalid_parameter("Tag", "it must not have a key twice")),
+            true => Err(self.invalid("it must not have a key twice")),
             false => Tag::new(key, value.as_deref().unwrap_or_default()).map_err(|error| failure::of_argument(&error)),
         });
-        tags.collect()
+        tags.collect::<Result<_, _>>().map(Some)
     }
 
-    /// `Tag` as what listings look for.
-    pub(super) fn tag_filters(&self) -> Result<Vec<TagFilter>, WireError> {
+    /// Tags as what listings look for.
+    pub(super) fn identity_tag_filters(self) -> Read<Vec<TagFilter>> {
         let given = self.tag_objects()?;
-        Ok(given.into_iter().map(|WireTag { key, value }| TagFilter { key, value }).collect())
+        Ok(Some(given.into_iter().map(|WireTag { key, value }| TagFilter { key, value }).collect()))
     }
 
-    /// `Tag` as it came: as a JSON array or flattened.
-    fn tag_objects(&self) -> Result<Vec<WireTag>, WireError> {
-        const NAME: &str = "Tag";
-        let tags: Vec<WireTag> = match self.json(NAME, "a JSON array of objects with Key and Value")? {
+    /// Tags as they came: as a JSON array or flattened.
+    fn tag_objects(self) -> Result<Vec<WireTag>, WireError> {
+        let tags: Vec<WireTag> = match self.json("a JSON array of objects with Key and Value")? {
             Some(tags) => tags,
             None => {
-                let tags = self.params.objects(NAME, ["Key", "Value"], Tags::MAX)?.into_iter().map(|[key, value]| {
-                    let key = key.ok_or_else(|| WireError::missing_parameter(NAME))?.to_owned();
-                    Ok(WireTag { key, value: value.map(str::to_owned) })
+                let objects = self.objects(["Key", "Value"], Tags::MAX)?.unwrap_or_default();
+                let tags = objects.into_iter().map(|[key, value]| {
+                    Ok(WireTag { key: self.required(key)?.to_owned(), value: value.map(str::to_owned) })
                 });
                 tags.collect::<Result<_, WireError>>()?
             }
         };
         match tags.len() > Tags::MAX {
-            true => Err(WireError::invalid_parameter(NAME, format!("it must have at most {} tags", Tags::MAX))),
+            true => Err(self.invalid(format!("it must have at most {} tags", Tags::MAX))),
             false => Ok(tags),
         }
     }
 
-    /// `Marker` and `MaxItems`; a marker is the last name of the part before.
-    pub(super) fn slice(&self, field: Field) -> Result<Slice, WireError> {
-        let after = self.given("Marker").map(|text| Name::parse(field, text)).transpose();
-        let after = after.map_err(|_| WireError::invalid_parameter("Marker", "it is not one that was given out"))?;
-        let most = self.integer("MaxItems")?.unwrap_or(ORDINARY_ITEMS);
-        if !(1..=MAX_ITEMS).contains(&most) {
-            return Err(WireError::invalid_parameter("MaxItems", format!("it must be 1 to {MAX_ITEMS}")));
-        }
-        Ok(Slice { after, most: most as usize })
+    /// Where a listing goes on: the last name of the part before.
+    pub(super) fn marker(self, field: Field) -> Read<Name> {
+        let after = self.filled().map(|text| Name::parse(field, text)).transpose();
+        after.map_err(|_| self.invalid("it is not one that was given out"))
     }
+}
+
+/// A part of a listing, of so many items.
+pub(super) fn slice(after: Option<Name>, most: u32) -> Slice {
+    Slice { after, most: most as usize }
 }
 
 /// A time as RAM writes it; empty where it isn't known.

@@ -5,91 +5,106 @@ use yaoku_iam::operations::attachments::{
     AttachPolicy, AttachedPolicy, DetachPolicy, GroupOf, ListEntitiesForPolicy, ListPoliciesFor, RoleOf, ToGroup,
     ToRole, ToUser, UserOf,
 };
+use yaoku_iam::operations::policies::PolicyType;
 use yaoku_iam::{Field, Name, PolicyName};
 
 use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
-use crate::actions::Param;
+use super::groups::OneGroup;
+use super::policies::OnePolicy;
+use super::roles::OneRole;
+use super::users::OneUser;
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
-const NAME: Param = required("PolicyName");
-const TYPE: Param = required("PolicyType");
-const GROUP: Param = optional("ResourceGroupId");
-
 pub(super) const ACTIONS: &[Action] = &[
-    action!("AttachPolicyToUser", AttachPolicy<ToUser>, attach_to_user, [NAME, TYPE, GROUP, required("UserName")]),
-    action!("AttachPolicyToGroup", AttachPolicy<ToGroup>, attach_to_group, [NAME, TYPE, GROUP, required("GroupName")]),
-    action!("AttachPolicyToRole", AttachPolicy<ToRole>, attach_to_role, [NAME, TYPE, GROUP, required("RoleName")]),
-    action!("DetachPolicyFromUser", DetachPolicy<ToUser>, detach_from_user, [NAME, TYPE, GROUP, required("UserName")]),
-    action!(
-        "DetachPolicyFromGroup",
-        DetachPolicy<ToGroup>,
-        detach_from_group,
-        [NAME, TYPE, GROUP, required("GroupName")]
-    ),
-    action!("DetachPolicyFromRole", DetachPolicy<ToRole>, detach_from_role, [NAME, TYPE, GROUP, required("RoleName")]),
-    action!("ListPoliciesForUser", ListPoliciesFor<ToUser>, list_for_user, [required("UserName")]),
-    action!("ListPoliciesForGroup", ListPoliciesFor<ToGroup>, list_for_group, [required("GroupName")]),
-    action!("ListPoliciesForRole", ListPoliciesFor<ToRole>, list_for_role, [required("RoleName")]),
-    action!("ListEntitiesForPolicy", ListEntitiesForPolicy, entities, [NAME, TYPE]),
+    action!("AttachPolicyToUser", AttachPolicy<ToUser>, attach_to_user(PolicyAndUser)),
+    action!("AttachPolicyToGroup", AttachPolicy<ToGroup>, attach_to_group(PolicyAndGroup)),
+    action!("AttachPolicyToRole", AttachPolicy<ToRole>, attach_to_role(PolicyAndRole)),
+    action!("DetachPolicyFromUser", DetachPolicy<ToUser>, detach_from_user(PolicyAndUser)),
+    action!("DetachPolicyFromGroup", DetachPolicy<ToGroup>, detach_from_group(PolicyAndGroup)),
+    action!("DetachPolicyFromRole", DetachPolicy<ToRole>, detach_from_role(PolicyAndRole)),
+    action!("ListPoliciesForUser", ListPoliciesFor<ToUser>, list_for_user(OneUser)),
+    action!("ListPoliciesForGroup", ListPoliciesFor<ToGroup>, list_for_group(OneGroup)),
+    action!("ListPoliciesForRole", ListPoliciesFor<ToRole>, list_for_role(OneRole)),
+    action!("ListEntitiesForPolicy", ListEntitiesForPolicy, entities(OnePolicy)),
 ];
 
-/// Whom a request is about, and which policy; there are no resource groups here.
-fn asked(exchange: &Exchange<'_>, field: Field) -> Result<(Name, PolicyName), WireError> {
-    exchange.arguments.refuse(&["ResourceGroupId"])?;
-    Ok((exchange.arguments.name(field)?, exchange.arguments.policy()?))
+// There are no resource groups here.
+
+parameters! {
+    struct PolicyAndUser {
+        _ = "ResourceGroupId" optional shown => refused;
+        user: Name = "UserName" required shown => name_of(Field::UserName);
+        kind: PolicyType = "PolicyType" required shown => policy_type;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+    }
 }
 
-async fn attach_to_user(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (to, policy) = asked(exchange, Field::UserName)?;
-    exchange.manage(AttachPolicy::<ToUser>::new(to, policy)).await?;
+parameters! {
+    struct PolicyAndGroup {
+        _ = "ResourceGroupId" optional shown => refused;
+        group: Name = "GroupName" required shown => name_of(Field::GroupName);
+        kind: PolicyType = "PolicyType" required shown => policy_type;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+    }
+}
+
+parameters! {
+    struct PolicyAndRole {
+        _ = "ResourceGroupId" optional shown => refused;
+        role: Name = "RoleName" required shown => name_of(Field::RoleName);
+        kind: PolicyType = "PolicyType" required shown => policy_type;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+    }
+}
+
+async fn attach_to_user(exchange: &Exchange<'_>, given: PolicyAndUser) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(AttachPolicy::<ToUser>::new(given.user, policy)).await?;
     exchange.done()
 }
 
-async fn attach_to_group(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (to, policy) = asked(exchange, Field::GroupName)?;
-    exchange.manage(AttachPolicy::<ToGroup>::new(to, policy)).await?;
+async fn detach_from_user(exchange: &Exchange<'_>, given: PolicyAndUser) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(DetachPolicy::<ToUser>::new(given.user, policy)).await?;
     exchange.done()
 }
 
-async fn attach_to_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (to, policy) = asked(exchange, Field::RoleName)?;
-    exchange.manage(AttachPolicy::<ToRole>::new(to, policy)).await?;
+async fn attach_to_group(exchange: &Exchange<'_>, given: PolicyAndGroup) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(AttachPolicy::<ToGroup>::new(given.group, policy)).await?;
     exchange.done()
 }
 
-async fn detach_from_user(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (from, policy) = asked(exchange, Field::UserName)?;
-    exchange.manage(DetachPolicy::<ToUser>::new(from, policy)).await?;
+async fn detach_from_group(exchange: &Exchange<'_>, given: PolicyAndGroup) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(DetachPolicy::<ToGroup>::new(given.group, policy)).await?;
     exchange.done()
 }
 
-async fn detach_from_group(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (from, policy) = asked(exchange, Field::GroupName)?;
-    exchange.manage(DetachPolicy::<ToGroup>::new(from, policy)).await?;
+async fn attach_to_role(exchange: &Exchange<'_>, given: PolicyAndRole) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(AttachPolicy::<ToRole>::new(given.role, policy)).await?;
     exchange.done()
 }
 
-async fn detach_from_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (from, policy) = asked(exchange, Field::RoleName)?;
-    exchange.manage(DetachPolicy::<ToRole>::new(from, policy)).await?;
+async fn detach_from_role(exchange: &Exchange<'_>, given: PolicyAndRole) -> Result<Reply, WireError> {
+    let policy = PolicyName::new(given.kind, given.name);
+    exchange.manage(DetachPolicy::<ToRole>::new(given.role, policy)).await?;
     exchange.done()
 }
 
-async fn list_for_user(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let to = exchange.arguments.name(Field::UserName)?;
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToUser>::new(to)).await?)
+async fn list_for_user(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
+    reply(exchange, exchange.manage(ListPoliciesFor::<ToUser>::new(given.user)).await?)
 }
 
-async fn list_for_group(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let to = exchange.arguments.name(Field::GroupName)?;
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToGroup>::new(to)).await?)
+async fn list_for_group(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
+    reply(exchange, exchange.manage(ListPoliciesFor::<ToGroup>::new(given.group)).await?)
 }
 
-async fn list_for_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let to = exchange.arguments.name(Field::RoleName)?;
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToRole>::new(to)).await?)
+async fn list_for_role(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
+    reply(exchange, exchange.manage(ListPoliciesFor::<ToRole>::new(given.role)).await?)
 }
 
 fn reply(exchange: &Exchange<'_>, attached: Vec<AttachedPolicy>) -> Result<Reply, WireError> {
@@ -122,7 +137,7 @@ fn reply(exchange: &Exchange<'_>, attached: Vec<AttachedPolicy>) -> Result<Reply
     exchange.reply(&Content { policies: Policies { policy: attached.into_iter().map(policy).collect() } })
 }
 
-async fn entities(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn entities(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -169,8 +184,8 @@ async fn entities(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         description: String,
         attach_date: String,
     }
-    let arguments = &exchange.arguments;
-    let found = exchange.manage(ListEntitiesForPolicy { policy: arguments.policy()? }).await?;
+    let policy = PolicyName::new(given.kind, given.name);
+    let found = exchange.manage(ListEntitiesForPolicy { policy }).await?;
     let user = |UserOf { id, name, display_name, since }| User {
         user_id: id.to_string(),
         user_name: name.to_string(),
@@ -184,7 +199,7 @@ async fn entities(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     };
     let role = |RoleOf { id, name, description, since }| Role {
         role_id: id.to_string(),
-        arn: format!("acs:ram::{}:role/{name}", arguments.account),
+        arn: format!("acs:ram::{}:role/{name}", exchange.arguments.account),
         role_name: name.to_string(),
         description,
         attach_date: time(Some(since)),

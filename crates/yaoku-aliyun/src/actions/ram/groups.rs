@@ -1,25 +1,49 @@
 //! CreateGroup, GetGroup, UpdateGroup, ListGroups, DeleteGroup.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::groups::{CreateGroup, DeleteGroup, GetGroup, Group, ListGroups, UpdateGroup};
+use yaoku_iam::{Field, Name};
 
-use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("CreateGroup", CreateGroup, create, [required("GroupName"), optional("Comments")]),
-    action!("GetGroup", GetGroup, get, [required("GroupName")]),
-    action!(
-        "UpdateGroup",
-        UpdateGroup,
-        update,
-        [required("GroupName"), optional("NewGroupName"), optional("NewComments")]
-    ),
-    action!("ListGroups", ListGroups, list, [optional("Marker"), optional("MaxItems")]),
-    action!("DeleteGroup", DeleteGroup, delete, [required("GroupName")]),
+    action!("CreateGroup", CreateGroup, create(CreateParameters)),
+    action!("GetGroup", GetGroup, get(OneGroup)),
+    action!("UpdateGroup", UpdateGroup, update(UpdateParameters)),
+    action!("ListGroups", ListGroups, list(ListParameters)),
+    action!("DeleteGroup", DeleteGroup, delete(OneGroup)),
 ];
+
+parameters! {
+    /// Of actions that need to know no more.
+    pub(super) struct OneGroup {
+        group: Name = "GroupName" required shown => name_of(Field::GroupName);
+    }
+}
+
+parameters! {
+    struct CreateParameters {
+        name: Name = "GroupName" required shown => name_of(Field::GroupName);
+        comments: String = "Comments" default(String::new()) shown => string;
+    }
+}
+
+parameters! {
+    struct UpdateParameters {
+        name: Name = "GroupName" required shown => name_of(Field::GroupName);
+        new_name: Option<Name> = "NewGroupName" optional shown => name_of(Field::NewGroupName);
+        comments: Option<String> = "NewComments" optional shown => string;
+    }
+}
+
+parameters! {
+    struct ListParameters {
+        after: Option<Name> = "Marker" optional shown => marker(Field::GroupName);
+        most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -50,30 +74,24 @@ impl GroupReply {
     }
 }
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (name, comments) = (arguments.name(Field::GroupName)?, arguments.owned("Comments"));
+async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
+    let CreateParameters { name, comments } = given;
     let group = exchange.manage(CreateGroup { name, comments }).await?;
     exchange.reply(&Content { group: GroupReply { update_date: None, ..GroupReply::new(group) } })
 }
 
-async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let group = exchange.manage(GetGroup { name: exchange.arguments.name(Field::GroupName)? }).await?;
+async fn get(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
+    let group = exchange.manage(GetGroup { name: given.group }).await?;
     exchange.reply(&Content { group: GroupReply::new(group) })
 }
 
-async fn update(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let change = UpdateGroup {
-        name: arguments.name(Field::GroupName)?,
-        new_name: arguments.optional_name(Field::NewGroupName)?,
-        comments: arguments.change("NewComments"),
-    };
-    let group = exchange.manage(change).await?;
+async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
+    let UpdateParameters { name, new_name, comments } = given;
+    let group = exchange.manage(UpdateGroup { name, new_name, comments }).await?;
     exchange.reply(&Content { group: GroupReply::new(group) })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -87,7 +105,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Groups {
         group: Vec<GroupReply>,
     }
-    let part = exchange.manage(ListGroups { slice: exchange.arguments.slice(Field::GroupName)? }).await?;
+    let part = exchange.manage(ListGroups { slice: slice(given.after, given.most) }).await?;
     exchange.reply(&Content {
         groups: Groups { group: part.items.into_iter().map(GroupReply::new).collect() },
         is_truncated: part.next.is_some(),
@@ -95,7 +113,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    exchange.manage(DeleteGroup { name: exchange.arguments.name(Field::GroupName)? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
+    exchange.manage(DeleteGroup { name: given.group }).await?;
     exchange.done()
 }

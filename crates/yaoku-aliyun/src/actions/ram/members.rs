@@ -1,40 +1,51 @@
 //! AddUserToGroup, RemoveUserFromGroup, ListGroupsForUser, ListUsersForGroup.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::members::{
     AddUserToGroup, JoinedGroup, ListGroupsForUser, ListUsersForGroup, Member, RemoveUserFromGroup,
 };
+use yaoku_iam::{Field, Name};
 
-use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
+use super::users::OneUser;
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("AddUserToGroup", AddUserToGroup, add, [required("UserName"), required("GroupName")]),
-    action!("RemoveUserFromGroup", RemoveUserFromGroup, remove, [required("UserName"), required("GroupName")]),
-    action!("ListGroupsForUser", ListGroupsForUser, groups, [required("UserName")]),
-    action!(
-        "ListUsersForGroup",
-        ListUsersForGroup,
-        users,
-        [required("GroupName"), optional("Marker"), optional("MaxItems")]
-    ),
+    action!("AddUserToGroup", AddUserToGroup, add(UserAndGroup)),
+    action!("RemoveUserFromGroup", RemoveUserFromGroup, remove(UserAndGroup)),
+    action!("ListGroupsForUser", ListGroupsForUser, groups(OneUser)),
+    action!("ListUsersForGroup", ListUsersForGroup, users(UsersParameters)),
 ];
 
-async fn add(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (user, group) = (exchange.arguments.name(Field::UserName)?, exchange.arguments.name(Field::GroupName)?);
+parameters! {
+    struct UserAndGroup {
+        user: Name = "UserName" required shown => name_of(Field::UserName);
+        group: Name = "GroupName" required shown => name_of(Field::GroupName);
+    }
+}
+
+parameters! {
+    struct UsersParameters {
+        group: Name = "GroupName" required shown => name_of(Field::GroupName);
+        after: Option<Name> = "Marker" optional shown => marker(Field::UserName);
+        most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
+    }
+}
+
+async fn add(exchange: &Exchange<'_>, given: UserAndGroup) -> Result<Reply, WireError> {
+    let UserAndGroup { user, group } = given;
     exchange.manage(AddUserToGroup { user, group }).await?;
     exchange.done()
 }
 
-async fn remove(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let (user, group) = (exchange.arguments.name(Field::UserName)?, exchange.arguments.name(Field::GroupName)?);
+async fn remove(exchange: &Exchange<'_>, given: UserAndGroup) -> Result<Reply, WireError> {
+    let UserAndGroup { user, group } = given;
     exchange.manage(RemoveUserFromGroup { user, group }).await?;
     exchange.done()
 }
 
-async fn groups(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn groups(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -53,7 +64,7 @@ async fn groups(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         comments: String,
         join_date: String,
     }
-    let groups = exchange.manage(ListGroupsForUser { user: exchange.arguments.name(Field::UserName)? }).await?;
+    let groups = exchange.manage(ListGroupsForUser { user: given.user }).await?;
     let group = |JoinedGroup { id, name, comments, joined }| Group {
         group_id: id.to_string(),
         group_name: name.to_string(),
@@ -63,7 +74,7 @@ async fn groups(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.reply(&Content { groups: Groups { group: groups.into_iter().map(group).collect() } })
 }
 
-async fn users(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn users(exchange: &Exchange<'_>, given: UsersParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -84,7 +95,7 @@ async fn users(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         display_name: String,
         join_date: String,
     }
-    let (group, slice) = (exchange.arguments.name(Field::GroupName)?, exchange.arguments.slice(Field::UserName)?);
+    let (group, slice) = (given.group, slice(given.after, given.most));
     let part = exchange.manage(ListUsersForGroup { group, slice }).await?;
     let user = |Member { name, display_name, joined }| User {
         user_name: name.to_string(),

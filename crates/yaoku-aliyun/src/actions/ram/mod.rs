@@ -16,8 +16,8 @@ mod versions;
 
 use yaoku_iam::{Call, Operation};
 
-use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, optional, required};
-use crate::wire::WireError;
+use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
+use crate::wire::{Format, WireError};
 
 /// The API.
 pub(crate) const API: Api = Api {
@@ -36,6 +36,7 @@ pub(crate) const API: Api = Api {
         logins::ACTIONS,
     ],
     unsupported: unsupported::UNSUPPORTED,
+    format: Format::Xml,
     xml_root: XmlRoot::OfAction,
     resources: &[
         ("UserAccessKeyId", "ACS::RAM::AccessKey"),

@@ -1,40 +1,66 @@
 //! CreatePolicy, UpdatePolicyDescription, GetPolicy, ListPolicies, DeletePolicy.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::policies::{
-    CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, PolicyAbout, UpdatePolicyDescription,
+    CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, PolicyAbout, PolicyType, UpdatePolicyDescription,
 };
+use yaoku_iam::operations::tags::{Tag, TagFilter};
+use yaoku_iam::{Field, Name, PolicyName};
 
-use super::arguments::time;
+use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::tags::TagsReply;
 use super::versions::Version;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "CreatePolicy",
-        CreatePolicy,
-        create,
-        [required("PolicyName"), required("PolicyDocument"), optional("Description"), optional("Tag")]
-    ),
-    action!(
-        "UpdatePolicyDescription",
-        UpdatePolicyDescription,
-        describe,
-        [required("PolicyName"), optional("NewDescription")]
-    ),
-    action!("GetPolicy", GetPolicy, get, [required("PolicyName"), required("PolicyType")]),
-    action!(
-        "ListPolicies",
-        ListPolicies,
-        list,
-        [optional("PolicyType"), optional("Marker"), optional("MaxItems"), optional("Tag")]
-    ),
-    action!("DeletePolicy", DeletePolicy, delete, [required("PolicyName"), optional("CascadingDelete")]),
+    action!("CreatePolicy", CreatePolicy, create(CreateParameters)),
+    action!("UpdatePolicyDescription", UpdatePolicyDescription, describe(DescriptionParameters)),
+    action!("GetPolicy", GetPolicy, get(OnePolicy)),
+    action!("ListPolicies", ListPolicies, list(ListParameters)),
+    action!("DeletePolicy", DeletePolicy, delete(DeleteParameters)),
 ];
+
+parameters! {
+    /// Of actions that need to know no more.
+    pub(super) struct OnePolicy {
+        kind: PolicyType = "PolicyType" required shown => policy_type;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+    }
+}
+
+parameters! {
+    struct CreateParameters {
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+        description: String = "Description" default(String::new()) shown => string;
+        document: String = "PolicyDocument" required shown => string;
+        tags: Vec<Tag> = "Tag" default(Vec::new()) shown => identity_tags;
+    }
+}
+
+parameters! {
+    struct DescriptionParameters {
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+        description: String = "NewDescription" default(String::new()) shown => string;
+    }
+}
+
+parameters! {
+    struct ListParameters {
+        only: Option<PolicyType> = "PolicyType" optional shown => policy_type;
+        after: Option<Name> = "Marker" optional shown => marker(Field::PolicyName);
+        most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
+        filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
+    }
+}
+
+parameters! {
+    struct DeleteParameters {
+        with_versions: bool = "CascadingDelete" default(false) shown => boolean;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -74,37 +100,31 @@ struct Content {
     policy: PolicyReply,
 }
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let policy = CreatePolicy {
-        name: arguments.name(Field::PolicyName)?,
-        description: arguments.owned("Description"),
-        document: arguments.required_text("PolicyDocument")?.to_owned(),
-        tags: arguments.identity_tags()?,
-    };
-    let policy = PolicyReply::new(exchange.manage(policy).await?);
+async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
+    let CreateParameters { name, description, document, tags } = given;
+    let policy = PolicyReply::new(exchange.manage(CreatePolicy { name, description, document, tags }).await?);
     exchange.reply(&Content { policy: PolicyReply { attachment_count: None, update_date: None, ..policy } })
 }
 
-async fn describe(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (name, description) = (arguments.name(Field::PolicyName)?, arguments.owned("NewDescription"));
+async fn describe(exchange: &Exchange<'_>, given: DescriptionParameters) -> Result<Reply, WireError> {
+    let DescriptionParameters { name, description } = given;
     let policy = PolicyReply::new(exchange.manage(UpdatePolicyDescription { name, description }).await?);
     exchange.reply(&Content { policy: PolicyReply { attachment_count: None, ..policy } })
 }
 
-async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn get(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
         policy: PolicyReply,
         default_policy_version: Version,
     }
-    let (about, version) = exchange.manage(GetPolicy { name: exchange.arguments.policy()? }).await?;
+    let name = PolicyName::new(given.kind, given.name);
+    let (about, version) = exchange.manage(GetPolicy { name }).await?;
     exchange.reply(&Content { policy: PolicyReply::new(about), default_policy_version: Version::new(version) })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -118,9 +138,8 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Policies {
         policy: Vec<PolicyReply>,
     }
-    let arguments = &exchange.arguments;
-    let (only, slice) = (arguments.policy_type()?, arguments.slice(Field::PolicyName)?);
-    let part = exchange.manage(ListPolicies { only, filters: arguments.tag_filters()?, slice }).await?;
+    let ListParameters { only, after, most, filters } = given;
+    let part = exchange.manage(ListPolicies { only, filters, slice: slice(after, most) }).await?;
     let policy =
         |about: PolicyAbout| PolicyReply { tags: Some(TagsReply::new(&about.tags)), ..PolicyReply::new(about) };
     exchange.reply(&Content {
@@ -130,9 +149,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let with_versions = arguments.boolean("CascadingDelete")?.unwrap_or(false);
-    exchange.manage(DeletePolicy { name: arguments.name(Field::PolicyName)?, with_versions }).await?;
+async fn delete(exchange: &Exchange<'_>, given: DeleteParameters) -> Result<Reply, WireError> {
+    exchange.manage(DeletePolicy { name: given.name, with_versions: given.with_versions }).await?;
     exchange.done()
 }

@@ -1,45 +1,60 @@
 //! CreateRole, GetRole, UpdateRole, ListRoles, DeleteRole.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::roles::{CreateRole, DeleteRole, GetRole, ListRoles, Role, UpdateRole};
+use yaoku_iam::operations::tags::{Tag, TagFilter};
+use yaoku_iam::{Field, Name};
 
-use super::arguments::time;
+use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::tags::TagsReply;
-use super::{Action, Exchange, Reply, action, optional, required};
-use crate::actions::arguments::unsupported;
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "CreateRole",
-        CreateRole,
-        create,
-        [
-            required("RoleName"),
-            required("AssumeRolePolicyDocument"),
-            optional("Description"),
-            optional("MaxSessionDuration"),
-            optional("AllowConsoleLogin"),
-            optional("Tag"),
-        ]
-    ),
-    action!("GetRole", GetRole, get, [required("RoleName")]),
-    action!(
-        "UpdateRole",
-        UpdateRole,
-        update,
-        [
-            required("RoleName"),
-            optional("NewAssumeRolePolicyDocument"),
-            optional("NewDescription"),
-            optional("NewMaxSessionDuration"),
-            optional("NewAllowConsoleLogin"),
-        ]
-    ),
-    action!("ListRoles", ListRoles, list, [optional("Marker"), optional("MaxItems"), optional("Tag")]),
-    action!("DeleteRole", DeleteRole, delete, [required("RoleName")]),
+    action!("CreateRole", CreateRole, create(CreateParameters)),
+    action!("GetRole", GetRole, get(OneRole)),
+    action!("UpdateRole", UpdateRole, update(UpdateParameters)),
+    action!("ListRoles", ListRoles, list(ListParameters)),
+    action!("DeleteRole", DeleteRole, delete(OneRole)),
 ];
+
+parameters! {
+    /// Of actions that need to know no more.
+    pub(super) struct OneRole {
+        role: Name = "RoleName" required shown => name_of(Field::RoleName);
+    }
+}
+
+// There is no console here to log into.
+
+parameters! {
+    struct CreateParameters {
+        _ = "AllowConsoleLogin" optional shown => refused_if_true;
+        name: Name = "RoleName" required shown => name_of(Field::RoleName);
+        description: String = "Description" default(String::new()) shown => string;
+        trust: String = "AssumeRolePolicyDocument" required shown => string;
+        max_session: Option<u32> = "MaxSessionDuration" optional shown => integer;
+        tags: Vec<Tag> = "Tag" default(Vec::new()) shown => identity_tags;
+    }
+}
+
+parameters! {
+    struct UpdateParameters {
+        _ = "NewAllowConsoleLogin" optional shown => refused_if_true;
+        name: Name = "RoleName" required shown => name_of(Field::RoleName);
+        description: Option<String> = "NewDescription" optional shown => string;
+        trust: Option<String> = "NewAssumeRolePolicyDocument" optional shown => filled_string;
+        max_session: Option<u32> = "NewMaxSessionDuration" optional shown => integer;
+    }
+}
+
+parameters! {
+    struct ListParameters {
+        filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
+        after: Option<Name> = "Marker" optional shown => marker(Field::RoleName);
+        most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -84,47 +99,25 @@ impl RoleReply {
     }
 }
 
-/// There is no console here to log into.
-fn without_console(exchange: &Exchange<'_>, name: &'static str) -> Result<(), WireError> {
-    match exchange.arguments.boolean(name)? {
-        Some(true) => Err(unsupported(format!("The parameter {name} is not supported by this server."))),
-        Some(false) | None => Ok(()),
-    }
-}
-
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    without_console(exchange, "AllowConsoleLogin")?;
-    let arguments = &exchange.arguments;
-    let role = CreateRole {
-        name: arguments.name(Field::RoleName)?,
-        description: arguments.owned("Description"),
-        trust: arguments.required_text("AssumeRolePolicyDocument")?.to_owned(),
-        max_session: arguments.integer("MaxSessionDuration")?,
-        tags: arguments.identity_tags()?,
-    };
+async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
+    let CreateParameters { name, description, trust, max_session, tags } = given;
+    let role = CreateRole { name, description, trust, max_session, tags };
     let role = RoleReply::new(exchange.manage(role).await?);
     exchange.reply(&Content { role: RoleReply { update_date: None, ..role } })
 }
 
-async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let role = exchange.manage(GetRole { name: exchange.arguments.name(Field::RoleName)? }).await?;
+async fn get(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
+    let role = exchange.manage(GetRole { name: given.role }).await?;
     exchange.reply(&Content { role: RoleReply::new(role) })
 }
 
-async fn update(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    without_console(exchange, "NewAllowConsoleLogin")?;
-    let arguments = &exchange.arguments;
-    let change = UpdateRole {
-        name: arguments.name(Field::RoleName)?,
-        description: arguments.change("NewDescription"),
-        trust: arguments.given("NewAssumeRolePolicyDocument").map(str::to_owned),
-        max_session: arguments.integer("NewMaxSessionDuration")?,
-    };
-    let role = exchange.manage(change).await?;
+async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
+    let UpdateParameters { name, description, trust, max_session } = given;
+    let role = exchange.manage(UpdateRole { name, description, trust, max_session }).await?;
     exchange.reply(&Content { role: RoleReply::new(role) })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -138,8 +131,8 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Roles {
         role: Vec<RoleReply>,
     }
-    let (filters, slice) = (exchange.arguments.tag_filters()?, exchange.arguments.slice(Field::RoleName)?);
-    let part = exchange.manage(ListRoles { filters, slice }).await?;
+    let ListParameters { filters, after, most } = given;
+    let part = exchange.manage(ListRoles { filters, slice: slice(after, most) }).await?;
     let role = |role: Role| RoleReply {
         tags: Some(TagsReply::new(&role.tags)),
         assume_role_policy_document: None,
@@ -152,7 +145,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    exchange.manage(DeleteRole { name: exchange.arguments.name(Field::RoleName)? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
+    exchange.manage(DeleteRole { name: given.role }).await?;
     exchange.done()
 }

@@ -1,34 +1,47 @@
 //! TagResources, UntagResources, ListTagResources: tags of roles and policies; and tags as other actions take and show them.
 
 use serde::Serialize;
-use yaoku_iam::operations::tags::{ListTagResources, TagOf, TagPlace, TagResources, Taggable, UntagResources};
+use yaoku_iam::operations::tags::{
+    ListTagResources, MAX_RESOURCES, Tag, TagFilter, TagOf, TagPlace, TagResources, Taggable, UntagResources,
+};
 use yaoku_iam::{Field, Name, Tags};
 
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!("TagResources", TagResources, tag, [required("ResourceType"), required("ResourceNames"), required("Tag")]),
-    action!(
-        "UntagResources",
-        UntagResources,
-        untag,
-        [required("ResourceType"), required("ResourceNames"), optional("TagKeys"), optional("All")]
-    ),
-    action!(
-        "ListTagResources",
-        ListTagResources,
-        list,
-        [
-            required("ResourceType"),
-            optional("ResourceNames"),
-            optional("Tag"),
-            optional("NextToken"),
-            optional("PageSize"),
-        ]
-    ),
+    action!("TagResources", TagResources, tag(TagParameters)),
+    action!("UntagResources", UntagResources, untag(UntagParameters)),
+    action!("ListTagResources", ListTagResources, list(ListParameters)),
 ];
+
+parameters! {
+    struct TagParameters {
+        kind: Taggable = "ResourceType" required shown => named;
+        names: Vec<String> = "ResourceNames" required shown => texts(MAX_RESOURCES);
+        tags: Vec<Tag> = "Tag" required shown => identity_tags;
+    }
+}
+
+parameters! {
+    struct UntagParameters {
+        kind: Taggable = "ResourceType" required shown => named;
+        names: Vec<String> = "ResourceNames" required shown => texts(MAX_RESOURCES);
+        keys: Vec<String> = "TagKeys" default(Vec::new()) shown => texts(Tags::MAX);
+        all: bool = "All" default(false) shown => boolean;
+    }
+}
+
+parameters! {
+    struct ListParameters<'a> {
+        kind: Taggable = "ResourceType" required shown => named;
+        names: Vec<String> = "ResourceNames" default(Vec::new()) shown => texts(MAX_RESOURCES);
+        most: u32 = "PageSize" default(MAX_PAGE) shown => up_to(MAX_PAGE);
+        after: Option<&'a str> = "NextToken" optional shown => filled_text;
+        filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
+    }
+}
 
 /// The most tags on a page, and how many there are unless it is said.
 const MAX_PAGE: u32 = 100;
@@ -58,10 +71,9 @@ impl TagsReply {
     }
 }
 
-async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (kind, names) = resources(exchange)?;
-    let tags = arguments.identity_tags()?;
+async fn tag(exchange: &Exchange<'_>, given: TagParameters) -> Result<Reply, WireError> {
+    let TagParameters { kind, names, tags } = given;
+    let names = resources(kind, &names)?;
     if tags.is_empty() {
         return Err(WireError::missing_parameter("Tag"));
     }
@@ -69,11 +81,10 @@ async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.done()
 }
 
-async fn untag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (kind, names) = resources(exchange)?;
-    let keys = arguments.texts("TagKeys", Tags::MAX)?;
-    let keys = match (keys.is_empty(), arguments.boolean("All")?.unwrap_or(false)) {
+async fn untag(exchange: &Exchange<'_>, given: UntagParameters) -> Result<Reply, WireError> {
+    let UntagParameters { kind, names, keys, all } = given;
+    let names = resources(kind, &names)?;
+    let keys = match (keys.is_empty(), all) {
         (true, true) => None,
         (true, false) => return Err(WireError::missing_parameter("TagKeys")),
         (false, _) => Some(keys),
@@ -82,7 +93,7 @@ async fn untag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     exchange.done()
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -98,14 +109,9 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         tag_key: String,
         tag_value: String,
     }
-    let arguments = &exchange.arguments;
-    let (kind, names) = resources(exchange)?;
-    let most = arguments.integer("PageSize")?.unwrap_or(MAX_PAGE);
-    if !(1..=MAX_PAGE).contains(&most) {
-        return Err(WireError::invalid_parameter("PageSize", format!("it must be 1 to {MAX_PAGE}")));
-    }
-    let after = arguments.given("NextToken").map(|token| place(kind, token)).transpose()?;
-    let filters = arguments.tag_filters()?;
+    let ListParameters { kind, names, most, after, filters } = given;
+    let names = resources(kind, &names)?;
+    let after = after.map(|token| place(kind, token)).transpose()?;
     let part = exchange.manage(ListTagResources { kind, names, filters, after, most: most as usize }).await?;
     let resource = |TagOf { place: TagPlace { name, key }, value }| Resource {
         resource_name: name.to_string(),
@@ -127,15 +133,12 @@ fn place(kind: Taggable, token: &str) -> Result<TagPlace, WireError> {
     Ok(TagPlace { name, key: key.to_owned() })
 }
 
-/// `ResourceType` and `ResourceNames`.
-fn resources(exchange: &Exchange<'_>) -> Result<(Taggable, Vec<Name>), WireError> {
-    let arguments = &exchange.arguments;
-    let kind = arguments.required_name("ResourceType")?;
-    let names = arguments.texts("ResourceNames", yaoku_iam::operations::tags::MAX_RESOURCES)?;
+/// The names in `ResourceNames`, of what kind of thing they are.
+fn resources(kind: Taggable, names: &[String]) -> Result<Vec<Name>, WireError> {
     let why = "it must be a JSON array of names of such resources";
     let name =
         |text: &String| Name::parse(field(kind), text).map_err(|_| WireError::invalid_parameter("ResourceNames", why));
-    Ok((kind, names.iter().map(name).collect::<Result<_, _>>()?))
+    names.iter().map(name).collect()
 }
 
 const fn field(kind: Taggable) -> Field {

@@ -1,43 +1,63 @@
 //! CreateUser, GetUser, UpdateUser, ListUsers, DeleteUser.
 
 use serde::Serialize;
-use yaoku_iam::Field;
 use yaoku_iam::operations::users::{CreateUser, DeleteUser, GetUser, ListUsers, UpdateUser, User, UserDetails};
+use yaoku_iam::{Field, Name};
 
-use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
+use super::{Action, Exchange, Reply, action, parameters};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "CreateUser",
-        CreateUser,
-        create,
-        [
-            required("UserName"),
-            optional("DisplayName"),
-            optional("Comments"),
-            optional("Email"),
-            optional("MobilePhone"),
-        ]
-    ),
-    action!("GetUser", GetUser, get, [optional("UserName")]),
-    action!(
-        "UpdateUser",
-        UpdateUser,
-        update,
-        [
-            required("UserName"),
-            optional("NewUserName"),
-            optional("NewDisplayName"),
-            optional("NewComments"),
-            optional("NewEmail"),
-            optional("NewMobilePhone"),
-        ]
-    ),
-    action!("ListUsers", ListUsers, list, [optional("Marker"), optional("MaxItems")]),
-    action!("DeleteUser", DeleteUser, delete, [required("UserName")]),
+    action!("CreateUser", CreateUser, create(CreateParameters)),
+    action!("GetUser", GetUser, get(GetParameters)),
+    action!("UpdateUser", UpdateUser, update(UpdateParameters)),
+    action!("ListUsers", ListUsers, list(ListParameters)),
+    action!("DeleteUser", DeleteUser, delete(OneUser)),
 ];
+
+parameters! {
+    /// Of actions that need to know no more.
+    pub(super) struct OneUser {
+        user: Name = "UserName" required shown => name_of(Field::UserName);
+    }
+}
+
+// Addresses and numbers are people's, and nobody's business.
+
+parameters! {
+    struct CreateParameters {
+        display_name: String = "DisplayName" default(String::new()) shown => string;
+        comments: String = "Comments" default(String::new()) shown => string;
+        email: String = "Email" default(String::new()) hidden => string;
+        mobile_phone: String = "MobilePhone" default(String::new()) hidden => string;
+        name: Name = "UserName" required shown => name_of(Field::UserName);
+    }
+}
+
+parameters! {
+    struct GetParameters {
+        name: Option<Name> = "UserName" optional shown => name_of(Field::UserName);
+    }
+}
+
+parameters! {
+    struct UpdateParameters {
+        name: Name = "UserName" required shown => name_of(Field::UserName);
+        new_name: Option<Name> = "NewUserName" optional shown => name_of(Field::NewUserName);
+        display_name: Option<String> = "NewDisplayName" optional shown => string;
+        comments: Option<String> = "NewComments" optional shown => string;
+        email: Option<String> = "NewEmail" optional hidden => string;
+        mobile_phone: Option<String> = "NewMobilePhone" optional hidden => string;
+    }
+}
+
+parameters! {
+    struct ListParameters {
+        after: Option<Name> = "Marker" optional shown => marker(Field::UserName);
+        most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -75,38 +95,26 @@ impl UserReply {
     }
 }
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let details = UserDetails {
-        display_name: arguments.owned("DisplayName"),
-        comments: arguments.owned("Comments"),
-        email: arguments.owned("Email"),
-        mobile_phone: arguments.owned("MobilePhone"),
-    };
-    let user = exchange.manage(CreateUser { name: arguments.name(Field::UserName)?, details }).await?;
+async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
+    let CreateParameters { display_name, comments, email, mobile_phone, name } = given;
+    let details = UserDetails { display_name, comments, email, mobile_phone };
+    let user = exchange.manage(CreateUser { name, details }).await?;
     exchange.reply(&Content { user: UserReply { update_date: None, ..UserReply::new(user) } })
 }
 
-async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let user = exchange.manage(GetUser { name: exchange.arguments.optional_name(Field::UserName)? }).await?;
+async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
+    let user = exchange.manage(GetUser { name: given.name }).await?;
     exchange.reply(&Content { user: UserReply::new(user) })
 }
 
-async fn update(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let change = UpdateUser {
-        name: arguments.name(Field::UserName)?,
-        new_name: arguments.optional_name(Field::NewUserName)?,
-        display_name: arguments.change("NewDisplayName"),
-        comments: arguments.change("NewComments"),
-        email: arguments.change("NewEmail"),
-        mobile_phone: arguments.change("NewMobilePhone"),
-    };
+async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
+    let UpdateParameters { name, new_name, display_name, comments, email, mobile_phone } = given;
+    let change = UpdateUser { name, new_name, display_name, comments, email, mobile_phone };
     let user = exchange.manage(change).await?;
     exchange.reply(&Content { user: UserReply::new(user) })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -120,7 +128,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Users {
         user: Vec<UserReply>,
     }
-    let part = exchange.manage(ListUsers { slice: exchange.arguments.slice(Field::UserName)? }).await?;
+    let part = exchange.manage(ListUsers { slice: slice(given.after, given.most) }).await?;
     exchange.reply(&Content {
         users: Users { user: part.items.into_iter().map(UserReply::new).collect() },
         is_truncated: part.next.is_some(),
@@ -128,7 +136,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     })
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    exchange.manage(DeleteUser { name: exchange.arguments.name(Field::UserName)? }).await?;
+async fn delete(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
+    exchange.manage(DeleteUser { name: given.user }).await?;
     exchange.done()
 }

@@ -1,38 +1,59 @@
 //! CreatePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion, DeletePolicyVersion.
 
 use serde::Serialize;
-use yaoku_iam::Field;
-use yaoku_iam::operations::policies::PolicyVersion;
+use yaoku_iam::operations::policies::{PolicyType, PolicyVersion, VersionId};
 use yaoku_iam::operations::versions::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+use yaoku_iam::{Field, Name, PolicyName};
 
 use super::arguments::time;
-use super::{Action, Exchange, Reply, action, optional, required};
+use super::policies::OnePolicy;
+use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::{Parameter, Read};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
-    action!(
-        "CreatePolicyVersion",
-        CreatePolicyVersion,
-        create,
-        [required("PolicyName"), required("PolicyDocument"), optional("SetAsDefault"), optional("RotateStrategy")]
-    ),
-    action!(
-        "GetPolicyVersion",
-        GetPolicyVersion,
-        get,
-        [required("PolicyName"), required("PolicyType"), required("VersionId")]
-    ),
-    action!("ListPolicyVersions", ListPolicyVersions, list, [required("PolicyName"), required("PolicyType")]),
-    action!(
-        "SetDefaultPolicyVersion",
-        SetDefaultPolicyVersion,
-        set_default,
-        [required("PolicyName"), required("VersionId")]
-    ),
-    action!("DeletePolicyVersion", DeletePolicyVersion, delete, [required("PolicyName"), required("VersionId")]),
+    action!("CreatePolicyVersion", CreatePolicyVersion, create(CreateParameters)),
+    action!("GetPolicyVersion", GetPolicyVersion, get(GetParameters)),
+    action!("ListPolicyVersions", ListPolicyVersions, list(OnePolicy)),
+    action!("SetDefaultPolicyVersion", SetDefaultPolicyVersion, set_default(OneVersion)),
+    action!("DeletePolicyVersion", DeletePolicyVersion, delete(OneVersion)),
 ];
+
+parameters! {
+    struct CreateParameters {
+        drop_oldest: bool = "RotateStrategy" default(false) shown => drop_oldest;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+        document: String = "PolicyDocument" required shown => string;
+        set_as_default: bool = "SetAsDefault" default(false) shown => boolean;
+    }
+}
+
+parameters! {
+    struct GetParameters {
+        kind: PolicyType = "PolicyType" required shown => policy_type;
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+        version: VersionId = "VersionId" required shown => policy_version;
+    }
+}
+
+parameters! {
+    struct OneVersion {
+        name: Name = "PolicyName" required shown => name_of(Field::PolicyName);
+        version: VersionId = "VersionId" required shown => policy_version;
+    }
+}
+
+impl Parameter<'_> {
+    fn drop_oldest(self) -> Read<bool> {
+        match self.filled() {
+            None | Some("None") => Ok(None),
+            Some("DeleteOldestNonDefaultVersionWhenLimitExceeded") => Ok(Some(true)),
+            Some(_) => Err(self.invalid("it must be None or DeleteOldestNonDefaultVersionWhenLimitExceeded")),
+        }
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -60,34 +81,20 @@ struct Content {
     policy_version: Version,
 }
 
-async fn create(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let drop_oldest = match arguments.given("RotateStrategy") {
-        None | Some("None") => false,
-        Some("DeleteOldestNonDefaultVersionWhenLimitExceeded") => true,
-        Some(_) => {
-            let why = "it must be None or DeleteOldestNonDefaultVersionWhenLimitExceeded";
-            return Err(WireError::invalid_parameter("RotateStrategy", why));
-        }
-    };
-    let version = CreatePolicyVersion {
-        name: arguments.name(Field::PolicyName)?,
-        document: arguments.required_text("PolicyDocument")?.to_owned(),
-        set_as_default: arguments.boolean("SetAsDefault")?.unwrap_or(false),
-        drop_oldest,
-    };
+async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
+    let CreateParameters { drop_oldest, name, document, set_as_default } = given;
+    let version = CreatePolicyVersion { name, document, set_as_default, drop_oldest };
     let version = exchange.manage(version).await?;
     exchange.reply(&Content { policy_version: Version::new(version) })
 }
 
-async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (name, version) = (arguments.policy()?, arguments.policy_version()?);
+async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
+    let (name, version) = (PolicyName::new(given.kind, given.name), given.version);
     let version = exchange.manage(GetPolicyVersion { name, version }).await?;
     exchange.reply(&Content { policy_version: Version::new(version) })
 }
 
-async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -98,21 +105,19 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Versions {
         policy_version: Vec<Version>,
     }
-    let versions = exchange.manage(ListPolicyVersions { name: exchange.arguments.policy()? }).await?;
+    let versions = exchange.manage(ListPolicyVersions { name: PolicyName::new(given.kind, given.name) }).await?;
     let policy_version = versions.into_iter().map(Version::new).collect();
     exchange.reply(&Content { policy_versions: Versions { policy_version } })
 }
 
-async fn set_default(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (name, version) = (arguments.name(Field::PolicyName)?, arguments.policy_version()?);
+async fn set_default(exchange: &Exchange<'_>, given: OneVersion) -> Result<Reply, WireError> {
+    let OneVersion { name, version } = given;
     exchange.manage(SetDefaultPolicyVersion { name, version }).await?;
     exchange.done()
 }
 
-async fn delete(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
-    let arguments = &exchange.arguments;
-    let (name, version) = (arguments.name(Field::PolicyName)?, arguments.policy_version()?);
+async fn delete(exchange: &Exchange<'_>, given: OneVersion) -> Result<Reply, WireError> {
+    let OneVersion { name, version } = given;
     exchange.manage(DeletePolicyVersion { name, version }).await?;
     exchange.done()
 }

@@ -8,7 +8,7 @@ use super::{Action, Exchange, Reply, perform};
 use crate::actions::identity_action as action;
 use crate::wire::WireError;
 
-pub(super) const ACTIONS: &[Action] = &[action!("GetCallerIdentity", GetCallerIdentity, get_caller_identity, [])];
+pub(super) const ACTIONS: &[Action] = &[action!("GetCallerIdentity", GetCallerIdentity, get_caller_identity())];
 
 async fn get_caller_identity(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]

@@ -7,7 +7,7 @@ use yaoku_iam::{Call, Operation};
 
 use super::ram::failure;
 use super::{Action, Api, Exchange, Reply, XmlRoot};
-use crate::wire::WireError;
+use crate::wire::{Format, WireError};
 
 /// The API.
 pub(super) const API: Api = Api {
@@ -15,6 +15,7 @@ pub(super) const API: Api = Api {
     service: "Sts",
     families: &[session::ACTIONS, caller::ACTIONS],
     unsupported: &["AssumeRoleWithOIDC", "AssumeRoleWithSAML"],
+    format: Format::Xml,
     xml_root: XmlRoot::OfAction,
     resources: &[("RoleArn", "ACS::RAM::Role")],
     unrecorded: None,

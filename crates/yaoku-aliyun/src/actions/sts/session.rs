@@ -2,27 +2,39 @@
 
 use serde::Serialize;
 use yaoku_iam::operations::sessions::{AssumeRole, role_of_arn};
+use yaoku_iam::{AccountId, Name};
 
 use super::{Action, Exchange, Reply, perform};
-use crate::actions::{identity_action as action, optional, required};
+use crate::actions::arguments::{Parameter, Read};
+use crate::actions::elements::Shown;
+use crate::actions::{identity_action as action, parameters};
 use crate::wire::time::format_time;
 use crate::wire::{Code, WireError};
 
-pub(super) const ACTIONS: &[Action] = &[action!(
-    "AssumeRole",
-    AssumeRole,
-    assume_role,
-    [
-        required("RoleArn"),
-        required("RoleSessionName"),
-        optional("DurationSeconds"),
-        optional("Policy"),
-        optional("ExternalId"),
-        optional("SourceIdentity"),
-    ]
-)];
+pub(super) const ACTIONS: &[Action] = &[action!("AssumeRole", AssumeRole, assume_role(AssumeRoleParameters))];
 
-async fn assume_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
+parameters! {
+    struct AssumeRoleParameters {
+        // Nothing keeps it for the session's calls here; to pass over what should protect would be worse than to refuse.
+        _ = "SourceIdentity" optional shown => refused;
+        role: (AccountId, Name) = "RoleArn" required shown => role_arn;
+        session_name: String = "RoleSessionName" required shown => string;
+        duration: Option<u32> = "DurationSeconds" optional shown => integer;
+        policy: Option<String> = "Policy" optional shown => filled_string;
+        external_id: Option<String> = "ExternalId" optional hidden => filled_string;
+    }
+}
+
+impl Parameter<'_> {
+    fn role_arn(self) -> Read<(AccountId, Name)> {
+        let Some(text) = self.value() else { return Ok(None) };
+        let why =
+            "The specified parameter \"RoleArn\" is not valid: it must be acs:ram::<account id>:role/<role name>.";
+        role_of_arn(text).map(Some).ok_or_else(|| WireError::new(Code::InvalidParameterRoleArn, why))
+    }
+}
+
+async fn assume_role(exchange: &Exchange<'_>, given: AssumeRoleParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
@@ -32,40 +44,31 @@ async fn assume_role(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct AssumedRoleUser<'a> {
-        arn: &'a str,
-        assumed_role_id: String,
+        arn: Shown<&'a str>,
+        assumed_role_id: Shown<String>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Credentials<'a> {
-        access_key_id: &'a str,
+        access_key_id: Shown<&'a str>,
         access_key_secret: &'a str,
         security_token: &'a str,
-        expiration: String,
+        expiration: Shown<String>,
     }
-    let arguments = &exchange.arguments;
-    // Nothing keeps it for the session's calls here; to pass over what should protect would be worse than to refuse.
-    arguments.refuse(&["SourceIdentity"])?;
-    let why = "The specified parameter \"RoleArn\" is not valid: it must be acs:ram::<account id>:role/<role name>.";
-    let role = role_of_arn(arguments.required_text("RoleArn")?);
-    let (account, role) = role.ok_or_else(|| WireError::new(Code::InvalidParameterRoleArn, why))?;
-    let session_name = arguments.required_text("RoleSessionName")?.to_owned();
-    let duration = arguments.integer("DurationSeconds")?;
-    let policy = arguments.given("Policy").map(str::to_owned);
-    let external_id = arguments.given("ExternalId").map(str::to_owned);
+    let AssumeRoleParameters { role: (account, role), session_name, duration, policy, external_id } = given;
     let wanted = AssumeRole { account, role, session_name: session_name.clone(), duration, policy, external_id };
     let assumed = perform(exchange, wanted).await?;
     exchange.reply(&Content {
         assumed_role_user: AssumedRoleUser {
-            arn: &assumed.arn,
-            assumed_role_id: format!("{}:{session_name}", assumed.role),
+            arn: Shown(&assumed.arn),
+            assumed_role_id: Shown(format!("{}:{session_name}", assumed.role)),
         },
         credentials: Credentials {
-            access_key_id: assumed.key.id.as_str(),
+            access_key_id: Shown(assumed.key.id.as_str()),
             // Letters and digits.
             access_key_secret: std::str::from_utf8(assumed.key.secret.expose()).unwrap_or_default(),
             security_token: &assumed.token,
-            expiration: format_time(assumed.expires.0),
+            expiration: Shown(format_time(assumed.expires.0)),
         },
     })
 }
