@@ -1,19 +1,13 @@
-//! The Alibaba Cloud KMS RPC protocol (`Version=2016-01-20`) over HTTP, in front of yaoku's domain.
+//! The Alibaba Cloud KMS RPC protocol (`Version=2016-01-20`) over HTTP, in front of yaoku's gate.
 //!
-//! [`http`] serves connections, [`wire`] knows the protocol's forms, [`actions`] maps each action to a domain
-//! operation, and [`pipeline`] takes a request through all of it.
+//! `yaoku-http` serves connections, [`wire`] knows the protocol's forms, [`actions`] maps each action to a domain
+//! operation, and [`pipeline`] takes a request through all of it, and through `yaoku-gate`.
 
 pub mod actions;
-mod audit;
-pub mod due;
-pub mod http;
-pub mod metrics;
 mod operator;
 pub mod pipeline;
-pub mod strangers;
-mod upkeep;
+mod told;
 pub mod wire;
 
-pub use operator::Office;
-pub use pipeline::{Service, ServiceConfig};
-pub use upkeep::{Entry, Upkeep};
+pub use operator::{AdminApi, counted_operators, operate};
+pub use pipeline::{Service, ServiceConfig, counted};

@@ -137,6 +137,11 @@ impl<T> Released<T> {
     pub fn open(self) -> T {
         self.0
     }
+
+    /// The same, in another shape.
+    pub fn map<U>(self, shape: impl FnOnce(T) -> U) -> Released<U> {
+        Released(shape(self.0))
+    }
 }
 
 /// Decides again on what was granted to a call in one domain.
@@ -263,6 +268,28 @@ impl<'g> Admitted<'g> {
         let (arrival, began, epoch) = (self.arrived.arrival, self.arrived.began, self.arrived.epoch);
         let error = self.recorded_refusal(told, error, is_unread).await;
         Arrived { gate, arrival, began, epoch }.end(told, None, Some(&error));
+        Released(error)
+    }
+
+    /// Refuses a call whose caller was proven: that counts against no address.
+    pub async fn refuse_authenticated<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
+        let Self { arrived, permit } = self;
+        let known = Known {
+            event_id: arrived.arrival.request_id,
+            caller: None,
+            trace: &Trace::default(),
+            error: Some((error.code().0, error.message())),
+            ended: true,
+        };
+        let error = match (permit, arrived.record(told, known)) {
+            (Some(permit), Ok(record)) => match permit.record(record).await {
+                Ok(()) => error,
+                Err(_) => E::of(Refusal::Unrecordable),
+            },
+            (Some(_), Err(())) => E::of(Refusal::Internal),
+            (None, _) => error,
+        };
+        arrived.end(told, None, Some(&error));
         Released(error)
     }
 

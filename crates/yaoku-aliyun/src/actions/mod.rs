@@ -5,8 +5,8 @@
 //! result a reply. Permission, resources and key states are the operation's, and are not said again here.
 //!
 //! To add an API, add a folder with an [`Api`] in its `mod.rs`, its families beside it and its domain's errors in its
-//! `failure.rs`; name it in [`APIS`], its kind of operations in [`Spec`], its error codes in the table of
-//! [`crate::wire::error`], and its domain, if it has one of its own, in [`Exchange`].
+//! `failure.rs`; name it in [`APIS`], its error codes in the table of [`crate::wire::error`], and how errors of a domain of its own
+//! are spelled in [`spell`].
 
 pub(crate) mod accounts;
 mod actiontrail;
@@ -21,11 +21,9 @@ mod sts;
 use std::future::Future;
 use std::pin::Pin;
 
-use parking_lot::Mutex;
 use serde::Serialize;
-use yaoku_audit::Trail;
-use yaoku_iam::{Access, Environment, Iam, Principal};
-use yaoku_kms::{Kms, Touched};
+use yaoku_gate::{Failure, Gate, Performing, Serves};
+use yaoku_iam::{Access, Domain, Operation, OperationSpec};
 use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
@@ -33,6 +31,7 @@ pub use kms::{fuzzing, state_name};
 use parameters::parameters;
 pub use parameters::{Exposure, Param};
 
+use crate::told::Told;
 use crate::wire::response;
 use crate::wire::{Format, RequestId, WireError};
 
@@ -90,41 +89,10 @@ pub struct Action {
     /// Its name on the wire, which no other action of its API has.
     pub name: &'static str,
     /// The domain operation that it becomes.
-    pub spec: Spec,
+    pub spec: &'static OperationSpec,
     /// Its own parameters.
     pub params: &'static [Param],
     run: Run,
-}
-
-/// What is known of an operation of a domain.
-#[derive(Debug, Clone, Copy)]
-pub enum Spec {
-    /// Of keys.
-    Kms(&'static yaoku_kms::OperationSpec),
-    /// Of identities.
-    Identity(&'static yaoku_iam::OperationSpec),
-    /// Of the audit log, which is read here: it knows of no callers.
-    Trail(&'static yaoku_iam::OperationSpec),
-    /// Of accounts, by the operator alone.
-    Operator(&'static yaoku_iam::OperationSpec),
-}
-
-impl Spec {
-    /// The operation's name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Kms(spec) => spec.name,
-            Self::Identity(spec) | Self::Trail(spec) | Self::Operator(spec) => spec.name,
-        }
-    }
-
-    /// Whether the operation changes anything.
-    pub const fn access(&self) -> Access {
-        match self {
-            Self::Kms(spec) => spec.access,
-            Self::Identity(spec) | Self::Trail(spec) | Self::Operator(spec) => spec.access,
-        }
-    }
 }
 
 /// The body of a reply, wiped when it was sent.
@@ -150,29 +118,40 @@ pub fn index(action: &Action) -> Option<usize> {
 
 /// One request whose caller is proven, on its way through an action.
 pub(crate) struct Exchange<'a> {
-    pub(crate) kms: &'a Kms,
-    pub(crate) iam: &'a Iam,
-    /// None where the operator switched it off.
-    pub(crate) trail: Option<&'a Trail>,
-    pub(crate) principal: &'a Principal,
-    pub(crate) environment: &'a Environment<'a>,
-    pub(crate) arguments: Arguments<'a>,
+    pub(crate) performing: &'a Performing<'a>,
+    pub(crate) arguments: &'a Arguments<'a>,
     pub(crate) format: Format,
     pub(crate) request_id: RequestId,
     /// What the action leaves for its audit record.
-    pub(crate) notes: &'a Notes,
+    pub(crate) told: &'a Told<'a>,
     pub(crate) dry_run: bool,
     pub(crate) api: &'static Api,
     pub(crate) action: &'static Action,
 }
 
-/// What an action leaves for its audit record, beside its parameters and its outcome.
-#[derive(Default)]
-pub(crate) struct Notes {
-    /// The keys that it came to.
-    pub(crate) touched: Touched,
-    /// What may be shown of the answer to a change.
-    pub(crate) elements: Mutex<Option<serde_json::Value>>,
+/// Domain errors in the words of an API.
+pub(crate) fn spell(api: &Api, failure: Failure, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
+    match failure {
+        Failure::Keys(error) => kms::failure::of(error, request_id, arguments),
+        Failure::Identities(error) if std::ptr::eq(api, &accounts::API) => accounts::of(error, request_id),
+        Failure::Identities(error) => ram::failure::of(error, request_id),
+        Failure::AuditLog(error) => actiontrail::failure(error, request_id),
+    }
+}
+
+impl Exchange<'_> {
+    /// Does an operation of any domain, and says its errors in the words of the API.
+    async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError>
+    where
+        Gate: Serves<O::Domain>,
+        O::Domain: Domain,
+    {
+        let result = self.performing.perform(operation, self.dry_run).await;
+        result.map_err(|error| {
+            let failure = <Gate as Serves<O::Domain>>::failure(error);
+            spell(self.api, failure, self.request_id, self.arguments)
+        })
+    }
 }
 
 impl Exchange<'_> {
@@ -200,8 +179,8 @@ impl Exchange<'_> {
             tracing::error!(request_id = %self.request_id, %error, "internal failure");
             WireError::internal()
         };
-        if self.action.spec.access() == Access::Write {
-            *self.notes.elements.lock() = elements::of(content).map_err(|error| failed(error.into()))?;
+        if self.action.spec.access == Access::Write {
+            *self.told.elements.lock() = elements::of(content).map_err(|error| failed(error.into()))?;
         }
         response::success(self.format, root, self.request_id, content).map_err(failed)
     }
@@ -222,7 +201,7 @@ macro_rules! run {
         |exchange| Box::pin($function(exchange))
     };
     ($function:ident($Parameters:ident)) => {
-        |exchange| match $Parameters::read(&exchange.arguments) {
+        |exchange| match $Parameters::read(exchange.arguments) {
             Ok(given) => Box::pin($function(exchange, given)),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
@@ -246,7 +225,7 @@ macro_rules! identity_action {
     ($name:literal, $operation:ty, $function:ident($($Parameters:ident)?)) => {
         crate::actions::Action {
             name: $name,
-            spec: crate::actions::Spec::Identity(&<$operation as yaoku_iam::Operation>::SPEC),
+            spec: &<$operation as yaoku_iam::Operation>::SPEC,
             params: crate::actions::params!($function($($Parameters)?)),
             run: crate::actions::run!($function($($Parameters)?)),
         }
@@ -261,19 +240,15 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
-        let keys = yaoku_kms::operations::REGISTRY.iter().map(|spec| ("keys", spec.name));
-        let identities = yaoku_iam::operations::REGISTRY.iter().map(|spec| ("identities", spec.name));
-        let trail = [("trail", "LookupEvents")].into_iter();
-        let operations: BTreeSet<_> = keys.chain(identities).chain(trail).collect();
-        let domain = |spec: &Spec| match spec {
-            Spec::Kms(_) => "keys",
-            Spec::Identity(_) => "identities",
-            Spec::Trail(_) => "trail",
-            Spec::Operator(_) => "operator",
-        };
-        let actions: BTreeSet<_> = all().map(|action| (domain(&action.spec), action.spec.name())).collect();
-        assert_eq!(operations, actions);
-        assert_eq!(all().count(), actions.len());
+        let by_itself = ["RotateKey", "ExpireKeyMaterial", "DeleteKey"];
+        let keys = yaoku_kms::operations::REGISTRY.iter().filter(|spec| !by_itself.contains(&spec.name));
+        let identities = yaoku_iam::operations::REGISTRY.iter();
+        let named = |spec: &OperationSpec| (spec.service, spec.name);
+        let trail = [named(&<yaoku_gate::LookupEvents as Operation>::SPEC)];
+        let operations: BTreeSet<_> = keys.chain(identities).map(named).chain(trail).collect();
+        let actions: Vec<_> = all().chain(accounts::API.actions()).map(|action| named(action.spec)).collect();
+        assert_eq!(operations, actions.iter().copied().collect());
+        assert_eq!(actions.len(), operations.len());
     }
 
     #[test]

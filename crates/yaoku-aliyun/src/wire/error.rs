@@ -445,16 +445,22 @@ impl WireError {
         Self::new(Code::ServiceUnavailableTemporary, message)
     }
 
-    /// Too many calls of one address proved nobody: what was wrong with this one is not said.
-    pub fn too_many_unproven() -> Self {
+    /// Too many unauthenticated calls of one address: what was wrong with this one is not said.
+    pub fn too_many_unauthenticated() -> Self {
         let message = "Too many calls from this address did not prove who makes them; check the AccessKey, and try again in a minute.";
         Self::new(Code::Throttling, message)
     }
 
-    /// As [`Self::too_many_unproven`], for its record.
-    pub fn too_many_unproven_and(held: u64) -> Self {
-        let Self { code, message, .. } = Self::too_many_unproven();
+    /// As [`Self::too_many_unauthenticated`], for its record.
+    pub fn too_many_unauthenticated_and(held: u64) -> Self {
+        let Self { code, message, .. } = Self::too_many_unauthenticated();
         Self::new(code, format!("{message} {held} more like it since the last such record were not recorded."))
+    }
+
+    /// Too much of what the caller or its account asked for is under way, or waits.
+    pub fn too_many_at_once() -> Self {
+        let message = "The request is rejected: too many requests of this caller or its account are under way; try again.";
+        Self::new(Code::RejectedThrottling, message)
     }
 
     /// A retry will help.

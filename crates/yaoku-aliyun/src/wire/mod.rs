@@ -10,12 +10,11 @@ pub mod format;
 pub mod nonce;
 pub mod params;
 pub mod percent;
-pub mod request_id;
+pub mod refusal;
 pub mod response;
 pub mod signature_acs3;
 pub mod signature_v1;
 mod split;
-pub mod time;
 pub mod wiping_buffer;
 
 #[cfg(test)]
@@ -25,4 +24,15 @@ pub use credentials::{Authentication, Received};
 pub use error::{Code, WireError};
 pub use format::Format;
 pub use params::Params;
-pub use request_id::{REQUEST_ID, RequestId};
+pub use yaoku_gate::{RequestId, time};
+
+use http::{HeaderName, HeaderValue};
+
+/// Header of an answer in which some SDKs look for the request id first.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
+
+/// A request id as that header's value.
+pub fn request_id_header(id: RequestId) -> HeaderValue {
+    // Digits and hyphens make a header's value.
+    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -2,14 +2,17 @@
 //! over the control socket only.
 
 use serde::Serialize;
-use yaoku_iam::{Access, AccountAbout, AccountId, Error, OperationSpec};
+use yaoku_iam::operations::accounts::{
+    AccountAbout, CreateAccount, CreatedAccount, DisableAccount, EnableAccount, ListAccounts,
+};
+use yaoku_iam::{AccountId, Error};
 
 use super::arguments::{Parameter, Read};
 use super::elements::Shown;
-use super::{Action, Api, Exchange, Reply, Spec, XmlRoot, parameters, params, run};
+use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
 use crate::actions::ram::failure;
 use crate::wire::time::format_time;
-use crate::wire::{Code, Format, WireError};
+use crate::wire::{Code, Format, RequestId, WireError};
 
 /// The API.
 pub(crate) const API: Api = Api {
@@ -23,23 +26,11 @@ pub(crate) const API: Api = Api {
     unrecorded: None,
 };
 
-/// Declares an action; there is no operation of a domain to it.
-macro_rules! action {
-    ($name:literal, $access:expr, $function:ident($($Parameters:ident)?)) => {
-        Action {
-            name: $name,
-            spec: Spec::Operator(&spec($name, $access)),
-            params: params!($function($($Parameters)?)),
-            run: run!($function($($Parameters)?)),
-        }
-    };
-}
-
 const ACTIONS: &[Action] = &[
-    action!("CreateAccount", Access::Write, create(CreateParameters)),
-    action!("ListAccounts", Access::Read, list()),
-    action!("EnableAccount", Access::Write, enable(OneAccount)),
-    action!("DisableAccount", Access::Write, disable(OneAccount)),
+    action!("CreateAccount", CreateAccount, create(CreateParameters)),
+    action!("ListAccounts", ListAccounts, list()),
+    action!("EnableAccount", EnableAccount, enable(OneAccount)),
+    action!("DisableAccount", DisableAccount, disable(OneAccount)),
 ];
 
 parameters! {
@@ -64,11 +55,6 @@ impl Parameter<'_> {
     fn account_id_to_give(self) -> Read<AccountId> {
         self.filled().map(AccountId::parse).transpose().map_err(|error| self.invalid(error))
     }
-}
-
-/// No policy can be about these.
-const fn spec(name: &'static str, access: Access) -> OperationSpec {
-    OperationSpec { name, access, service: "yaoku", on: &[] }
 }
 
 #[derive(Serialize)]
@@ -104,8 +90,8 @@ async fn create(exchange: &Exchange<'_>, given: CreateParameters<'_>) -> Result<
         access_key_id: Shown<&'a str>,
         access_key_secret: &'a str,
     }
-    let (account, key) =
-        exchange.iam.create_account(given.id, given.label).await.map_err(|error| of(error, exchange))?;
+    let create = CreateAccount { id: given.id, label: given.label.to_owned() };
+    let CreatedAccount { account, key } = exchange.perform(create).await?;
     // Letters and digits.
     let access_key_secret = std::str::from_utf8(key.secret.expose()).unwrap_or_default();
     let access_key = Created { access_key_id: Shown(key.id.as_str()), access_key_secret };
@@ -123,35 +109,34 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     struct Accounts {
         account: Vec<Account>,
     }
-    let account = exchange.iam.accounts().into_iter().map(Account::new).collect();
+    let account = exchange.perform(ListAccounts).await?.into_iter().map(Account::new).collect();
     exchange.reply(&Content { accounts: Accounts { account } })
 }
 
 async fn enable(exchange: &Exchange<'_>, given: OneAccount) -> Result<Reply, WireError> {
-    set_enabled(exchange, given.account, true).await
+    switched(exchange, exchange.perform(EnableAccount { id: given.account }).await?)
 }
 
 async fn disable(exchange: &Exchange<'_>, given: OneAccount) -> Result<Reply, WireError> {
-    set_enabled(exchange, given.account, false).await
+    switched(exchange, exchange.perform(DisableAccount { id: given.account }).await?)
 }
 
-async fn set_enabled(exchange: &Exchange<'_>, account: AccountId, enabled: bool) -> Result<Reply, WireError> {
+fn switched(exchange: &Exchange<'_>, account: AccountAbout) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
         account: Account,
     }
-    let changed = exchange.iam.enable_account(account, enabled).await;
-    exchange.reply(&Content { account: Account::new(changed.map_err(|error| of(error, exchange))?) })
+    exchange.reply(&Content { account: Account::new(account) })
 }
 
 /// The wire error of a domain error: those who read it run the server.
-fn of(error: Error, exchange: &Exchange<'_>) -> WireError {
+pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
     match error {
         Error::NoAccount(_) => WireError::new(Code::EntityNotExistAccount, format!("{error}.")),
         Error::AccountExists(_) => WireError::new(Code::EntityAlreadyExistsAccount, format!("{error}.")),
         Error::AccountLabel => WireError::invalid_parameter("Label", error),
         Error::TooManyAccounts { .. } => WireError::new(Code::LimitExceededAccount, format!("{error}.")),
-        other => failure::of(other, exchange.request_id),
+        other => failure::of(other, request_id),
     }
 }

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use yaoku_audit::{Condition, Direction, Lookup};
-use yaoku_iam::{Access, Decision, OperationSpec, Permission, Question, Resource};
+use yaoku_gate::{LookupError, LookupEvents};
+use yaoku_iam::Operation;
 
 use super::{Action, Exchange, Reply, parameters};
 use crate::actions::arguments::{Parameter, Read};
 use crate::actions::names::Named;
-use crate::actions::{Spec, run};
+use crate::actions::run;
 use crate::wire::time::{format_time, parse_time};
-use crate::wire::{Code, WireError};
+use crate::wire::{Code, RequestId, WireError};
 
 /// Events of a page, unless another number is asked for.
 const PAGE: u32 = 20;
@@ -22,7 +23,7 @@ const SPAN: i64 = 7 * 86_400;
 const SLACK: i64 = 3600;
 pub(super) const ACTIONS: &[Action] = &[Action {
     name: "LookupEvents",
-    spec: Spec::Trail(&LOOKUP_EVENTS),
+    spec: &<LookupEvents as Operation>::SPEC,
     params: LookupParameters::PARAMS,
     run: run!(lookup_events(LookupParameters)),
 }];
@@ -38,9 +39,6 @@ parameters! {
     }
 }
 
-const LOOKUP_EVENTS: OperationSpec =
-    OperationSpec { name: "LookupEvents", access: Access::Read, service: "actiontrail", on: &[] };
-
 impl Named for Direction {
     const NAMES: &'static [(Self, &'static str)] = &[(Self::Forward, "FORWARD"), (Self::Backward, "BACKWARD")];
 }
@@ -55,9 +53,8 @@ async fn lookup_events(exchange: &Exchange<'_>, given: LookupParameters) -> Resu
         #[serde(skip_serializing_if = "Option::is_none")]
         next_token: Option<String>,
     }
-    allow(exchange)?;
     let LookupParameters { end, start, direction, most, page, condition } = given;
-    let now = i64::try_from(exchange.environment.time / 1000).unwrap_or(i64::MAX);
+    let now = i64::try_from(exchange.performing.environment().time / 1000).unwrap_or(i64::MAX);
     let end = end.unwrap_or(now);
     let start = start.unwrap_or(end.saturating_sub(SPAN));
     if start > end {
@@ -78,13 +75,7 @@ async fn lookup_events(exchange: &Exchange<'_>, given: LookupParameters) -> Resu
         most: most as usize,
         page,
     };
-    let Some(trail) = exchange.trail else {
-        return Err(WireError::new(Code::UnsupportedOperation, "The audit log of this server is switched off."));
-    };
-    let page = trail.lookup(lookup).await.map_err(|error| {
-        tracing::error!(request_id = %exchange.request_id, %error, "the audit log can't be read");
-        WireError::internal()
-    })?;
+    let page = exchange.perform(LookupEvents(lookup)).await?;
     exchange.reply(&Content {
         start_time: text(start),
         end_time: text(end),
@@ -109,18 +100,19 @@ fn shown(record: &[u8], recipient: &str) -> Option<Value> {
     Some(event.into())
 }
 
-/// Checks that the caller may read the events of its account.
-fn allow(exchange: &Exchange<'_>) -> Result<(), WireError> {
-    let account = exchange.arguments.account;
-    let resource =
-        Resource { service: "actiontrail", region: "*", account, owner: None, name: &"*", tags: None, policy: None };
-    let permission = Permission(LOOKUP_EVENTS.name);
-    let question = Question { permission, resource: &resource, environment: exchange.environment };
-    match exchange.iam.authorise(exchange.principal, &question) {
-        Decision::Allowed => Ok(()),
-        Decision::Denied(denial) => {
-            tracing::warn!(request_id = %exchange.request_id, why = &*denial.why, "no permission");
-            Err(WireError::no_permission())
+/// Domain errors in the protocol's words.
+pub(in crate::actions) fn failure(error: LookupError, request_id: RequestId) -> WireError {
+    match error {
+        LookupError::Denied(denial) => {
+            tracing::warn!(%request_id, why = &*denial.why, "no permission");
+            WireError::no_permission()
+        }
+        LookupError::SwitchedOff => {
+            WireError::new(Code::UnsupportedOperation, "The audit log of this server is switched off.")
+        }
+        LookupError::Unreadable(error) => {
+            tracing::error!(%request_id, %error, "the audit log can't be read");
+            WireError::internal()
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod events;
 
+pub(in crate::actions) use events::failure;
+
 use super::{Action, Api, Exchange, Reply, XmlRoot, parameters};
 use crate::wire::Format;
 

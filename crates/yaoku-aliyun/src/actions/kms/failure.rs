@@ -9,7 +9,7 @@ use crate::actions::Arguments;
 use crate::wire::{Code, RequestId, WireError};
 
 /// The wire error of a domain error. The inside of an internal failure goes to the log, under the request id.
-pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
+pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
     let (code, message): (Code, Cow<'static, str>) = match &error {
         Error::KeyNotFound => (Code::ForbiddenKeyNotFound, "The specified key does not exist.".into()),
         Error::KeyVersionNotFound => {
@@ -60,6 +60,9 @@ pub(super) fn of(error: Error, request_id: RequestId, arguments: &Arguments<'_>)
             tracing::warn!(%request_id, error = source.as_ref() as &dyn std::error::Error, "not available");
             return WireError::unavailable();
         }
+        Error::Throttled => return WireError::too_many_at_once(),
+        Error::Busy => return WireError::unavailable(),
+        Error::Abandoned => return WireError::unavailable(),
         Error::PrincipalNotFound | Error::Record(_) | Error::Internal(_) => {
             tracing::error!(%request_id, %error, source = error.source(), "internal failure");
             return WireError::internal();

@@ -6,7 +6,7 @@ mod asymmetric;
 mod base64;
 mod crypto;
 mod data_keys;
-mod failure;
+pub(in crate::actions) mod failure;
 mod import;
 mod keys;
 mod mac;
@@ -16,8 +16,6 @@ mod service;
 mod tags;
 mod unsupported;
 mod versions;
-
-use yaoku_kms::{Call, Operation};
 
 pub use arguments::fuzzing;
 pub(in crate::actions) use failure::of_dry_run;
@@ -55,26 +53,12 @@ pub fn state_name(state: yaoku_kms::KeyState) -> &'static str {
     super::names::Named::name(state)
 }
 
-impl Exchange<'_> {
-    /// Does an operation on keys, and says its errors in the protocol's words.
-    async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
-        let call = Call {
-            principal: self.principal,
-            environment: self.environment,
-            dry_run: self.dry_run,
-            touched: &self.notes.touched,
-        };
-        let result = operation.perform(self.kms, &call).await;
-        result.map_err(|error| failure::of(error, self.request_id, &self.arguments))
-    }
-}
-
 /// Declares an action.
 macro_rules! action {
     ($name:literal, $operation:ty, $function:ident($($Parameters:ident)?)) => {
         crate::actions::Action {
             name: $name,
-            spec: crate::actions::Spec::Kms(&<$operation as yaoku_kms::Operation>::SPEC),
+            spec: &<$operation as yaoku_kms::Operation>::SPEC,
             params: crate::actions::params!($function($($Parameters)?)),
             run: crate::actions::run!($function($($Parameters)?)),
         }

@@ -69,7 +69,7 @@ async fn create(exchange: &Exchange<'_>, given: WhoseKeys) -> Result<Reply, Wire
         status: Shown<&'static str>,
         create_date: Shown<String>,
     }
-    let created = exchange.manage(CreateAccessKey { whose: given.whose }).await?;
+    let created = exchange.perform(CreateAccessKey { whose: given.whose }).await?;
     exchange.reply(&Content {
         access_key: Created {
             access_key_id: Shown(created.key.id.as_str()),
@@ -99,7 +99,7 @@ async fn list(exchange: &Exchange<'_>, given: WhoseKeys) -> Result<Reply, WireEr
         status: &'static str,
         create_date: String,
     }
-    let keys = exchange.manage(ListAccessKeys { whose: given.whose }).await?;
+    let keys = exchange.perform(ListAccessKeys { whose: given.whose }).await?;
     let key = |key: yaoku_iam::operations::access_keys::AccessKeyAbout| Key {
         access_key_id: key.id.to_string(),
         status: if key.active { ACTIVE } else { INACTIVE },
@@ -110,12 +110,12 @@ async fn list(exchange: &Exchange<'_>, given: WhoseKeys) -> Result<Reply, WireEr
 
 async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
     let UpdateParameters { active, whose, id } = given;
-    exchange.manage(UpdateAccessKey { whose, id, active }).await?;
+    exchange.perform(UpdateAccessKey { whose, id, active }).await?;
     exchange.done()
 }
 
 async fn delete(exchange: &Exchange<'_>, given: OneAccessKey) -> Result<Reply, WireError> {
-    exchange.manage(DeleteAccessKey { whose: given.whose, id: given.id }).await?;
+    exchange.perform(DeleteAccessKey { whose: given.whose, id: given.id }).await?;
     exchange.done()
 }
 
@@ -130,6 +130,6 @@ async fn last_used(exchange: &Exchange<'_>, given: OneAccessKey) -> Result<Reply
     struct LastUsed {
         last_used_date: String,
     }
-    let used = exchange.manage(GetAccessKeyLastUsed { whose: given.whose, id: given.id }).await?;
+    let used = exchange.perform(GetAccessKeyLastUsed { whose: given.whose, id: given.id }).await?;
     exchange.reply(&Content { access_key_last_used: LastUsed { last_used_date: time(used) } })
 }

@@ -61,50 +61,50 @@ parameters! {
 
 async fn attach_to_user(exchange: &Exchange<'_>, given: PolicyAndUser) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(AttachPolicy::<ToUser>::new(given.user, policy)).await?;
+    exchange.perform(AttachPolicy::<ToUser>::new(given.user, policy)).await?;
     exchange.done()
 }
 
 async fn detach_from_user(exchange: &Exchange<'_>, given: PolicyAndUser) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(DetachPolicy::<ToUser>::new(given.user, policy)).await?;
+    exchange.perform(DetachPolicy::<ToUser>::new(given.user, policy)).await?;
     exchange.done()
 }
 
 async fn attach_to_group(exchange: &Exchange<'_>, given: PolicyAndGroup) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(AttachPolicy::<ToGroup>::new(given.group, policy)).await?;
+    exchange.perform(AttachPolicy::<ToGroup>::new(given.group, policy)).await?;
     exchange.done()
 }
 
 async fn detach_from_group(exchange: &Exchange<'_>, given: PolicyAndGroup) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(DetachPolicy::<ToGroup>::new(given.group, policy)).await?;
+    exchange.perform(DetachPolicy::<ToGroup>::new(given.group, policy)).await?;
     exchange.done()
 }
 
 async fn attach_to_role(exchange: &Exchange<'_>, given: PolicyAndRole) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(AttachPolicy::<ToRole>::new(given.role, policy)).await?;
+    exchange.perform(AttachPolicy::<ToRole>::new(given.role, policy)).await?;
     exchange.done()
 }
 
 async fn detach_from_role(exchange: &Exchange<'_>, given: PolicyAndRole) -> Result<Reply, WireError> {
     let policy = PolicyName::new(given.kind, given.name);
-    exchange.manage(DetachPolicy::<ToRole>::new(given.role, policy)).await?;
+    exchange.perform(DetachPolicy::<ToRole>::new(given.role, policy)).await?;
     exchange.done()
 }
 
 async fn list_for_user(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToUser>::new(given.user)).await?)
+    reply(exchange, exchange.perform(ListPoliciesFor::<ToUser>::new(given.user)).await?)
 }
 
 async fn list_for_group(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToGroup>::new(given.group)).await?)
+    reply(exchange, exchange.perform(ListPoliciesFor::<ToGroup>::new(given.group)).await?)
 }
 
 async fn list_for_role(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
-    reply(exchange, exchange.manage(ListPoliciesFor::<ToRole>::new(given.role)).await?)
+    reply(exchange, exchange.perform(ListPoliciesFor::<ToRole>::new(given.role)).await?)
 }
 
 fn reply(exchange: &Exchange<'_>, attached: Vec<AttachedPolicy>) -> Result<Reply, WireError> {
@@ -185,7 +185,7 @@ async fn entities(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, Wi
         attach_date: String,
     }
     let policy = PolicyName::new(given.kind, given.name);
-    let found = exchange.manage(ListEntitiesForPolicy { policy }).await?;
+    let found = exchange.perform(ListEntitiesForPolicy { policy }).await?;
     let user = |UserOf { id, name, display_name, since }| User {
         user_id: id.to_string(),
         user_name: name.to_string(),

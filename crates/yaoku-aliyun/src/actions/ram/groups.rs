@@ -76,18 +76,18 @@ impl GroupReply {
 
 async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
     let CreateParameters { name, comments } = given;
-    let group = exchange.manage(CreateGroup { name, comments }).await?;
+    let group = exchange.perform(CreateGroup { name, comments }).await?;
     exchange.reply(&Content { group: GroupReply { update_date: None, ..GroupReply::new(group) } })
 }
 
 async fn get(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
-    let group = exchange.manage(GetGroup { name: given.group }).await?;
+    let group = exchange.perform(GetGroup { name: given.group }).await?;
     exchange.reply(&Content { group: GroupReply::new(group) })
 }
 
 async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
     let UpdateParameters { name, new_name, comments } = given;
-    let group = exchange.manage(UpdateGroup { name, new_name, comments }).await?;
+    let group = exchange.perform(UpdateGroup { name, new_name, comments }).await?;
     exchange.reply(&Content { group: GroupReply::new(group) })
 }
 
@@ -105,7 +105,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     struct Groups {
         group: Vec<GroupReply>,
     }
-    let part = exchange.manage(ListGroups { slice: slice(given.after, given.most) }).await?;
+    let part = exchange.perform(ListGroups { slice: slice(given.after, given.most) }).await?;
     exchange.reply(&Content {
         groups: Groups { group: part.items.into_iter().map(GroupReply::new).collect() },
         is_truncated: part.next.is_some(),
@@ -114,6 +114,6 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 }
 
 async fn delete(exchange: &Exchange<'_>, given: OneGroup) -> Result<Reply, WireError> {
-    exchange.manage(DeleteGroup { name: given.group }).await?;
+    exchange.perform(DeleteGroup { name: given.group }).await?;
     exchange.done()
 }

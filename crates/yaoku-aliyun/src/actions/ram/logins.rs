@@ -15,17 +15,17 @@ pub(super) const ACTIONS: &[Action] = &[
 ];
 
 async fn get_profile(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    match exchange.manage(GetLoginProfile { user: given.user }).await? {}
+    match exchange.perform(GetLoginProfile { user: given.user }).await? {}
 }
 
 async fn delete_profile(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    match exchange.manage(DeleteLoginProfile { user: given.user }).await? {}
+    match exchange.perform(DeleteLoginProfile { user: given.user }).await? {}
 }
 
 async fn get_device(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    match exchange.manage(GetUserMfaInfo { user: given.user }).await? {}
+    match exchange.perform(GetUserMfaInfo { user: given.user }).await? {}
 }
 
 async fn unbind_device(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    match exchange.manage(UnbindMfaDevice { user: given.user }).await? {}
+    match exchange.perform(UnbindMfaDevice { user: given.user }).await? {}
 }

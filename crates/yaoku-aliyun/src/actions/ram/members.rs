@@ -35,13 +35,13 @@ parameters! {
 
 async fn add(exchange: &Exchange<'_>, given: UserAndGroup) -> Result<Reply, WireError> {
     let UserAndGroup { user, group } = given;
-    exchange.manage(AddUserToGroup { user, group }).await?;
+    exchange.perform(AddUserToGroup { user, group }).await?;
     exchange.done()
 }
 
 async fn remove(exchange: &Exchange<'_>, given: UserAndGroup) -> Result<Reply, WireError> {
     let UserAndGroup { user, group } = given;
-    exchange.manage(RemoveUserFromGroup { user, group }).await?;
+    exchange.perform(RemoveUserFromGroup { user, group }).await?;
     exchange.done()
 }
 
@@ -64,7 +64,7 @@ async fn groups(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireEr
         comments: String,
         join_date: String,
     }
-    let groups = exchange.manage(ListGroupsForUser { user: given.user }).await?;
+    let groups = exchange.perform(ListGroupsForUser { user: given.user }).await?;
     let group = |JoinedGroup { id, name, comments, joined }| Group {
         group_id: id.to_string(),
         group_name: name.to_string(),
@@ -96,7 +96,7 @@ async fn users(exchange: &Exchange<'_>, given: UsersParameters) -> Result<Reply,
         join_date: String,
     }
     let (group, slice) = (given.group, slice(given.after, given.most));
-    let part = exchange.manage(ListUsersForGroup { group, slice }).await?;
+    let part = exchange.perform(ListUsersForGroup { group, slice }).await?;
     let user = |Member { name, display_name, joined }| User {
         user_name: name.to_string(),
         display_name,

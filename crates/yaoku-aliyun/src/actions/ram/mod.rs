@@ -14,8 +14,6 @@ mod unsupported;
 mod users;
 mod versions;
 
-use yaoku_iam::{Call, Operation};
-
 use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
 use crate::wire::{Format, WireError};
 
@@ -47,11 +45,3 @@ pub(crate) const API: Api = Api {
     ],
     unrecorded: None,
 };
-
-impl Exchange<'_> {
-    /// Does an operation on identities, and says its errors in the words of RAM.
-    async fn manage<O: Operation>(&self, operation: O) -> Result<O::Output, WireError> {
-        let call = Call { principal: self.principal, environment: self.environment };
-        operation.perform(self.iam, &call).await.map_err(|error| failure::of(error, self.request_id))
-    }
-}

@@ -102,13 +102,13 @@ struct Content {
 
 async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
     let CreateParameters { name, description, document, tags } = given;
-    let policy = PolicyReply::new(exchange.manage(CreatePolicy { name, description, document, tags }).await?);
+    let policy = PolicyReply::new(exchange.perform(CreatePolicy { name, description, document, tags }).await?);
     exchange.reply(&Content { policy: PolicyReply { attachment_count: None, update_date: None, ..policy } })
 }
 
 async fn describe(exchange: &Exchange<'_>, given: DescriptionParameters) -> Result<Reply, WireError> {
     let DescriptionParameters { name, description } = given;
-    let policy = PolicyReply::new(exchange.manage(UpdatePolicyDescription { name, description }).await?);
+    let policy = PolicyReply::new(exchange.perform(UpdatePolicyDescription { name, description }).await?);
     exchange.reply(&Content { policy: PolicyReply { attachment_count: None, ..policy } })
 }
 
@@ -120,7 +120,7 @@ async fn get(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, WireErr
         default_policy_version: Version,
     }
     let name = PolicyName::new(given.kind, given.name);
-    let (about, version) = exchange.manage(GetPolicy { name }).await?;
+    let (about, version) = exchange.perform(GetPolicy { name }).await?;
     exchange.reply(&Content { policy: PolicyReply::new(about), default_policy_version: Version::new(version) })
 }
 
@@ -139,7 +139,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
         policy: Vec<PolicyReply>,
     }
     let ListParameters { only, after, most, filters } = given;
-    let part = exchange.manage(ListPolicies { only, filters, slice: slice(after, most) }).await?;
+    let part = exchange.perform(ListPolicies { only, filters, slice: slice(after, most) }).await?;
     let policy =
         |about: PolicyAbout| PolicyReply { tags: Some(TagsReply::new(&about.tags)), ..PolicyReply::new(about) };
     exchange.reply(&Content {
@@ -150,6 +150,6 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 }
 
 async fn delete(exchange: &Exchange<'_>, given: DeleteParameters) -> Result<Reply, WireError> {
-    exchange.manage(DeletePolicy { name: given.name, with_versions: given.with_versions }).await?;
+    exchange.perform(DeletePolicy { name: given.name, with_versions: given.with_versions }).await?;
     exchange.done()
 }

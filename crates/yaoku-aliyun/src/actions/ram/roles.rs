@@ -102,18 +102,18 @@ impl RoleReply {
 async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
     let CreateParameters { name, description, trust, max_session, tags } = given;
     let role = CreateRole { name, description, trust, max_session, tags };
-    let role = RoleReply::new(exchange.manage(role).await?);
+    let role = RoleReply::new(exchange.perform(role).await?);
     exchange.reply(&Content { role: RoleReply { update_date: None, ..role } })
 }
 
 async fn get(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
-    let role = exchange.manage(GetRole { name: given.role }).await?;
+    let role = exchange.perform(GetRole { name: given.role }).await?;
     exchange.reply(&Content { role: RoleReply::new(role) })
 }
 
 async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
     let UpdateParameters { name, description, trust, max_session } = given;
-    let role = exchange.manage(UpdateRole { name, description, trust, max_session }).await?;
+    let role = exchange.perform(UpdateRole { name, description, trust, max_session }).await?;
     exchange.reply(&Content { role: RoleReply::new(role) })
 }
 
@@ -132,7 +132,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
         role: Vec<RoleReply>,
     }
     let ListParameters { filters, after, most } = given;
-    let part = exchange.manage(ListRoles { filters, slice: slice(after, most) }).await?;
+    let part = exchange.perform(ListRoles { filters, slice: slice(after, most) }).await?;
     let role = |role: Role| RoleReply {
         tags: Some(TagsReply::new(&role.tags)),
         assume_role_policy_document: None,
@@ -146,6 +146,6 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 }
 
 async fn delete(exchange: &Exchange<'_>, given: OneRole) -> Result<Reply, WireError> {
-    exchange.manage(DeleteRole { name: given.role }).await?;
+    exchange.perform(DeleteRole { name: given.role }).await?;
     exchange.done()
 }

@@ -77,7 +77,7 @@ async fn tag(exchange: &Exchange<'_>, given: TagParameters) -> Result<Reply, Wir
     if tags.is_empty() {
         return Err(WireError::missing_parameter("Tag"));
     }
-    exchange.manage(TagResources { kind, names, tags }).await?;
+    exchange.perform(TagResources { kind, names, tags }).await?;
     exchange.done()
 }
 
@@ -89,7 +89,7 @@ async fn untag(exchange: &Exchange<'_>, given: UntagParameters) -> Result<Reply,
         (true, false) => return Err(WireError::missing_parameter("TagKeys")),
         (false, _) => Some(keys),
     };
-    exchange.manage(UntagResources { kind, names, keys }).await?;
+    exchange.perform(UntagResources { kind, names, keys }).await?;
     exchange.done()
 }
 
@@ -112,7 +112,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters<'_>) -> Result<Repl
     let ListParameters { kind, names, most, after, filters } = given;
     let names = resources(kind, &names)?;
     let after = after.map(|token| place(kind, token)).transpose()?;
-    let part = exchange.manage(ListTagResources { kind, names, filters, after, most: most as usize }).await?;
+    let part = exchange.perform(ListTagResources { kind, names, filters, after, most: most as usize }).await?;
     let resource = |TagOf { place: TagPlace { name, key }, value }| Resource {
         resource_name: name.to_string(),
         resource_type: kind.name(),

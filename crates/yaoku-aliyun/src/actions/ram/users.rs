@@ -98,19 +98,19 @@ impl UserReply {
 async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
     let CreateParameters { display_name, comments, email, mobile_phone, name } = given;
     let details = UserDetails { display_name, comments, email, mobile_phone };
-    let user = exchange.manage(CreateUser { name, details }).await?;
+    let user = exchange.perform(CreateUser { name, details }).await?;
     exchange.reply(&Content { user: UserReply { update_date: None, ..UserReply::new(user) } })
 }
 
 async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
-    let user = exchange.manage(GetUser { name: given.name }).await?;
+    let user = exchange.perform(GetUser { name: given.name }).await?;
     exchange.reply(&Content { user: UserReply::new(user) })
 }
 
 async fn update(exchange: &Exchange<'_>, given: UpdateParameters) -> Result<Reply, WireError> {
     let UpdateParameters { name, new_name, display_name, comments, email, mobile_phone } = given;
     let change = UpdateUser { name, new_name, display_name, comments, email, mobile_phone };
-    let user = exchange.manage(change).await?;
+    let user = exchange.perform(change).await?;
     exchange.reply(&Content { user: UserReply::new(user) })
 }
 
@@ -128,7 +128,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     struct Users {
         user: Vec<UserReply>,
     }
-    let part = exchange.manage(ListUsers { slice: slice(given.after, given.most) }).await?;
+    let part = exchange.perform(ListUsers { slice: slice(given.after, given.most) }).await?;
     exchange.reply(&Content {
         users: Users { user: part.items.into_iter().map(UserReply::new).collect() },
         is_truncated: part.next.is_some(),
@@ -137,6 +137,6 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 }
 
 async fn delete(exchange: &Exchange<'_>, given: OneUser) -> Result<Reply, WireError> {
-    exchange.manage(DeleteUser { name: given.user }).await?;
+    exchange.perform(DeleteUser { name: given.user }).await?;
     exchange.done()
 }

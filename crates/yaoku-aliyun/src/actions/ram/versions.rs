@@ -84,13 +84,13 @@ struct Content {
 async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Reply, WireError> {
     let CreateParameters { drop_oldest, name, document, set_as_default } = given;
     let version = CreatePolicyVersion { name, document, set_as_default, drop_oldest };
-    let version = exchange.manage(version).await?;
+    let version = exchange.perform(version).await?;
     exchange.reply(&Content { policy_version: Version::new(version) })
 }
 
 async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
     let (name, version) = (PolicyName::new(given.kind, given.name), given.version);
-    let version = exchange.manage(GetPolicyVersion { name, version }).await?;
+    let version = exchange.perform(GetPolicyVersion { name, version }).await?;
     exchange.reply(&Content { policy_version: Version::new(version) })
 }
 
@@ -105,19 +105,19 @@ async fn list(exchange: &Exchange<'_>, given: OnePolicy) -> Result<Reply, WireEr
     struct Versions {
         policy_version: Vec<Version>,
     }
-    let versions = exchange.manage(ListPolicyVersions { name: PolicyName::new(given.kind, given.name) }).await?;
+    let versions = exchange.perform(ListPolicyVersions { name: PolicyName::new(given.kind, given.name) }).await?;
     let policy_version = versions.into_iter().map(Version::new).collect();
     exchange.reply(&Content { policy_versions: Versions { policy_version } })
 }
 
 async fn set_default(exchange: &Exchange<'_>, given: OneVersion) -> Result<Reply, WireError> {
     let OneVersion { name, version } = given;
-    exchange.manage(SetDefaultPolicyVersion { name, version }).await?;
+    exchange.perform(SetDefaultPolicyVersion { name, version }).await?;
     exchange.done()
 }
 
 async fn delete(exchange: &Exchange<'_>, given: OneVersion) -> Result<Reply, WireError> {
     let OneVersion { name, version } = given;
-    exchange.manage(DeletePolicyVersion { name, version }).await?;
+    exchange.perform(DeletePolicyVersion { name, version }).await?;
     exchange.done()
 }

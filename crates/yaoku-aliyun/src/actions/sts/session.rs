@@ -4,7 +4,7 @@ use serde::Serialize;
 use yaoku_iam::operations::sessions::{AssumeRole, role_of_arn};
 use yaoku_iam::{AccountId, Name};
 
-use super::{Action, Exchange, Reply, perform};
+use super::{Action, Exchange, Reply};
 use crate::actions::arguments::{Parameter, Read};
 use crate::actions::elements::Shown;
 use crate::actions::{identity_action as action, parameters};
@@ -57,7 +57,7 @@ async fn assume_role(exchange: &Exchange<'_>, given: AssumeRoleParameters) -> Re
     }
     let AssumeRoleParameters { role: (account, role), session_name, duration, policy, external_id } = given;
     let wanted = AssumeRole { account, role, session_name: session_name.clone(), duration, policy, external_id };
-    let assumed = perform(exchange, wanted).await?;
+    let assumed = exchange.perform(wanted).await?;
     exchange.reply(&Content {
         assumed_role_user: AssumedRoleUser {
             arn: Shown(&assumed.arn),

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
@@ -10,14 +12,16 @@ use tokio::runtime::Handle;
 ///
 /// A client that hangs up must not stop its request between a change and the change's audit record: hanging up would be a
 /// way to do things that leave no trace.
-pub(super) struct Finished<F: Future<Output: Send> + Send + 'static> {
+pub(crate) struct Finished<F: Future<Output: Send> + Send + 'static> {
     /// None when it has ended.
     running: Option<Pin<Box<F>>>,
+    /// Set when it is dropped half-way.
+    abandoned: Arc<AtomicBool>,
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Finished<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self { running: Some(Box::pin(future)) }
+    pub(crate) fn new(future: F, abandoned: Arc<AtomicBool>) -> Self {
+        Self { running: Some(Box::pin(future)), abandoned }
     }
 }
 
@@ -39,6 +43,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Finished<F> {
     fn drop(&mut self) {
         // Without a runtime the process is about to end.
         if let (Some(running), Ok(runtime)) = (self.running.take(), Handle::try_current()) {
+            self.abandoned.store(true, Ordering::Release);
             drop(runtime.spawn(running));
         }
     }
