@@ -13,8 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use yaoku_aliyun::http::{Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
-use yaoku_aliyun::metrics::Metrics;
+use yaoku_http::{ConnectionMetrics, Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
 
 use crate::Error;
 use crate::call::{Caller, Params, Scheme};
@@ -163,9 +162,8 @@ pub(crate) fn scratch(disk: &Path) -> Result<TempDir, Error> {
 pub(crate) async fn serve_floor(certificate: Option<(PathBuf, PathBuf)>) -> Result<(), Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{READY}: http://{}", listener.local_addr()?);
-    let metrics = Metrics::new();
     let tls = certificate.map(|(certificate, key)| TlsReloader::open(certificate, key)).transpose()?.map(Arc::new);
-    HttpServer::new(listener, tls, Limits::default(), Arc::new(Floor::new()), metrics.connections())
+    HttpServer::new(listener, tls, Limits::default(), Arc::new(Floor::new()), ConnectionMetrics::default())
         .run(std::future::pending())
         .await;
     Ok(())
@@ -184,7 +182,7 @@ impl Floor {
 }
 
 impl Handler for Floor {
-    async fn call(&self, _: Incoming) -> Response<Full<Bytes>> {
+    async fn call(&self, _: &Incoming) -> Response<Full<Bytes>> {
         Response::new(Full::new(self.0.clone()))
     }
 }

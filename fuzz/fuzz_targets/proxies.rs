@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use yaoku_aliyun::http::{ForwardedHeaders, Proxies, proxy_header};
+use yaoku_http::{ForwardedHeaders, Proxies, proxy_header};
 
 const NAMES: [&str; 4] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"];
 

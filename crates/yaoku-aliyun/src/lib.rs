@@ -1,12 +1,11 @@
 //! The Alibaba Cloud KMS RPC protocol (`Version=2016-01-20`) over HTTP, in front of yaoku's domain.
 //!
-//! [`http`] serves connections, [`wire`] knows the protocol's forms, [`actions`] maps each action to a domain
+//! `yaoku-http` serves connections, [`wire`] knows the protocol's forms, [`actions`] maps each action to a domain
 //! operation, and [`pipeline`] takes a request through all of it.
 
 pub mod actions;
 mod audit;
 pub mod due;
-pub mod http;
 pub mod metrics;
 mod operator;
 pub mod pipeline;

@@ -15,6 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use yaoku_http::ConnectionMetrics;
 
 use crate::actions;
 use crate::wire::Code;
@@ -74,17 +75,7 @@ impl Metrics {
             "Calls that proved nobody, beyond what their addresses may make of them: answered Throttling",
             unproven.clone(),
         );
-        registry.register("connections", "Open connections", connections.open.clone());
-        registry.register(
-            "connections_closed",
-            "Connections closed because a client took too long (time), or to make room for another (room)",
-            connections.closed.clone(),
-        );
-        registry.register(
-            "requests_refused",
-            "Requests that were too large, too slow or too many to be taken in, by reason",
-            connections.refused.clone(),
-        );
+        connections.register(&mut registry);
         registry.register(
             "build",
             "The version of yaoku",
@@ -156,45 +147,6 @@ impl Default for Metrics {
 
 /// The label of requests whose action is not known.
 const UNKNOWN: &str = "unknown";
-
-/// What a server of connections counts.
-#[derive(Debug, Clone, Default)]
-pub struct ConnectionMetrics {
-    open: Gauge,
-    closed: Family<[(&'static str, &'static str); 1], Counter>,
-    refused: Family<[(&'static str, &'static str); 1], Counter>,
-}
-
-impl ConnectionMetrics {
-    /// Counts a connection for as long as the guard lives.
-    pub(crate) fn open(&self) -> OpenConnection {
-        self.open.inc();
-        OpenConnection(self.open.clone())
-    }
-
-    pub(crate) fn closed_for_time(&self, count: usize) {
-        if count > 0 {
-            self.closed.get_or_create(&[("reason", "time")]).inc_by(count as u64);
-        }
-    }
-
-    pub(crate) fn refused(&self, reason: &'static str) {
-        self.refused.get_or_create(&[("reason", reason)]).inc();
-    }
-
-    pub(crate) fn closed_for_room(&self) {
-        self.closed.get_or_create(&[("reason", "room")]).inc();
-    }
-}
-
-/// A connection that counts as open.
-pub(crate) struct OpenConnection(Gauge);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
 
 /// How series name an action: two APIs may call one alike.
 #[derive(Debug, Clone, Copy)]
@@ -343,21 +295,14 @@ mod tests {
         metrics.keys("Enabled", 7);
         metrics.scheduler_lag(1500);
         metrics.nonces(900);
-        let open = metrics.connections().open();
-        metrics.connections().closed_for_time(3);
-        metrics.connections().refused("slow");
         let text = metrics.render();
         for line in [
             "yaoku_keys{state=\"Enabled\"} 7",
             "yaoku_scheduler_lag_seconds 1.5",
             "yaoku_nonce_reach_seconds 900",
-            "yaoku_connections 1",
-            "yaoku_connections_closed_total{reason=\"time\"} 3",
-            "yaoku_requests_refused_total{reason=\"slow\"} 1",
+            "yaoku_connections 0",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in {text}");
         }
-        drop(open);
-        assert!(metrics.render().contains("yaoku_connections 0\n"));
     }
 }

@@ -11,17 +11,17 @@ use http::request::Parts;
 use http::{HeaderName, Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_audit::{Permit, Trail};
+use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
 use yaoku_iam::{AccessKey, Environment, Iam, SessionError};
 use yaoku_kms::{Access, Clock, Kms, Timestamp};
 
 use crate::actions::{self, Action, Api, Arguments, Exchange, Notes, Reply};
 use crate::audit::{self, Caller};
-use crate::http::{Handler, Incoming, Refused, caught};
 use crate::metrics::Metrics;
 use crate::strangers::{Strangers, Treatment};
 use crate::wire::nonce::NonceTable;
 use crate::wire::{Authentication, Code, Format, Params, REQUEST_ID, Received, RequestId, WireError};
-use crate::wire::{clock_window, credentials, params, response};
+use crate::wire::{clock_window, credentials, params, refusal, response};
 
 /// What the protocol needs to know beside the domain.
 pub struct ServiceConfig {
@@ -262,7 +262,7 @@ impl Service {
             action,
         };
         // What a change has done until it panics is recorded as well.
-        caught(pin!(exchange.run())).await.unwrap_or_else(|| Err(WireError::internal()))
+        catch_panic(pin!(exchange.run())).await.unwrap_or_else(|| Err(WireError::internal()))
     }
 
     /// Proves who sent a request, and that it is not sent again.
@@ -282,6 +282,10 @@ impl Service {
         self.nonces.accept(claim)?;
         access_key.used(now);
         Ok(access_key)
+    }
+
+    fn line(&self, source: IpAddr) -> Option<u64> {
+        self.lines.line(source, self.clock.now().0)
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
@@ -336,28 +340,31 @@ impl Service {
 }
 
 impl Handler for Service {
-    async fn call(&self, request: Incoming) -> Response<Full<Bytes>> {
+    async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
         match (&request.parts.method, request.parts.uri.path()) {
             (&Method::GET, "/healthz") => plain(StatusCode::OK, "alive\n"),
             (&Method::GET, "/readyz") => self.ready().await,
             (&Method::GET, "/metrics") => self.scrape(),
-            _ => self.answer(&request).await,
+            _ => self.answer(request).await,
         }
     }
 
-    async fn refused(&self, request: Refused<'_>) -> Result<(), WireError> {
-        let Refused { parts, source, request_id, error } = request;
-        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), &[]).ok();
-        let mut called = Called { never_arrived: true, ..Called::said(parts, params.as_ref()) };
-        let refused = Err(error.clone());
-        match self.recorded(parts, source, params.as_ref(), request_id, &mut called, refused).await {
-            Err(other) if other.code != error.code => Err(other),
-            _ => Ok(()),
+    async fn refuse(&self, request: Refused<'_>) -> Response<Full<Bytes>> {
+        let Refused { parts, peer, source, refusal } = request;
+        let (request_id, mut error) = (RequestId::random(), refusal::error(refusal));
+        if let Some(others) = self.line(source) {
+            let others = (others > 0).then_some(others);
+            tracing::info!(%request_id, %peer, reason = refusal.reason(), others, "request refused");
         }
-    }
-
-    fn line(&self, source: IpAddr) -> Option<u64> {
-        self.lines.line(source, self.clock.now().0)
+        // Nobody is there any more, or the call was recorded as far as it came.
+        if !matches!(refusal, Refusal::BrokenOff | Refusal::Panicked) {
+            let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), &[]).ok();
+            let mut called = Called { never_arrived: true, ..Called::said(parts, params.as_ref()) };
+            let refused = Err(error.clone());
+            let recorded = self.recorded(parts, source, params.as_ref(), request_id, &mut called, refused).await;
+            error = recorded.err().unwrap_or(error);
+        }
+        respond_with_error(Format::accepted(&parts.headers), &error, request_id, host(parts))
     }
 }
 
@@ -446,6 +453,15 @@ fn host(parts: &Parts) -> &str {
     let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     header.or(authority).unwrap_or_default()
+}
+
+/// An error in the protocol's shape.
+fn respond_with_error(format: Format, error: &WireError, request_id: RequestId, host: &str) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = Bytes::from(response::error(format, error, request_id, host));
+    let mut response = reply(status, format.content_type(), body);
+    response.headers_mut().insert(REQUEST_ID, request_id.header());
+    response
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

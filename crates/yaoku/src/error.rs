@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// The certificate can't be used.
     #[error(transparent)]
-    Tls(#[from] yaoku_aliyun::http::TlsError),
+    Tls(#[from] yaoku_http::TlsError),
     /// The store, the seal or a backup can't be used.
     #[error(transparent)]
     Vault(#[from] yaoku_seal::Error),

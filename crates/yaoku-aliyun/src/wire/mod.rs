@@ -10,6 +10,7 @@ pub mod format;
 pub mod nonce;
 pub mod params;
 pub mod percent;
+pub mod refusal;
 pub mod request_id;
 pub mod response;
 pub mod signature_acs3;

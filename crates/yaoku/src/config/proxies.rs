@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use yaoku_aliyun::http::{ForwardedHeaders, Proxies};
+use yaoku_http::{ForwardedHeaders, Proxies};
 
 use super::settings::refusal;
 use super::{Options, ProxyHeaders};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use yaoku_aliyun::http::{Limits, Proxies};
 use yaoku_crypto::Secret;
 use yaoku_crypto::pkcs11::Token;
+use yaoku_http::{Limits, Proxies};
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
 

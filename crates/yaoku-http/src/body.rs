@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use super::refusal::Refusal;
+use crate::Refusal;
 
 /// Bytes of a request that the common budget does not count, so that small requests pass while large ones fill it.
 const FREE: usize = 8 << 10;
@@ -17,22 +17,22 @@ const DISCARD: usize = 16;
 
 /// Bytes that all requests under way may take together.
 #[derive(Debug)]
-pub(super) struct Budget(AtomicUsize);
+pub(crate) struct Budget(AtomicUsize);
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Arc<Self> {
+    pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self(AtomicUsize::new(bytes)))
     }
 
     /// An empty claim on this budget.
-    pub(super) fn claim(self: &Arc<Self>) -> Claim {
+    pub(crate) fn claim(self: &Arc<Self>) -> Claim {
         Claim { budget: self.clone(), size: 0, held: 0 }
     }
 }
 
 /// What one request takes of the budget; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     budget: Arc<Budget>,
     size: usize,
     held: usize,
@@ -40,7 +40,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Takes `bytes` more.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.size += bytes;
         let wanted = self.size.saturating_sub(FREE) - self.held;
         if wanted == 0 {
@@ -63,7 +63,7 @@ impl Drop for Claim {
 }
 
 /// The whole body, of at most `limit` bytes.
-pub(super) async fn collect<B>(body: &mut B, limit: usize, claim: &mut Claim) -> Result<Bytes, Refusal>
+pub(crate) async fn collect<B>(body: &mut B, limit: usize, claim: &mut Claim) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -88,7 +88,7 @@ where
 }
 
 /// Reads what is left of a body that is too large, up to a bound.
-pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B, limit: usize) {
+pub(crate) async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B, limit: usize) {
     let mut left = limit.saturating_mul(DISCARD);
     // What says beforehand that it is more than that is not waited for.
     if usize::try_from(body.size_hint().lower()).map_or(true, |least| least > left) {

@@ -5,6 +5,8 @@
 //!
 //! When all connections are taken, the one that has been without a request for the longest time gives way to a new one;
 //! so a client that merely holds connections does not keep others out. [`Server::run`] says how serving ends.
+//!
+//! The crate knows HTTP and no protocol above it: a [`Handler`] says in its own words why a request is [refused](Refusal).
 
 mod activity;
 mod body;
@@ -12,6 +14,7 @@ mod connection;
 mod finished;
 mod forwarded;
 mod limits;
+mod metrics;
 pub mod proxy_header;
 mod refusal;
 mod server;
@@ -27,44 +30,37 @@ use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
 
-use crate::wire::{RequestId, WireError};
-
-pub(crate) use connection::caught;
+pub use connection::catch_panic;
 pub use forwarded::{Client, ForwardedHeaders, Proxies, Unintelligible};
 pub use limits::Limits;
+pub use metrics::ConnectionMetrics;
+pub use refusal::Refusal;
 pub use server::Server;
 pub use tls::{TlsError, TlsReloader};
 
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request. A panic ends this request alone, with an `InternalFailure`. A client that goes away does not end
+    /// Answers a request. A panic ends this request alone, with [`Refusal::Panicked`]. A client that goes away does not end
     /// it: what was begun is done.
-    fn call(&self, request: Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn call(&self, request: &Incoming) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 
-    /// Is told of a request that is refused before it has arrived whole; may have it refused with another error.
-    fn refused(&self, request: Refused<'_>) -> impl Future<Output = Result<(), WireError>> + Send {
-        let _ = request;
-        std::future::ready(Ok(()))
-    }
-
-    /// Whether there is a line in the log for a request from there that proved nobody, and how many others before it had none.
-    fn line(&self, source: IpAddr) -> Option<u64> {
-        let _ = source;
-        Some(0)
+    /// Answers a request that is refused. By default in plain text.
+    fn refuse(&self, request: Refused<'_>) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+        std::future::ready(request.refusal.plain())
     }
 }
 
-/// A request that is refused before it has arrived whole.
-#[derive(Debug)]
+/// A request that is refused: it did not arrive whole, or its handler panicked.
+#[derive(Debug, Clone, Copy)]
 pub struct Refused<'a> {
     /// Method, URI, version and headers.
     pub parts: &'a Parts,
-    /// Where it comes from, as far as that can be told.
+    /// The connection's peer.
+    pub peer: SocketAddr,
+    /// Where the request comes from, as far as that can be told: the client behind trusted [`Proxies`], or else the peer.
     pub source: IpAddr,
-    /// Names the request in the answer and in the log.
-    pub request_id: RequestId,
     /// Why.
-    pub error: &'a WireError,
+    pub refusal: Refusal,
 }
 
 /// A request that has arrived whole, within the [`Limits`].

@@ -20,28 +20,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::activity::{Activity, Entry, Registry, Watched};
-use super::body::{self, Budget, Claim};
-use super::finished::Finished;
-use super::forwarded::Client;
-use super::refusal::{self, Refusal};
-use super::{Handler, Incoming, Limits, Proxies, Refused, TlsReloader, Unintelligible, proxy_header};
-use crate::metrics::ConnectionMetrics;
-use crate::wire::{Format, RequestId};
+use crate::activity::{Activity, Entry, Registry, Watched};
+use crate::body::{self, Budget, Claim};
+use crate::finished::Finished;
+use crate::{
+    Client, ConnectionMetrics, Handler, Incoming, Limits, Proxies, Refusal, Refused, TlsReloader, Unintelligible,
+    proxy_header,
+};
 
 /// What all connections share.
-pub(super) struct Shared<H> {
-    pub(super) handler: Arc<H>,
-    pub(super) limits: Limits,
-    pub(super) proxies: Proxies,
-    pub(super) registry: Arc<Registry>,
-    pub(super) budget: Arc<Budget>,
-    pub(super) metrics: ConnectionMetrics,
-    pub(super) protocol: auto::Builder<TokioExecutor>,
+pub(crate) struct Shared<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) limits: Limits,
+    pub(crate) proxies: Proxies,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) metrics: ConnectionMetrics,
+    pub(crate) protocol: auto::Builder<TokioExecutor>,
 }
 
 impl<H: Handler> Shared<H> {
-    pub(super) fn new(handler: Arc<H>, limits: Limits, proxies: Proxies, metrics: ConnectionMetrics) -> Self {
+    pub(crate) fn new(handler: Arc<H>, limits: Limits, proxies: Proxies, metrics: ConnectionMetrics) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         let head = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
         // The sweeper times heads: hyper's own timer runs between requests as well.
@@ -67,7 +66,7 @@ impl<H: Handler> Shared<H> {
 }
 
 /// Serves a connection until it ends or must end.
-pub(super) async fn serve<H: Handler>(
+pub(crate) async fn serve<H: Handler>(
     shared: Arc<Shared<H>>,
     tls: Option<Arc<TlsReloader>>,
     mut stream: TcpStream,
@@ -186,45 +185,37 @@ async fn answer<H: Handler>(
         Ok(client) => Ok((body, client)),
         Err(Unintelligible) => Err(Refusal::Unattributed),
     });
-    let format = Format::accepted(&parts.headers);
-    let (refusal, parts) = match whole {
-        Ok((body, client)) => {
-            if let Some(host) = client.host {
-                parts.headers.insert(HOST, host);
-            }
-            let port = if client.address == peer.ip().to_canonical() { peer.port() } else { 0 };
-            let (peer, tls) = (SocketAddr::new(client.address, port), client.tls);
-            let handler = shared.handler.clone();
-            let call = async move {
-                // What the request takes of the common budget is given back when it is done with.
-                let _claim = claim;
-                caught(pin!(handler.call(Incoming { parts, body, peer, tls }))).await
-            };
-            match Finished::new(call).await {
-                Some(answer) => return Ok(answer),
-                None => (Refusal::Panicked, None),
-            }
+    let (body, client) = match whole {
+        Ok(whole) => whole,
+        Err(refusal) => {
+            let client = origin.client(&shared.proxies, &parts.headers).ok();
+            let source = client.map_or(peer.ip(), |client| client.address);
+            return Ok(refuse(&shared, Refused { parts: &parts, peer, source, refusal }).await);
         }
-        Err(refusal) => (refusal, Some(parts)),
     };
-    shared.metrics.refused(refusal.reason());
-    let (request_id, mut error) = (RequestId::random(), refusal.error());
-    let client = parts.as_ref().and_then(|parts| origin.client(&shared.proxies, &parts.headers).ok());
-    let source = client.map_or(peer.ip(), |client| client.address);
-    if let Some(others) = shared.handler.line(source) {
-        let others = (others > 0).then_some(others);
-        tracing::info!(%request_id, %peer, reason = refusal.reason(), others, "request refused");
+    if let Some(host) = client.host {
+        parts.headers.insert(HOST, host);
     }
-    if let Some(parts) = &parts
-        && refusal != Refusal::BrokenOff
-    {
-        let refused = Refused { parts, source, request_id, error: &error };
-        if let Err(other) = shared.handler.refused(refused).await {
-            error = other;
+    let port = if client.address == peer.ip().to_canonical() { peer.port() } else { 0 };
+    let request = Incoming { parts, body, peer: SocketAddr::new(client.address, port), tls: client.tls };
+    let call = async move {
+        // What the request takes of the common budget is given back when it is done with.
+        let _claim = claim;
+        let answer = catch_panic(pin!(shared.handler.call(&request))).await;
+        if let Some(answer) = answer {
+            return answer;
         }
-    }
-    let host = parts.as_ref().and_then(|parts| parts.headers.get(HOST)?.to_str().ok());
-    Ok(refusal::response(format, &error, request_id, host.unwrap_or_default()))
+        let Incoming { parts, peer: client, .. } = &request;
+        refuse(&shared, Refused { parts, peer, source: client.ip(), refusal: Refusal::Panicked }).await
+    };
+    Ok(Finished::new(call).await)
+}
+
+/// The handler's answer to a request that is refused.
+async fn refuse<H: Handler>(shared: &Shared<H>, request: Refused<'_>) -> Response<Full<Bytes>> {
+    shared.metrics.refused(request.refusal.reason());
+    let answer = catch_panic(pin!(shared.handler.refuse(request))).await;
+    answer.unwrap_or_else(|| Refusal::Panicked.plain())
 }
 
 /// The body of a request, if the request is within its bounds.
@@ -252,7 +243,7 @@ fn head_bytes(parts: &Parts) -> usize {
 
 /// Runs a future; none if it panics. It is pinned by the caller, in whose own future it then has one place: given by value it
 /// would have two, here and where it came from, and all of that is allocated for each request.
-pub(crate) fn caught<T>(mut call: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Option<T>> {
+pub fn catch_panic<T>(mut call: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Option<T>> {
     std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Some),
         Err(_) => {

@@ -15,23 +15,23 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use super::Limits;
+use crate::Limits;
 
 /// All open connections.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     epoch: Instant,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
     next: AtomicU64,
 }
 
 impl Registry {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { epoch: Instant::now(), open: Mutex::default(), next: AtomicU64::new(0) })
     }
 
     /// Enters a connection, for as long as the guard lives.
-    pub(super) fn enter(self: &Arc<Self>) -> Entry {
+    pub(crate) fn enter(self: &Arc<Self>) -> Entry {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let activity = Arc::new(Activity {
             epoch: self.epoch,
@@ -47,14 +47,14 @@ impl Registry {
     }
 
     /// Closes connections that take too long; how many.
-    pub(super) fn sweep(&self, limits: &Limits) -> usize {
+    pub(crate) fn sweep(&self, limits: &Limits) -> usize {
         let now = self.now();
         let open = self.open.lock();
         open.values().filter(|activity| activity.overdue(now, limits) && activity.close()).count()
     }
 
     /// Closes the connection that has been without a request for the longest time, if there is one without.
-    pub(super) fn close_quietest(&self) -> bool {
+    pub(crate) fn close_quietest(&self) -> bool {
         let open = self.open.lock();
         let quiet = open.values().filter(|activity| activity.requests.load(Ordering::Acquire) == 0);
         let quietest = quiet.min_by_key(|activity| activity.quiet_since.load(Ordering::Relaxed));
@@ -68,10 +68,10 @@ impl Registry {
 
 /// A connection's place in the registry.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     registry: Arc<Registry>,
     id: u64,
-    pub(super) activity: Arc<Activity>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 impl Drop for Entry {
@@ -82,7 +82,7 @@ impl Drop for Entry {
 
 /// What one connection is doing. Times are milliseconds since the registry's beginning.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     epoch: Instant,
     /// Requests under way, or [`CLOSED`].
     requests: AtomicU32,
@@ -103,18 +103,18 @@ const IN_BODY: u64 = u64::MAX - 1;
 
 impl Activity {
     /// Resolves when the connection must be closed.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.close.notified().await;
     }
 
     /// The head of a request is complete; its body may follow.
-    pub(super) fn head_complete(&self) {
+    pub(crate) fn head_complete(&self) {
         self.quiet_since.store(self.now(), Ordering::Relaxed);
         self.first_byte.store(IN_BODY, Ordering::Relaxed);
     }
 
     /// A request is complete and about to be run; none if the connection was told to close.
-    pub(super) fn begin(self: &Arc<Self>) -> Option<UnderWay> {
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<UnderWay> {
         let one_more = |requests| if requests == CLOSED { None } else { Some(requests + 1) };
         self.requests.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
         self.first_byte.store(NEVER, Ordering::Relaxed);
@@ -160,7 +160,7 @@ impl Activity {
 
 /// A request under way.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(crate) struct UnderWay(Arc<Activity>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -171,14 +171,14 @@ impl Drop for UnderWay {
 
 /// A stream that notes when bytes come and go.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
     fresh: bool,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity, fresh: true }
     }
 

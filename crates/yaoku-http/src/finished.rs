@@ -10,13 +10,13 @@ use tokio::runtime::Handle;
 ///
 /// A client that hangs up must not stop its request between a change and the change's audit record: hanging up would be a
 /// way to do things that leave no trace.
-pub(super) struct Finished<F: Future<Output: Send> + Send + 'static> {
+pub(crate) struct Finished<F: Future<Output: Send> + Send + 'static> {
     /// None when it has ended.
     running: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Finished<F> {
-    pub(super) fn new(future: F) -> Self {
+    pub(crate) fn new(future: F) -> Self {
         Self { running: Some(Box::pin(future)) }
     }
 }

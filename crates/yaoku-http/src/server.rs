@@ -9,9 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{Shared, serve};
-use super::{Handler, Limits, Proxies, TlsReloader};
-use crate::metrics::ConnectionMetrics;
+use crate::connection::{Shared, serve};
+use crate::{ConnectionMetrics, Handler, Limits, Proxies, TlsReloader};
 
 /// A bound socket, served by [`Server::run`].
 pub struct Server<H> {
