@@ -29,7 +29,7 @@ pub(crate) enum HsmCommand {
 /// When there is no such library or token, or the PIN is refused.
 pub(crate) fn check(settings: Option<HsmSettings>) -> Result<String, Error> {
     let settings =
-        settings.ok_or_else(|| Error::Options("name the PKCS#11 library of the HSM with --pkcs11-module".into()))?;
+        settings.ok_or_else(|| Error::Options("set --pkcs11-module to the PKCS#11 library of the HSM".into()))?;
     let mut told = String::new();
     // Writing into a string can't fail.
     let _ = writeln!(told, "Tokens of {}:", settings.module.display());

@@ -40,11 +40,11 @@ impl Refusal {
     /// The error in the protocol's words. What another attempt may cure is never a 4xx, which SDKs do not try again.
     pub(super) fn error(self) -> WireError {
         match self {
-            Self::TooLarge => WireError::parse("its body is larger than this server takes"),
+            Self::TooLarge => WireError::parse("its body is larger than this server accepts"),
             Self::TooSlow => slow(),
             Self::Overloaded => WireError::unavailable(),
-            Self::BrokenOff => WireError::parse("its body broke off"),
-            Self::Unattributed => WireError::parse("the proxy before this server does not say whose it is"),
+            Self::BrokenOff => WireError::parse("its body is incomplete"),
+            Self::Unattributed => WireError::parse("the proxy in front of this server does not name the client"),
             Self::Panicked => WireError::internal(),
         }
     }
@@ -61,5 +61,5 @@ pub(super) fn response(format: Format, error: &WireError, request_id: RequestId,
 }
 
 fn slow() -> WireError {
-    WireError::new(Code::ServiceUnavailableTemporary, "The request's body did not arrive in time; try again.")
+    WireError::new(Code::ServiceUnavailableTemporary, "The request body did not arrive in time; try again.")
 }

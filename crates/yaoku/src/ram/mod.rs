@@ -46,8 +46,7 @@ pub(crate) enum RamCommand {
     /// Show whether a call would be allowed, and by which statement of which policy
     ///
     /// The call is not performed. The server uses the key's tags and policy, and the current time. Supply all
-    /// other condition
-    /// keys with --context; the call lacks those that you do not supply.
+    /// other condition keys with --context; the call lacks those that you do not supply.
     Explain(explain::Explain),
 }
 
