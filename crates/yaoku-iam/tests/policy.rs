@@ -383,7 +383,7 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
         (with("Effects", json!(1)), "\"Effects\" is not an element of a statement"),
         (
             with("Condition", json!({"StringEqual": {"k": "v"}})),
-            "Condition, StringEqual, \"k\": there is no such operator",
+            "Condition, StringEqual, \"k\": the operator is unknown",
         ),
         (with("Condition", json!({"NumericLikes": {"k": "v"}})), "the operator is unknown"),
         (with("Condition", json!({"Nulls": {"k": "v"}})), "the operator is unknown"),
