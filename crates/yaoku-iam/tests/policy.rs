@@ -423,7 +423,7 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
     let twice =
         r#"{"Version": "1", "Statement": [{"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
     let error = Policy::parse(twice, PolicyKind::Identity).err().unwrap().to_string();
-    assert!(error.contains("the name \"Effect\" comes twice"), "{error}");
+    assert!(error.contains("the object has the name \"Effect\" twice"), "{error}");
     let deep = "[".repeat(4000);
     assert!(Policy::parse(&deep, PolicyKind::Key).is_err());
     assert!(
