@@ -24,7 +24,7 @@ impl Witness for DueEvents {
         let (clock, region) = (self.clock.clone(), self.region.clone());
         Some(Box::new(move |happening| {
             let Ok(record) = record(&happening, clock.now().0, &region) else {
-                tracing::error!(?happening, "this leaves no record, since it can't be written as JSON");
+                tracing::error!(?happening, "can't record this, because it can't be written as JSON");
                 return;
             };
             // Nobody waits for it; the log keeps it until it can be written.

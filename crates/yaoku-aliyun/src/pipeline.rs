@@ -294,14 +294,11 @@ impl Service {
         {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: the audit log can't be written, so calls are refused; the log says why\n",
+                "not ready: the audit log can't be written, so calls are refused; see the server log for the cause\n",
             );
         }
         if !self.iam.is_current() {
-            return plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: changes of identities are not being followed at present\n",
-            );
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: changes of identities are not being applied\n");
         }
         match self.kms.health().await {
             Ok(()) => match self.kms.hsm_health().await {
@@ -310,7 +307,7 @@ impl Service {
                     tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
                     plain(
                         StatusCode::SERVICE_UNAVAILABLE,
-                        "not ready: the HSM can't be used at present, so keys in it answer errors; the log says why\n",
+                        "not ready: the HSM is unavailable, so calls that use keys in it fail; see the server log for the cause\n",
                     )
                 }
             },
@@ -318,7 +315,7 @@ impl Service {
                 tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
                 plain(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "not ready: changes can't be stored at present; the log says why\n",
+                    "not ready: the store can't be written; see the server log for the cause\n",
                 )
             }
         }
@@ -417,7 +414,7 @@ impl<'a> Called<'a> {
 fn token_refused(error: SessionError) -> WireError {
     let (code, message) = match error {
         SessionError::Malformed => {
-            (Code::InvalidSecurityTokenMalformed, "The specified SecurityToken was not made by this server.")
+            (Code::InvalidSecurityTokenMalformed, "The specified SecurityToken was not issued by this server.")
         }
         SessionError::OtherAccessKey => (
             Code::InvalidSecurityTokenMismatchWithAccessKey,

@@ -103,7 +103,7 @@ impl Iam {
         let own = principal.account() == question.resource.account;
         if !principal.is_live() {
             let why = format!(
-                "{}: its AccessKey or account was disabled meanwhile, or itself deleted",
+                "{}: its AccessKey or account has been disabled, or the identity has been deleted",
                 principal.describe().arn
             );
             return Decision::Denied(Denial { why: why.into(), may_know: own });

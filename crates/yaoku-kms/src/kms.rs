@@ -172,7 +172,7 @@ impl Kms {
     /// [`Error::Unavailable`] with the cause.
     pub async fn health(&self) -> Result<(), Error> {
         if !self.follower.is_current() {
-            return Err(Error::Unavailable("the store's changes are not being followed at present".into()));
+            return Err(Error::Unavailable("the store's changes are not being applied".into()));
         }
         Ok(self.vault.health().await?)
     }
@@ -473,7 +473,7 @@ pub(crate) fn key_update(key: &Key) -> Result<Changes, Error> {
 }
 
 pub(crate) fn contended() -> Error {
-    Error::Unavailable("the key is being changed by too many callers at once".into())
+    Error::Unavailable("too many callers are changing the key at once".into())
 }
 
 /// Reads all that is kept in memory, and the revision at which it was so.
@@ -529,7 +529,7 @@ fn key_id(name: &RecordName) -> Result<KeyId, Error> {
 }
 
 fn object_id(name: &RecordName) -> Result<ObjectId, Error> {
-    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("a doomed object"))?;
+    let bytes = <[u8; 16]>::try_from(&*name.id).map_err(|_| Error::Record("an HSM object marked for destruction"))?;
     Ok(ObjectId::from_bytes(bytes))
 }
 

@@ -161,8 +161,8 @@ impl StateRule {
                 Err(Error::StateChange("the key is not pending deletion"))
             }
             Answer::NoSuchChange => Err(Error::StateChange(match state {
-                KeyState::Enabled => "the key is Enabled, which does not admit this change",
-                KeyState::Disabled => "the key is Disabled, which does not admit this change",
+                KeyState::Enabled => "the key is Enabled, and this change is not possible in that state",
+                KeyState::Disabled => "the key is Disabled, and this change is not possible in that state",
                 KeyState::PendingDeletion => "the key is PendingDeletion; cancel its deletion first",
                 KeyState::PendingImport => "the key is PendingImport; import its key material first",
             })),

@@ -260,11 +260,11 @@ pub(crate) struct DoomedRecord {
 
 impl DoomedRecord {
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        encode(LAYOUT, self, "a doomed object")
+        encode(LAYOUT, self, "an HSM object marked for destruction")
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
-        decode(bytes, "a doomed object")
+        decode(bytes, "an HSM object marked for destruction")
     }
 }
 

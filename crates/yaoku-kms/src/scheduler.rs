@@ -110,7 +110,7 @@ impl Kms {
             if key.record.state == KeyState::PendingDeletion && key.record.deletion.is_some_and(|due| due <= now) {
                 key.record.deletion = Some(now.plus_seconds(AFTER_RESTORE));
                 self.commit(key_update(&key)?).await?;
-                tracing::warn!(key = %id, "its deletion fell due before the restore, and is put off by a week");
+                tracing::warn!(key = %id, "the deletion was already due when the store was restored; postponing it by a week");
             }
         }
         let expected = vec![(name.clone(), Some(mark.revision))];
@@ -129,7 +129,7 @@ impl Kms {
         }
         let testimony = match self.witness.get() {
             Some(witness) => {
-                let unseen = || Error::Unavailable("what falls due can't be recorded at present, and waits".into());
+                let unseen = || Error::Unavailable("scheduled work waits, because it can't be recorded".into());
                 Some(witness.attend().ok_or_else(unseen)?)
             }
             None => None,
@@ -145,7 +145,7 @@ impl Kms {
             }
         };
         let Some(what) = done else { return Ok(()) };
-        tracing::info!(key = %id, done = ?what, "done as it was due");
+        tracing::info!(key = %id, done = ?what, "scheduled work done");
         if let Some(testimony) = testimony {
             testimony(Happening { account, key: id, what });
         }
@@ -208,7 +208,7 @@ impl Kms {
         }
         let expected = vec![(scrub_name(), Some(mark.revision))];
         if self.commit(Changes { expected, puts: Vec::new(), deletes: vec![scrub_name()] }).await? {
-            tracing::info!("the store is scrubbed of deleted key material");
+            tracing::info!("scrubbed deleted key material from the store");
         } else if let Some(newer) = self.vault.get(&scrub_name()).await? {
             self.renew_scrub_mark(newer.revision, self.config.scrub_delay).await?;
         }
@@ -238,7 +238,7 @@ async fn every_tick<F: Future<Output = Result<(), Error>>>(
             _ = ticks.tick() => {}
         }
         if let Err(error) = work().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "something due could not be done; trying again");
+            tracing::warn!(error = &error as &dyn std::error::Error, "scheduled work failed; trying again");
         }
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Arguments<'a> {
         let Some(text) = self.given(name) else { return Ok(None) };
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        let why = || format!("it must be a whole number from 0 to {}", u32::MAX);
+        let why = || format!("it must be an integer from 0 to {}", u32::MAX);
         number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, why()))
     }
 
@@ -76,7 +76,7 @@ impl<'a> Arguments<'a> {
         let Some(text) = self.given(name) else { return Ok(None) };
         let digits = text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, "it must be a whole number"))
+        number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, "it must be an integer"))
     }
 
     /// A value by its name in the protocol.

@@ -35,7 +35,7 @@ impl Pattern {
         parts.next();
         parts.next_back();
         if parts.any(|part| !part.is_plain() && part.characters() > MAX_FLOATING) {
-            return Err(format!("between two \"*\" a text with \"?\" has at most {MAX_FLOATING} characters"));
+            return Err(format!("between two \"*\", a string with \"?\" can have at most {MAX_FLOATING} characters"));
         }
         Ok(Self { text: text.into(), case })
     }

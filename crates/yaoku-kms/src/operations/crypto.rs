@@ -147,7 +147,7 @@ pub(crate) async fn encrypt(
     context: &EncryptionContext,
     plaintext: &Secret,
 ) -> Result<Encrypted, Error> {
-    let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
+    let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("the key is not symmetric"))?;
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
     let material = kms.material(key, version).await?;
     call.proceed()?;

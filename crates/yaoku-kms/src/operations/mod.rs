@@ -90,8 +90,10 @@ pub const REGISTRY: &[OperationSpec] = &[
 ];
 
 /// Operations that whoever has an AccessKey may do without a permission, and why.
-pub const OPEN: &[(&str, &str)] =
-    &[(service::DescribeRegions::SPEC.name, "it tells nothing of any account; clients ask it to find the service")];
+pub const OPEN: &[(&str, &str)] = &[(
+    service::DescribeRegions::SPEC.name,
+    "it reveals nothing about any account; clients call it to find the service",
+)];
 
 #[cfg(test)]
 mod tests {

@@ -64,15 +64,12 @@ async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let direction = arguments.named("Direction")?.unwrap_or(Direction::Backward);
     let most = arguments.integer("MaxResults")?.unwrap_or(PAGE);
     if most > MAX_PAGE {
-        return Err(WireError::invalid_parameter(
-            "MaxResults",
-            format!("it must be a whole number from 0 to {MAX_PAGE}"),
-        ));
+        return Err(WireError::invalid_parameter("MaxResults", format!("it must be an integer from 0 to {MAX_PAGE}")));
     }
     // None is what asks for the usual number, in the SDKs of languages without options.
     let most = if most == 0 { PAGE } else { most };
     let token = arguments.given("NextToken").map(|text| {
-        text.parse().map_err(|_| WireError::invalid_parameter("NextToken", "it is not one that was given out"))
+        text.parse().map_err(|_| WireError::invalid_parameter("NextToken", "it must be one that this server returned"))
     });
     let horizon = match direction {
         Direction::Forward => end.saturating_add(SLACK),
@@ -89,7 +86,7 @@ async fn lookup_events(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
         page: token.transpose()?,
     };
     let Some(trail) = exchange.trail else {
-        return Err(WireError::new(Code::UnsupportedOperation, "The audit log of this server is switched off."));
+        return Err(WireError::new(Code::UnsupportedOperation, "The audit log of this server is turned off."));
     };
     let page = trail.lookup(lookup).await.map_err(|error| {
         tracing::error!(request_id = %exchange.request_id, %error, "the audit log can't be read");
@@ -149,7 +146,7 @@ fn condition(exchange: &Exchange<'_>) -> Result<Option<Condition>, WireError> {
     let [key, value] = CONDITION.map(|name| exchange.arguments.given(name));
     let Some(key) = key else { return Ok(None) };
     if exchange.arguments.given("LookupAttribute.2.Key").is_some() {
-        return Err(WireError::invalid_parameter("LookupAttribute", "there can be only one"));
+        return Err(WireError::invalid_parameter("LookupAttribute", "it must contain only one attribute"));
     }
     let value = value.ok_or_else(|| WireError::missing_parameter(CONDITION[1]))?.to_owned();
     Ok(Some(match key {

@@ -129,7 +129,7 @@ impl<'a> Arguments<'a> {
         match self.given(name) {
             None => bounded_context(name, entries),
             Some(text) if entries.is_empty() => read_context(name, text),
-            Some(_) => Err(WireError::invalid_parameter(name, "it is given as JSON and entry by entry")),
+            Some(_) => Err(WireError::invalid_parameter(name, "it is specified both as JSON and entry by entry")),
         }
     }
 
@@ -151,7 +151,7 @@ impl<'a> Arguments<'a> {
         const NAME: &str = "RotationInterval";
         let Some(text) = self.given(NAME) else { return Ok(None) };
         let interval = read_interval(text).and_then(|seconds| RotationInterval::from_seconds(seconds).ok());
-        let why = "it must be a whole number with the unit d, h, m or s, from 7 to 730 days";
+        let why = "it must be an integer with the unit d, h, m or s, from 7 to 730 days";
         interval.map(Some).ok_or_else(|| WireError::invalid_parameter(NAME, why))
     }
 
@@ -167,7 +167,7 @@ impl<'a> Arguments<'a> {
 pub(super) fn make_tag(name: &'static str, key: &str, value: &str) -> Result<Tag, WireError> {
     Tag::new(key, value).map_err(|error| match error {
         yaoku_kms::Error::Invalid { why, .. } => WireError::invalid_parameter(name, why),
-        _ => WireError::invalid_parameter(name, "it can't be used"),
+        _ => WireError::invalid_parameter(name, "it is not supported"),
     })
 }
 
@@ -206,7 +206,7 @@ fn bounded_context(name: &'static str, entries: Vec<(String, String)>) -> Result
     if length > MAX_CONTEXT {
         return Err(context_too_long(name));
     }
-    let why = "no key may occur twice in it";
+    let why = "it must not contain duplicate keys";
     EncryptionContext::new(entries).map_err(|_| WireError::invalid_parameter(name, why))
 }
 
@@ -214,7 +214,7 @@ fn read_context(name: &'static str, text: &str) -> Result<EncryptionContext, Wir
     if text.len() > MAX_CONTEXT && text.chars().nth(MAX_CONTEXT).is_some() {
         return Err(context_too_long(name));
     }
-    let why = "it must be a JSON object of strings to strings in which no key occurs twice";
+    let why = "it must be a JSON object that maps strings to strings, without duplicate keys";
     let Entries(entries) = serde_json::from_str(text).map_err(|_| WireError::invalid_parameter(name, why))?;
     EncryptionContext::new(entries).map_err(|_| WireError::invalid_parameter(name, why))
 }
@@ -229,7 +229,7 @@ impl<'de> Deserialize<'de> for Entries {
             type Value = Entries;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings to strings")
+                f.write_str("an object that maps strings to strings")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {

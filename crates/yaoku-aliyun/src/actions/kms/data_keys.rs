@@ -151,7 +151,7 @@ fn export_of(exchange: &Exchange<'_>) -> Result<Export, WireError> {
     let spec: WrappingKeySpec = arguments.required_name("WrappingKeySpec")?;
     let algorithm: WrappingAlgorithm = arguments.required_name("WrappingAlgorithm")?;
     if (spec == WrappingKeySpec::EcSm2) != (algorithm == WrappingAlgorithm::Sm2Pke) {
-        return Err(WireError::invalid_parameter("WrappingAlgorithm", "it does not go with WrappingKeySpec"));
+        return Err(WireError::invalid_parameter("WrappingAlgorithm", "it does not match WrappingKeySpec"));
     }
     Ok(Export { spec, algorithm, public_key: arguments.base64("PublicKeyBlob", MAX_PUBLIC_KEY)? })
 }

@@ -36,7 +36,7 @@ async fn get(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
 fn named_default(arguments: &Arguments<'_>) -> Result<(), WireError> {
     match arguments.given("PolicyName") {
         None | Some("default") => Ok(()),
-        Some(_) => Err(WireError::invalid_parameter("PolicyName", "a key has one policy, whose name is default")),
+        Some(_) => Err(WireError::invalid_parameter("PolicyName", "it must be default, the only policy of a key")),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) const ACTIONS: &[Action] = &[
 async fn tag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let (key, tags) = (only_key(exchange)?, exchange.arguments.tags("Tags")?);
     if tags.is_empty() {
-        return Err(WireError::invalid_parameter("Tags", "it must have at least one tag"));
+        return Err(WireError::invalid_parameter("Tags", "it must contain at least one tag"));
     }
     exchange.perform(TagResource { key, tags }).await?;
     exchange.done()
@@ -64,7 +64,7 @@ async fn untag(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     let tag_keys: Option<Vec<String>> = exchange.arguments.json("TagKeys", "a JSON array of strings")?;
     let tag_keys = tag_keys.unwrap_or_default();
     if !(1..=Tags::MAX).contains(&tag_keys.len()) {
-        return Err(WireError::invalid_parameter("TagKeys", format!("it must have 1 to {} keys", Tags::MAX)));
+        return Err(WireError::invalid_parameter("TagKeys", format!("it must contain 1 to {} keys", Tags::MAX)));
     }
     exchange.perform(UntagResource { key: only_key(exchange)?, tag_keys }).await?;
     exchange.done()
@@ -151,7 +151,8 @@ async fn list_several(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
     });
     let tags = tags.collect::<Result<Vec<_>, WireError>>()?;
     let token = |text| {
-        KeyId::parse(text).ok_or_else(|| WireError::invalid_parameter("NextToken", "it is not one that was given out"))
+        KeyId::parse(text)
+            .ok_or_else(|| WireError::invalid_parameter("NextToken", "it must be one that this server returned"))
     };
     let after = arguments.given("NextToken").map(token).transpose()?;
     let page = exchange.perform(ListTagResources { keys: resources(exchange)?, tags, after }).await?;

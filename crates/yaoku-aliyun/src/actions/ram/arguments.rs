@@ -71,7 +71,7 @@ impl Arguments<'_> {
     }
 
     pub(super) fn policy_version(&self) -> Result<VersionId, WireError> {
-        let why = "The specified parameter \"VersionId\" is not valid: it must be v and a number.";
+        let why = "The specified parameter \"VersionId\" is not valid: it must be v followed by a number.";
         let parsed = VersionId::parse(self.required_text("VersionId")?);
         parsed.ok_or_else(|| WireError::new(Code::InvalidParameterVersionIdFormat, why))
     }
@@ -83,7 +83,7 @@ impl Arguments<'_> {
             None => self.params.list(name, most)?.into_iter().map(str::to_owned).collect(),
         };
         match texts.len() > most {
-            true => Err(WireError::invalid_parameter(name, format!("it must have at most {most} elements"))),
+            true => Err(WireError::invalid_parameter(name, format!("it must contain at most {most} elements"))),
             false => Ok(texts),
         }
     }
@@ -93,7 +93,7 @@ impl Arguments<'_> {
         let given = self.tag_objects()?;
         let twice = |at: usize, key: &str| given[..at].iter().any(|other| other.key == key);
         let tags = given.iter().enumerate().map(|(at, WireTag { key, value })| match twice(at, key) {
-            true => Err(WireError::invalid_parameter("Tag", "it must not have a key twice")),
+            true => Err(WireError::invalid_parameter("Tag", "it must not contain duplicate keys")),
             false => Tag::new(key, value.as_deref().unwrap_or_default()).map_err(|error| failure::of_argument(&error)),
         });
         tags.collect()
@@ -119,7 +119,7 @@ impl Arguments<'_> {
             }
         };
         match tags.len() > Tags::MAX {
-            true => Err(WireError::invalid_parameter(NAME, format!("it must have at most {} tags", Tags::MAX))),
+            true => Err(WireError::invalid_parameter(NAME, format!("it must contain at most {} tags", Tags::MAX))),
             false => Ok(tags),
         }
     }
@@ -127,7 +127,8 @@ impl Arguments<'_> {
     /// `Marker` and `MaxItems`; a marker is the last name of the part before.
     pub(super) fn slice(&self, field: Field) -> Result<Slice, WireError> {
         let after = self.given("Marker").map(|text| Name::parse(field, text)).transpose();
-        let after = after.map_err(|_| WireError::invalid_parameter("Marker", "it is not one that was given out"))?;
+        let after =
+            after.map_err(|_| WireError::invalid_parameter("Marker", "it must be one that this server returned"))?;
         let most = self.integer("MaxItems")?.unwrap_or(ORDINARY_ITEMS);
         if !(1..=MAX_ITEMS).contains(&most) {
             return Err(WireError::invalid_parameter("MaxItems", format!("it must be 1 to {MAX_ITEMS}")));

@@ -123,7 +123,7 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, WireError> {
 fn place(kind: Taggable, token: &str) -> Result<TagPlace, WireError> {
     let parts = token.split_once(':').and_then(|(name, key)| Some((Name::parse(field(kind), name).ok()?, key)));
     let (name, key) =
-        parts.ok_or_else(|| WireError::invalid_parameter("NextToken", "it is not one that was given out"))?;
+        parts.ok_or_else(|| WireError::invalid_parameter("NextToken", "it must be one that this server returned"))?;
     Ok(TagPlace { name, key: key.to_owned() })
 }
 
@@ -132,7 +132,7 @@ fn resources(exchange: &Exchange<'_>) -> Result<(Taggable, Vec<Name>), WireError
     let arguments = &exchange.arguments;
     let kind = arguments.required_name("ResourceType")?;
     let names = arguments.texts("ResourceNames", yaoku_iam::operations::tags::MAX_RESOURCES)?;
-    let why = "it must be a JSON array of names of such resources";
+    let why = "it must be a JSON array of resource names";
     let name =
         |text: &String| Name::parse(field(kind), text).map_err(|_| WireError::invalid_parameter("ResourceNames", why));
     Ok((kind, names.iter().map(name).collect::<Result<_, _>>()?))
