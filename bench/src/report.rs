@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
             let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|part| micros(&latency, part));
             writeln!(out, "| {} | {rate:.0} | {half:.0} | {most:.0} | {nearly_all:.0} |", row.name)?;
         }
-        out += "\n| bar | wanted | measured | |\n|---|---|---|---|\n";
+        out += "\n| target | wanted | measured | |\n|---|---|---|---|\n";
         for Bar { what, wanted, measured, met } in self.bars() {
             writeln!(out, "| {what} | {wanted} | {measured} | {} |", if met { "met" } else { "**not met**" })?;
         }

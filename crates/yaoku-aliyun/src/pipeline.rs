@@ -305,7 +305,7 @@ fn refused(released: Released<WireError>) -> Released<Result<Reply, WireError>> 
 fn token_refused(error: SessionError) -> WireError {
     let (code, message) = match error {
         SessionError::Malformed => {
-            (Code::InvalidSecurityTokenMalformed, "The specified SecurityToken was not made by this server.")
+            (Code::InvalidSecurityTokenMalformed, "The specified SecurityToken was not issued by this server.")
         }
         SessionError::OtherAccessKey => (
             Code::InvalidSecurityTokenMismatchWithAccessKey,

@@ -149,7 +149,7 @@ impl<P: Serialize> Event<'_, P> {
     /// [`Error::Form`] if the parameters can't be written as JSON.
     pub fn record(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut out, self).map_err(|_| Error::Form("the event can't be written as JSON"))?;
+        serde_json::to_writer(&mut out, self).map_err(|_| Error::Form("can't write the event as JSON"))?;
         Ok(escaped(out))
     }
 }

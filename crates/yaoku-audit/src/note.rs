@@ -46,7 +46,7 @@ impl Signer {
     /// [`Error::Form`] unless it is [`SEED_LEN`] bytes.
     pub fn new(seed: &Secret) -> Result<Self, Error> {
         let key = Ed25519KeyPair::from_seed_unchecked(seed.expose());
-        let key = key.map_err(|_| Error::Form("the signing key of the audit trail is not of its form"))?;
+        let key = key.map_err(|_| Error::Form("the signing key of the audit log is malformed"))?;
         let mut public = [0; 32];
         public.copy_from_slice(key.public_key().as_ref());
         Ok(Self { key, verifier: Verifier::of(public) })
@@ -86,7 +86,7 @@ impl Verifier {
     /// # Errors
     /// [`Error::Form`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let unreadable = Error::Form("this is not the public key of an audit trail");
+        let unreadable = Error::Form("this is not the public key of an audit log");
         let mut parts = text.trim().splitn(3, '+');
         let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(unreadable);
@@ -118,7 +118,7 @@ impl Verifier {
     /// # Errors
     /// [`Error::Form`] if it is of another form or purpose, or this key did not sign it.
     pub fn open(&self, purpose: Purpose, note: &[u8]) -> Result<Head, Error> {
-        let form = || Error::Form("this is no checkpoint of this log");
+        let form = || Error::Form("this is not a checkpoint of this log");
         let note = std::str::from_utf8(note).ok().filter(|note| note.len() <= MAX_NOTE).ok_or_else(form)?;
         let (text, signature) = note.split_once("\n\n").ok_or_else(form)?;
         let mut lines = text.splitn(3, '\n');
@@ -134,7 +134,7 @@ impl Verifier {
             return Err(form());
         }
         let verified = UnparsedPublicKey::new(&ED25519, &self.public).verify(body.as_bytes(), signature);
-        verified.map_err(|_| Error::Form("the signature of this checkpoint is not by this key"))?;
+        verified.map_err(|_| Error::Form("this checkpoint was not signed with this key"))?;
         Ok(head)
     }
 }

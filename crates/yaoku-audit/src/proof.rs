@@ -26,21 +26,19 @@ pub const MAX_PROOF: usize = MAX_HASHES * 45 + MAX_NOTE + 64;
 pub fn prove(dir: &Path, verifier: &Verifier, old: &Head) -> Result<String, Error> {
     let files = segments(dir)?;
     let Some((newest, path)) = files.last() else {
-        return Err(Error::Inconsistent(format!("{} holds no segment of an audit log", dir.display())));
+        return Err(Error::Inconsistent(format!("there is no audit log in {}", dir.display())));
     };
     let (note, new) = last_checkpoint(path, *newest, verifier)?;
     if old.size > new.size {
-        let why = "the log ends before that checkpoint";
+        let why = "the log ends before the checkpoint";
         return Err(Error::Inconsistent(format!(
-            "{why}: it has {} records, and the checkpoint {}",
+            "{why}: the log has {} records, the checkpoint {}",
             new.size, old.size
         )));
     }
     // The last segment that begins at the checkpoint or before knows all that is to its left.
     let begin = files.iter().rposition(|(start, _)| *start <= old.size).ok_or_else(|| {
-        Error::Inconsistent(
-            "the records up to that checkpoint were dropped by retention, so nothing can be proven".into(),
-        )
+        Error::Inconsistent("retention dropped the records up to the checkpoint, so nothing can be proved".into())
     })?;
     let mut parts: Option<Parts> = None;
     for (_, path) in &files[begin..] {
@@ -56,7 +54,7 @@ pub fn prove(dir: &Path, verifier: &Verifier, old: &Head) -> Result<String, Erro
     }
     let hashes = parts.map(Parts::hashes).unwrap_or_default();
     if !follows(old, &new, &hashes) {
-        return Err(Error::Inconsistent("the log does not go on from that checkpoint: its records are others".into()));
+        return Err(Error::Inconsistent("the log does not extend the checkpoint: its records differ".into()));
     }
     let hashes: String = hashes.iter().map(|hash| STANDARD.encode(hash) + "\n").collect();
     Ok(format!("old {}\n{hashes}\n{note}", old.size))
@@ -67,7 +65,7 @@ pub fn prove(dir: &Path, verifier: &Verifier, old: &Head) -> Result<String, Erro
 /// # Errors
 /// [`Error::Form`] if it is no proof or its checkpoint is not signed by this key; [`Error::Inconsistent`] if it proves nothing.
 pub fn check_proof(proof: &[u8], verifier: &Verifier, old: &Head) -> Result<Head, Error> {
-    let form = || Error::Form("this is no consistency proof of an audit log");
+    let form = || Error::Form("this is not a consistency proof of an audit log");
     let text = std::str::from_utf8(proof).ok().filter(|text| text.len() <= MAX_PROOF).ok_or_else(form)?;
     let (path, note) = text.split_once("\n\n").ok_or_else(form)?;
     let mut lines = path.lines();
@@ -85,7 +83,7 @@ pub fn check_proof(proof: &[u8], verifier: &Verifier, old: &Head) -> Result<Head
     }
     let new = verifier.open(Purpose::Checkpoint, note.as_bytes())?;
     if !follows(old, &new, &hashes) {
-        return Err(Error::Inconsistent("the proof does not show that its checkpoint goes on from that one".into()));
+        return Err(Error::Inconsistent("the proof does not show that its checkpoint extends the older one".into()));
     }
     Ok(new)
 }

@@ -54,7 +54,7 @@ pub(crate) fn end_of(path: &Path, verifier: &Verifier, remembered: Option<Head>)
                     end = Some(End { tree: tree.clone(), length: segment.offset() });
                 }
                 Ok(_) => {
-                    let why = "the checkpoint here was signed for other records than stand before it";
+                    let why = "the checkpoint was signed for other records than those before it";
                     break Some(segment.damaged(at, tree.size(), why));
                 }
                 Err(error) => break Some(segment.damaged(at, tree.size(), error.to_string())),
@@ -63,7 +63,11 @@ pub(crate) fn end_of(path: &Path, verifier: &Verifier, remembered: Option<Head>)
         if let Some(head) = remembered.filter(|head| head.size == tree.size())
             && head.root != tree.root()
         {
-            return Err(segment.damaged(at, tree.size(), "the records before are others than this server remembers"));
+            return Err(segment.damaged(
+                at,
+                tree.size(),
+                "the preceding records differ from those that the store remembers",
+            ));
         }
     };
     let end = end.ok_or_else(|| segment.damaged(0, segment.start().size(), "it has no signed checkpoint"))?;
@@ -84,7 +88,7 @@ fn damage(path: &Path, end: &End, stopped: Option<Error>, verifier: &Verifier) -
     file.seek(SeekFrom::Start(end.length)).map_err(Error::file(path))?;
     file.take(MAX_GROUP + 1).read_to_end(&mut tail).map_err(Error::file(path))?;
     if tail.len() as u64 > MAX_GROUP {
-        return Ok(damaged("more stands here than a crash can leave: acknowledged records were damaged"));
+        return Ok(damaged("there is more here than a crash can leave: acknowledged records were damaged"));
     }
     let checkpoint = first_checkpoint(&tail, verifier);
     if checkpoint.is_some_and(|after| after < tail.len()) {

@@ -93,18 +93,18 @@ impl Segment {
                 let [.., a, b, c, d, e, f, g, h, count] = head;
                 (u64::from_be_bytes([a, b, c, d, e, f, g, h]), count)
             }
-            false => return Err(segment.damaged(0, 0, "this is no segment of an audit log")),
+            false => return Err(segment.damaged(0, 0, "this is not a segment of an audit log")),
         };
         let mut subtrees = Vec::new();
         for _ in 0..count.min(64) {
             let mut hash: Hash = [0; 32];
             if !segment.take(&mut hash)? {
-                return Err(segment.damaged(0, size, "its head is cut off"));
+                return Err(segment.damaged(0, size, "its head is truncated"));
             }
             subtrees.push(hash);
         }
         let frontier = Frontier::new(size, subtrees).filter(|_| count <= 64);
-        segment.start = frontier.ok_or_else(|| segment.damaged(0, size, "its head contradicts itself"))?;
+        segment.start = frontier.ok_or_else(|| segment.damaged(0, size, "its head is inconsistent"))?;
         Ok(segment)
     }
 
@@ -137,10 +137,10 @@ impl Segment {
         let most = match kind {
             RECORD => MAX_RECORD,
             CHECKPOINT => MAX_NOTE,
-            _ => return Err(self.damaged(at, record, "there is no such kind of frame")),
+            _ => return Err(self.damaged(at, record, "the kind of frame is unknown")),
         };
         if length > most {
-            return Err(self.damaged(at, record, "the frame is longer than any can be"));
+            return Err(self.damaged(at, record, "the frame is too long"));
         }
         let mut content = vec![0; length];
         if !self.take(&mut content)? {

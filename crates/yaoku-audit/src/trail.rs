@@ -167,13 +167,13 @@ impl Trail {
         let _turn = self.searches.acquire().await;
         let dir = self.dir.clone();
         let found = tokio::task::spawn_blocking(move || lookup.run(&dir)).await;
-        found.unwrap_or_else(|error| Err(Error::Inconsistent(format!("the search ended badly: {error}"))))
+        found.unwrap_or_else(|error| Err(Error::Inconsistent(format!("the search failed: {error}"))))
     }
 
     /// Why the log can't be written, if it can't.
     pub fn failure(&self) -> Option<String> {
         let state = self.shared.state.lock();
-        state.failure.clone().or_else(|| state.is_stalled().then(|| "a write of it does not end".into()))
+        state.failure.clone().or_else(|| state.is_stalled().then(|| "a write to it is hanging".into()))
     }
 
     /// The tree as it is durable.
@@ -198,7 +198,7 @@ impl Trail {
         if let Some(thread) = self.thread.lock().take()
             && thread.join().is_err()
         {
-            tracing::error!("the writer of the audit log broke off");
+            tracing::error!("the writer of the audit log was aborted");
         }
     }
 }
@@ -371,7 +371,7 @@ fn collect(shared: &Shared, failing: bool, pace: &Pace, last_calls: &mut Option<
     let until = *last_calls.get_or_insert_with(|| Instant::now() + LAST_CALLS);
     while state.waiting.is_empty() && state.permits > 0 {
         if shared.wake.wait_until(&mut state, until).timed_out() {
-            tracing::error!(calls = state.permits, "calls that are still under way leave no record");
+            tracing::error!(calls = state.permits, "calls still in progress leave no record");
             return (std::mem::take(&mut state.waiting), true);
         }
     }

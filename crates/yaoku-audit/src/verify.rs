@@ -53,7 +53,7 @@ pub fn verify(dir: &Path, check: &Check<'_>, progress: &mut dyn FnMut(u64)) -> R
             result => return result,
         }
     }
-    Err(Error::Inconsistent("the log is dropped by its retention faster than it can be read; verify a copy".into()))
+    Err(Error::Inconsistent("retention drops the log faster than it can be read; verify a copy".into()))
 }
 
 fn verify_once(dir: &Path, check: &Check<'_>, progress: &mut dyn FnMut(u64)) -> Result<Found, Error> {
@@ -64,14 +64,14 @@ fn verify_once(dir: &Path, check: &Check<'_>, progress: &mut dyn FnMut(u64)) -> 
     known.extend(retained);
     known.sort_by_key(|head| head.size);
     let Some(((first, _), (newest, _))) = files.first().zip(files.last()) else {
-        return Err(Error::Inconsistent(format!("{} holds no segment of an audit log", dir.display())));
+        return Err(Error::Inconsistent(format!("there is no audit log in {}", dir.display())));
     };
     if *first > retained.map_or(0, |head| head.size) {
-        let why = "the records before it are missing, and no signed note says that retention dropped them";
+        let why = "earlier records are missing, and no signed note states that retention dropped them";
         return Err(Error::Inconsistent(format!("the log begins with record {first}; {why}")));
     }
     if let Some(head) = known.iter().find(|head| head.size < *first) {
-        let why = "the records up to there were dropped by retention, so it can't be compared; use a later checkpoint";
+        let why = "retention dropped the records up to it, so it can't be compared; use a later checkpoint";
         return Err(Error::Inconsistent(format!("the checkpoint of {} records is too old: {why}", head.size)));
     }
     let mut walk = Walk { verifier: check.verifier, tree: None, signed: None, known: known.into(), read: 0, progress };
@@ -84,7 +84,7 @@ fn verify_once(dir: &Path, check: &Check<'_>, progress: &mut dyn FnMut(u64)) -> 
     };
     if let Some(later) = walk.known.front() {
         return Err(Error::Inconsistent(format!(
-            "the log ends after {} records, but a checkpoint that was signed before has {}: its end was cut off",
+            "the log ends after {} records, but an earlier signed checkpoint has {}: its end was cut off",
             head.size, later.size
         )));
     }
@@ -128,7 +128,7 @@ impl Walk<'_> {
         let mut tree = self.tree.take().unwrap_or_else(|| segment.start().clone());
         if tree != *segment.start() {
             let before = tree.size();
-            let why = format!("it does not go on where the segment before it ends, which is after {before} records");
+            let why = format!("it does not continue where the previous segment ends, after {before} records");
             return Err(segment.damaged(0, start, why));
         }
         self.check_known(&segment, &tree)?;
@@ -173,7 +173,7 @@ impl Walk<'_> {
             match segment.next(tree.size())? {
                 None if tree.size() == start => return Ok(false),
                 None => {
-                    let why = "no signed checkpoint follows: the writing was cut off here, or the end was damaged";
+                    let why = "no signed checkpoint follows: a write was interrupted here, or the end was damaged";
                     return Err(segment.damaged(at, tree.size(), why));
                 }
                 Some(Frame::Record(_)) if opening => {
@@ -187,11 +187,11 @@ impl Walk<'_> {
                     let head = self.verifier.open(Purpose::Checkpoint, &note);
                     let head = head.map_err(|error| segment.damaged(at, tree.size(), error.to_string()))?;
                     if head != tree.head() {
-                        let why = "the checkpoint here was signed for other records than stand before it";
+                        let why = "the checkpoint was signed for other records than those before it";
                         return Err(segment.damaged(at, tree.size(), why));
                     }
                     if !opening && tree.size() == start {
-                        return Err(segment.damaged(at, tree.size(), "the checkpoint stands here twice"));
+                        return Err(segment.damaged(at, tree.size(), "the checkpoint occurs twice"));
                     }
                     self.signed = Some(head);
                     return Ok(true);
@@ -204,7 +204,8 @@ impl Walk<'_> {
     fn check_known(&mut self, segment: &Segment, tree: &Frontier) -> Result<(), Error> {
         while let Some(head) = self.known.front().filter(|head| head.size == tree.size()) {
             if head.root != tree.root() {
-                let why = format!("the first {} records are others than the checkpoint was signed for", head.size);
+                let why =
+                    format!("the first {} records differ from those for which the checkpoint was signed", head.size);
                 return Err(segment.damaged(segment.offset(), tree.size(), why));
             }
             self.known.pop_front();

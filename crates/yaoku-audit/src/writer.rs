@@ -70,7 +70,7 @@ impl Writer {
         let file = OpenOptions::new().write(true).open(&path).map_err(Error::file(&path))?;
         let torn = file.metadata().map_err(Error::file(&path))?.len() - length;
         if torn > 0 {
-            tracing::warn!(path = %path.display(), bytes = torn, "cutting off what a crash left of a write that nobody was told of");
+            tracing::warn!(path = %path.display(), bytes = torn, "removing what a crash left of an unacknowledged write");
         }
         let dir = dir.to_owned();
         let mut writer = Self {
@@ -160,10 +160,10 @@ impl Writer {
                 (self.path, self.file, self.length, self.unclean) = (path, file, length, true);
                 self.begun = Instant::now();
                 if let Err(error) = self.retain() {
-                    tracing::warn!(%error, "old segments of the audit log can't be dropped");
+                    tracing::warn!(%error, "can't drop old segments of the audit log");
                 }
             }
-            Err(error) => tracing::warn!(%error, "no new segment of the audit log can be begun"),
+            Err(error) => tracing::warn!(%error, "can't begin a new segment of the audit log"),
         }
     }
 
@@ -195,7 +195,7 @@ impl Writer {
         sync_dir(&self.dir)?;
         for (_, path) in &files[..drops] {
             std::fs::remove_file(path).map_err(Error::file(path))?;
-            tracing::info!(path = %path.display(), "dropped a segment of the audit log by its retention");
+            tracing::info!(path = %path.display(), "retention dropped a segment of the audit log");
         }
         Ok(())
     }

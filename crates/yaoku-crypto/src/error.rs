@@ -7,7 +7,7 @@ pub enum Error {
     #[error("the system's random number generator failed")]
     Random,
     /// The key material is not as long as the algorithm's keys are.
-    #[error("key material of {actual} bytes where the algorithm takes {expected}")]
+    #[error("the key material has {actual} bytes, but the algorithm needs {expected}")]
     KeyLength {
         /// Bytes of a key.
         expected: usize,
@@ -15,13 +15,13 @@ pub enum Error {
         actual: usize,
     },
     /// The key material is malformed, of another kind than said, or its parts do not belong together.
-    #[error("the key material is not of a key of this kind")]
+    #[error("the key material does not match the kind of key")]
     Material,
     /// The algorithm is not one for keys of this kind.
-    #[error("the algorithm is not one for keys of this kind")]
+    #[error("the algorithm does not match the kind of key")]
     WrongAlgorithm,
     /// What is to be signed or verified has not the length that the algorithm takes.
-    #[error("{actual} bytes to sign or verify where the algorithm takes {least} to {most}")]
+    #[error("{actual} bytes to sign or verify, but the algorithm takes {least} to {most}")]
     DigestLength {
         /// The fewest bytes that it takes.
         least: usize,
@@ -31,7 +31,7 @@ pub enum Error {
         actual: usize,
     },
     /// Wrong key, AAD, or damaged bytes: never said which.
-    #[error("the sealed bytes do not open")]
+    #[error("the sealed bytes can't be opened")]
     Open,
     /// A public key is malformed, of another kind than said, or not for this algorithm.
     #[error("the public key can't be used: {0}")]
@@ -54,7 +54,7 @@ pub enum Error {
     #[error("the cryptographic library failed: {0}")]
     Library(&'static str),
     /// The hardware security module can't be reached at present; trying again may help.
-    #[error("the HSM can't be used at present: {0}")]
+    #[error("the HSM is unavailable: {0}")]
     TokenAway(String),
     /// The hardware security module can't be used as it is set up; an operator must act.
     #[error("the HSM can't be used: {0}")]

@@ -116,9 +116,9 @@ impl WrappingPublicKey {
             (Key::Rsa(key), RsaesOaepSha256) => oaep(key, &OAEP_SHA256_MGF1SHA256, plaintext),
             (Key::Rsa(key), RsaesOaepSha1) => oaep(key, &OAEP_SHA1_MGF1SHA1, plaintext),
             (Key::Sm2(key), Sm2Pke) => sm2pke(key, random, plaintext),
-            (Key::Rsa(_), Sm2Pke) => Err(Error::PublicKey("it is an RSA key, and the algorithm one for SM2 keys")),
+            (Key::Rsa(_), Sm2Pke) => Err(Error::PublicKey("it is an RSA key, but the algorithm is for SM2 keys")),
             (Key::Sm2(_), RsaesOaepSha256 | RsaesOaepSha1) => {
-                Err(Error::PublicKey("it is an SM2 key, and the algorithm one for RSA keys"))
+                Err(Error::PublicKey("it is an SM2 key, but the algorithm is for RSA keys"))
             }
         }
     }
@@ -130,7 +130,7 @@ impl WrappingPublicKey {
         let key = PublicEncryptingKey::from_der(der)
             .map_err(|_| Error::PublicKey("its RSA modulus or public exponent is malformed or unsafe"))?;
         if key.key_size_bits() != bits {
-            return Err(Error::PublicKey("its RSA modulus is not as long as the key spec says"));
+            return Err(Error::PublicKey("its RSA modulus does not have the length of the key spec"));
         }
         let key = OaepPublicEncryptingKey::new(key).map_err(|_| Error::Library("OAEP does not take the RSA key"))?;
         Ok(Self(Key::Rsa(key)))
@@ -286,7 +286,7 @@ mod tests {
             let result = public.encrypt(WrappingAlgorithm::Sm2Pke, &SystemRandom, b"data key");
             assert!(matches!(result, Err(Error::PublicKey(_))));
             for (other, _) in RSA.into_iter().filter(|(other, _)| *other != spec) {
-                assert_eq!(refusal(other, der.as_ref()), "its RSA modulus is not as long as the key spec says");
+                assert_eq!(refusal(other, der.as_ref()), "its RSA modulus does not have the length of the key spec");
             }
             assert_eq!(refusal(WrappingKeySpec::EcSm2, der.as_ref()), "it is not a key on the SM2 curve");
         }

@@ -15,6 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use yaoku_http::ConnectionMetrics;
 
 /// All metrics of a server.
 pub struct Metrics {
@@ -62,21 +63,25 @@ impl Metrics {
         registry.register("requests", "Requests by protocol, service, action and outcome", Outcomes(requests.clone()));
         registry.register(
             "request_duration_seconds",
-            "Time from the whole request to the whole response",
+            "Time from the complete request to the complete response",
             Durations(requests.clone()),
         );
         registry.register("keys", "Keys by state", keys.clone());
         registry.register(
             "scheduler_lag_seconds",
-            "Time since the longest overdue rotation or deletion fell due",
+            "How long the most overdue rotation or deletion has been due",
             scheduler_lag.clone(),
         );
         registry.register(
             "nonce_reach_seconds",
-            "How far a client's clock may be behind: less than 900 means that --nonce-capacity is too small for the load",
+            "How far a client's clock may be behind; less than 900 means that --nonce-capacity is too small for the load",
             nonce_reach.clone(),
         );
-        registry.register("audit_records", "Records in the audit log since it began", audit_records.clone());
+        registry.register(
+            "audit_records",
+            "Records written to the audit log since it was created",
+            audit_records.clone(),
+        );
         registry.register(
             "audit_failing",
             "1 while the audit log can't be written and calls are refused",

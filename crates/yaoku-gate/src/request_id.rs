@@ -30,7 +30,7 @@ impl RequestId {
 fn drawn(stock: &mut Vec<[u8; 16]>) -> [u8; 16] {
     let mut drawn = [[0; 16]; 64];
     if SystemRandom.fill(drawn.as_flattened_mut()).is_err() {
-        tracing::error!("the system's random number generator fails; request ids are not unique");
+        tracing::error!("the system's random number generator failed; request IDs may not be unique");
         return [0; 16];
     }
     let [first, rest @ ..] = drawn;

@@ -127,7 +127,7 @@ async fn introduced<H>(
     activity: &Activity,
 ) -> io::Result<Option<SocketAddr>> {
     if !shared.proxies.trust(peer.ip()) {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "it does not come from a trusted proxy"));
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "the connection does not come from a trusted proxy"));
     }
     let header = tokio::time::timeout(shared.limits.handshake_timeout, proxy_header::read(stream));
     tokio::select! {

@@ -86,7 +86,7 @@ impl<H: Handler> Server<H> {
         if tokio::time::timeout(shared.limits.drain_timeout, drained).await.is_err() {
             tracing::warn!(
                 connections = connections.len(),
-                "requests took too long to finish; their connections are closed"
+                "requests took too long to finish; closing their connections"
             );
         }
         connections.shutdown().await;
@@ -121,7 +121,7 @@ impl Waiting {
 async fn accept_failed<H>(error: &io::Error, shared: &Shared<H>) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::error!(%error, "connections can't be accepted at present");
+        tracing::error!(%error, "can't accept connections; trying again");
         shared.registry.close_quietest();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

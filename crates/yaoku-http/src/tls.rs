@@ -24,7 +24,7 @@ pub enum TlsError {
         error: std::io::Error,
     },
     /// A file has no such thing in it.
-    #[error("{path} holds no {what} in PEM form: {error}", path = path.display())]
+    #[error("{path} does not contain a {what} in PEM format: {error}", path = path.display())]
     Pem {
         /// The file.
         path: PathBuf,

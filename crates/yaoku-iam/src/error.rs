@@ -13,13 +13,13 @@ pub enum Error {
     #[error("the record of {0} can't be read by this version of yaoku")]
     Record(&'static str),
     /// Not 16 decimal digits.
-    #[error("an account id has 16 decimal digits, unlike {0:?}")]
+    #[error("{0:?} is not an account ID; it must have 16 decimal digits")]
     AccountId(String),
     /// Not 1 to 128 characters of letters, digits, `.`, `-` and `_`.
-    #[error("an AccessKey id has 1 to 128 letters, digits, dots, hyphens and underscores")]
+    #[error("an AccessKey ID consists of 1 to 128 letters, digits, dots, hyphens and underscores")]
     AccessKeyId,
     /// A root AccessKey secret that is too short to be one.
-    #[error("a root AccessKey secret has 16 to 256 printable ASCII characters")]
+    #[error("the AccessKey Secret of the root must consist of 16 to 256 printable ASCII characters")]
     AccessKeySecret,
     /// The configured account is not the one that this installation was made with.
     #[error(
@@ -35,10 +35,10 @@ pub enum Error {
     #[error("the caller has no permission for this operation")]
     Denied(Denial),
     /// A name is too short or too long.
-    #[error("{0:?} has a length that such names don't have")]
+    #[error("{0:?} is too short or too long")]
     NameLength(Field),
     /// A name has characters that such names don't have.
-    #[error("{0:?} has characters that such names don't have")]
+    #[error("{0:?} contains characters that are not allowed")]
     NameChars(Field),
     /// An argument is outside what the operation takes.
     #[error("{field:?}: {why}")]
@@ -63,13 +63,13 @@ pub enum Error {
     #[error("the user has no {0:?}")]
     NoLogin(Login),
     /// There is one of that name already.
-    #[error("{0:?} exists already")]
+    #[error("{0:?} already exists")]
     Exists(Entity),
     /// It can't be deleted while it has, or is attached to, something.
     #[error("it can't be deleted because of {0:?}")]
     InUse(Conflict),
     /// A quota is used up.
-    #[error("no more than {most} {what:?}")]
+    #[error("at most {most} {what:?} are allowed")]
     LimitExceeded {
         /// Of what.
         what: Entity,
@@ -77,7 +77,7 @@ pub enum Error {
         most: usize,
     },
     /// A role or a policy would have more tags than it can.
-    #[error("a role or a policy can have no more than {most} tags")]
+    #[error("a role or a policy can have at most {most} tags")]
     TooManyTags {
         /// How many it can have.
         most: usize,
@@ -86,16 +86,16 @@ pub enum Error {
     #[error("{0}")]
     NotForRoot(&'static str),
     /// No such account in this installation.
-    #[error("there is no account {0} in this installation")]
+    #[error("the account {0} does not exist")]
     NoAccount(AccountId),
     /// There is an account of that id already.
-    #[error("there is an account {0} already")]
+    #[error("the account {0} already exists")]
     AccountExists(AccountId),
     /// What an account is called is no single line of 1 to 64 characters.
-    #[error("an account is called by one line of 1 to 64 characters")]
+    #[error("the label of an account is one line of 1 to 64 characters")]
     AccountLabel,
     /// There are as many accounts as there can be.
-    #[error("there can be no more than {most} accounts")]
+    #[error("there can be at most {most} accounts")]
     TooManyAccounts {
         /// How many there can be.
         most: usize,
@@ -107,7 +107,7 @@ pub enum Error {
     #[error(transparent)]
     NotDecided(#[from] crate::NotDecided),
     /// Somebody else wrote the same identity at the same moment, several times over.
-    #[error("the identities are being changed by another process; try again")]
+    #[error("another process is changing the identities; try again")]
     Contended,
 }
 

@@ -24,7 +24,7 @@ const MAX_TOKEN: usize = 8192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// It was not made by this server.
-    #[error("the security token was not made here")]
+    #[error("the security token was not issued by this server")]
     Malformed,
     /// It belongs to another AccessKey.
     #[error("the security token belongs to another AccessKey")]
@@ -33,7 +33,7 @@ pub enum SessionError {
     #[error("the security token has expired")]
     Expired,
     /// The server can't open it at present.
-    #[error("the security token can't be opened at present")]
+    #[error("the security token can't be read, because the store is unavailable")]
     Unavailable,
 }
 

@@ -19,7 +19,7 @@ impl Iam {
         loop {
             tokio::time::sleep(PERIOD).await;
             if let Err(error) = self.write_last_uses().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "last uses of AccessKeys can't be written");
+                tracing::warn!(error = &error as &dyn std::error::Error, "can't write the last uses of AccessKeys");
             }
         }
     }

@@ -378,24 +378,24 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
         (with("Action", json!(["kms"])), "statement 1, Action: \"kms\" is not of the form"),
         (with("Action", json!([])), "statement 1, Action: it must have 1 to 1024 entries"),
         (with("Resource", json!("key/1")), "statement 1, Resource: \"key/1\" is not of the form"),
-        (with("NotAction", json!("kms:*")), "a statement has it or its opposite, not both"),
-        (with("Principal", json!("*")), "only policies of keys and trust policies of roles have it"),
+        (with("NotAction", json!("kms:*")), "a statement can't contain both an element and its negation"),
+        (with("Principal", json!("*")), "it is allowed only in key policies and trust policies"),
         (with("Effects", json!(1)), "\"Effects\" is not an element of a statement"),
         (
             with("Condition", json!({"StringEqual": {"k": "v"}})),
-            "Condition, StringEqual, \"k\": there is no such operator",
+            "Condition, StringEqual, \"k\": the operator is unknown",
         ),
-        (with("Condition", json!({"NumericLikes": {"k": "v"}})), "there is no such operator"),
-        (with("Condition", json!({"Nulls": {"k": "v"}})), "there is no such operator"),
-        (with("Condition", json!({"NullIfExists": {"k": "true"}})), "there is no such operator"),
+        (with("Condition", json!({"NumericLikes": {"k": "v"}})), "the operator is unknown"),
+        (with("Condition", json!({"Nulls": {"k": "v"}})), "the operator is unknown"),
+        (with("Condition", json!({"NullIfExists": {"k": "true"}})), "the operator is unknown"),
         (
             with("Condition", json!({"IpAddress": {"acs:SourceIp": "10.0.0.0/33"}})),
             "neither an IP address nor a CIDR block",
         ),
         (with("Condition", json!({"Bool": {"acs:SecureTransport": "yes"}})), "\"yes\" is neither true nor false"),
-        (with("Condition", json!({"DateLessThan": {"acs:CurrentTime": "tomorrow"}})), "is not a time such as"),
+        (with("Condition", json!({"DateLessThan": {"acs:CurrentTime": "tomorrow"}})), "is not a valid time"),
         (with("Condition", json!({"NumericEquals": {"kms:tag/n": "1e3"}})), "is not a decimal number"),
-        (with("Condition", json!({"StringEquals": {"kms:tag/n": 1.10}})), "must be written as a text, in quotes"),
+        (with("Condition", json!({"StringEquals": {"kms:tag/n": 1.10}})), "must be written as a string, in quotes"),
         (with("Condition", json!({"IpAddress": {}})), "Condition, \"IpAddress\": it must have a condition key"),
         (
             refusal(
@@ -403,7 +403,7 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
                     "Principal": {"RAM": "acs:ram::1000000000000001:assumed-role/ops/*"}}),
                 PolicyKind::Key,
             ),
-            "a session has its role's name",
+            "name the session's role instead",
         ),
         (
             refusal(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}), PolicyKind::Key),
@@ -423,7 +423,7 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
     let twice =
         r#"{"Version": "1", "Statement": [{"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
     let error = Policy::parse(twice, PolicyKind::Identity).err().unwrap().to_string();
-    assert!(error.contains("the name \"Effect\" comes twice"), "{error}");
+    assert!(error.contains("the object has the name \"Effect\" twice"), "{error}");
     let deep = "[".repeat(4000);
     assert!(Policy::parse(&deep, PolicyKind::Key).is_err());
     assert!(

@@ -18,7 +18,7 @@ impl EncryptionContext {
         let mut map = BTreeMap::new();
         for (key, value) in entries {
             if map.insert(key, value).is_some() {
-                return Err(Error::invalid(Field::EncryptionContext, "a key occurs twice in it"));
+                return Err(Error::invalid(Field::EncryptionContext, "it must not contain duplicate keys"));
             }
         }
         Ok(Self(map))

@@ -12,13 +12,13 @@ pub enum Error {
     #[error("the key version does not exist")]
     KeyVersionNotFound,
     /// No such user, role or root.
-    #[error("there is no principal of that name")]
+    #[error("the principal does not exist")]
     PrincipalNotFound,
     /// No such alias in the caller's account.
     #[error("the alias does not exist")]
     AliasNotFound,
     /// The alias names a key already.
-    #[error("the alias exists already")]
+    #[error("the alias already exists")]
     AliasExists,
     /// The caller may not do this; why is for the operator's log only.
     #[error("the caller has no permission for this operation on this resource")]
@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{0}")]
     Unsuitable(&'static str),
     /// The import token is none of this key's.
-    #[error("the import token is not one of this key")]
+    #[error("the import token does not belong to this key")]
     ImportToken,
     /// The import token's time is over.
     #[error("the import token has expired")]
@@ -61,10 +61,10 @@ pub enum Error {
     #[error("{0}")]
     Protection(String),
     /// The operation can't be done on keys of that origin.
-    #[error("the operation can't be done on a key of origin {0:?}")]
+    #[error("the operation is not supported on a key of origin {0:?}")]
     Origin(Origin),
     /// The service is open to the account already.
-    #[error("the service is open to this account already")]
+    #[error("the service is already open for this account")]
     AlreadyOpen,
     /// A quota is used up.
     #[error("{0}")]
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("the operation would have succeeded")]
     DryRun,
     /// The store can't acknowledge this at present; trying again may help.
-    #[error("the key store is not available at present")]
+    #[error("the key store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stored record can't be read by this version.
     #[error("the record of {0} can't be read")]

@@ -53,7 +53,7 @@ impl Hsm {
     }
 
     pub(crate) fn token(&self) -> Result<&Arc<Token>, Error> {
-        self.token.as_ref().ok_or_else(|| Error::Unavailable("the key is in an HSM, and this server has none".into()))
+        self.token.as_ref().ok_or_else(|| Error::Unavailable("the key is in an HSM, but no HSM is configured".into()))
     }
 
     pub(crate) fn has_token(&self) -> bool {
@@ -173,7 +173,7 @@ impl Kms {
         origin: Origin,
     ) -> Result<(), Error> {
         if !self.hsm.has_token() {
-            return Err(Error::Protection("this server has no hardware security module".into()));
+            return Err(Error::Protection("this server has no hardware security module configured".into()));
         }
         let lacking = |what| Error::Protection(format!("the hardware security module lacks {what}"));
         let kind = kind(spec, usage);
@@ -182,7 +182,7 @@ impl Kms {
         }
         if origin == Origin::External {
             if spec.aead().is_none() {
-                let why = "of the keys in the hardware security module, only symmetric ones can be imported";
+                let why = "only symmetric keys can be imported into the hardware security module";
                 return Err(Error::Protection(why.into()));
             }
             if let Capability::Lacking(what) = self.in_token(call, |token| token.can_import()).await? {
@@ -280,7 +280,7 @@ impl Kms {
             };
             if counted >= MAX_MESSAGES {
                 let why =
-                    "the key version has encrypted as many messages as AES-GCM allows; give the key a new version";
+                    "the key version has reached the number of messages that AES-GCM allows; create a new key version";
                 return Err(Error::LimitExceeded(why.into()));
             }
             let counted = MessagesRecord { counted: counted + BLOCK };

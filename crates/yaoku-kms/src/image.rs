@@ -40,9 +40,7 @@ impl Kms {
             let pieces = write(&kms.state.read().catalogue, &key, out)?;
             Ok(DrawnImage(ImageRecord { revision, pieces, key }))
         });
-        drawn
-            .await
-            .unwrap_or_else(|error| Err(Error::Unavailable(format!("the image of the catalogue: {error}").into())))
+        drawn.await.unwrap_or_else(|error| Err(Error::Unavailable(format!("the catalogue image: {error}").into())))
     }
 
     /// Has the next start read an image, which must be durable by now, unless the store changes before.
@@ -54,7 +52,9 @@ impl Kms {
         match self.vault.commit(changes).await? {
             Outcome::Committed(_) => Ok(()),
             // Nothing was expected.
-            Outcome::Conflict { .. } => Err(Error::Unavailable("the image's record met a conflict".into())),
+            Outcome::Conflict { .. } => {
+                Err(Error::Unavailable("the record of the catalogue image was changed by another process".into()))
+            }
         }
     }
 }
@@ -63,15 +63,15 @@ impl Kms {
 pub(crate) async fn catalogue(vault: &Vault, view: &View, image: Box<dyn Read + Send>) -> Option<Catalogue> {
     match read(vault, view, image).await {
         Ok(Some(catalogue)) => {
-            tracing::info!("the catalogue is read from its image");
+            tracing::info!("reading the catalogue from its image");
             Some(catalogue)
         }
         Ok(None) => {
-            tracing::info!("the image of the catalogue is void: the store has changed since it was drawn");
+            tracing::info!("ignoring the catalogue image: the store has changed since it was written");
             None
         }
         Err(error) => {
-            tracing::warn!(%error, "the image of the catalogue can't be used: reading every key's record");
+            tracing::warn!(%error, "can't use the catalogue image; reading every key's record");
             None
         }
     }
@@ -89,8 +89,7 @@ async fn read(vault: &Vault, view: &View, image: Box<dyn Read + Send>) -> Result
 }
 
 fn write(catalogue: &Catalogue, key: &Secret, mut out: impl Write) -> Result<u64, Error> {
-    let failed =
-        |error: io::Error| Error::Unavailable(format!("the image of the catalogue can't be written: {error}").into());
+    let failed = |error: io::Error| Error::Unavailable(format!("can't write the catalogue image: {error}").into());
     let cipher = CommittingAead::new(Algorithm::Aes256, key)?;
     let (mut number, mut sealed) = (0, Vec::new());
     for piece in catalogue.pieces() {
@@ -152,5 +151,5 @@ fn aad(number: u64) -> Vec<u8> {
 }
 
 fn broken() -> Error {
-    Error::Record("an image of the catalogue")
+    Error::Record("a catalogue image")
 }

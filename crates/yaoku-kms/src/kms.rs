@@ -164,7 +164,7 @@ impl Kms {
     /// [`Error::Unavailable`] with the cause.
     pub async fn health(&self) -> Result<(), Error> {
         if !self.follower.is_current() {
-            return Err(Error::Unavailable("the store's changes are not being followed at present".into()));
+            return Err(Error::Unavailable("the store's changes are not being applied".into()));
         }
         Ok(self.vault.health().await?)
     }

@@ -73,21 +73,21 @@ impl Material {
     pub(crate) fn cipher(&self) -> Result<&Cipher, Error> {
         match self {
             Self::Cipher(cipher) => Ok(cipher),
-            Self::KeyPair(_) | Self::Mac(_) => Err(Error::Unsuitable("it is not a symmetric key")),
+            Self::KeyPair(_) | Self::Mac(_) => Err(Error::Unsuitable("the key is not symmetric")),
         }
     }
 
     pub(crate) fn key_pair(&self) -> Result<&KeyPair, Error> {
         match self {
             Self::KeyPair(key_pair) => Ok(key_pair),
-            Self::Cipher(_) | Self::Mac(_) => Err(Error::Unsuitable("it is not an asymmetric key")),
+            Self::Cipher(_) | Self::Mac(_) => Err(Error::Unsuitable("the key is not asymmetric")),
         }
     }
 
     pub(crate) fn mac(&self) -> Result<&MacKey, Error> {
         match self {
             Self::Mac(key) => Ok(key),
-            Self::Cipher(_) | Self::KeyPair(_) => Err(Error::Unsuitable("it is not a key for MACs")),
+            Self::Cipher(_) | Self::KeyPair(_) => Err(Error::Unsuitable("the key is not a MAC key")),
         }
     }
 }

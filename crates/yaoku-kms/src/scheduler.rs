@@ -223,7 +223,7 @@ async fn every_tick<F: Future<Output = Result<(), Error>>>(
             _ = ticks.tick() => {}
         }
         if let Err(error) = work().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "something due could not be done; trying again");
+            tracing::warn!(error = &error as &dyn std::error::Error, "scheduled work failed; trying again");
         }
     }
 }

@@ -34,7 +34,7 @@ const SEALED_KEY_LEN: usize = KEY_LEN + OVERHEAD;
 /// # Errors
 /// When the store can't be read, or `out` not written.
 pub async fn write(vault: &Vault, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::Backup(format!("the backup can't be written: {error}"));
+    let failed = |error: std::io::Error| Error::Backup(format!("can't write the backup: {error}"));
     let (root, portable, snapshot) = vault.for_backup().await?;
     let key = Secret::random(KEY_LEN, vault.random())?;
     let header = header(vault, &root, &portable, &key)?;
@@ -141,7 +141,7 @@ pub struct Header<'a> {
 /// # Errors
 /// [`Error::Backup`] if it is none.
 pub fn parse_header(bytes: &[u8]) -> Result<Header<'_>, Error> {
-    let none = || Error::Backup("this is not a backup of yaoku, or it is damaged at its start".into());
+    let none = || Error::Backup("the file is not a yaoku backup, or its beginning is damaged".into());
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(none)?;
     let (&length, rest) = rest.split_first().ok_or_else(none)?;
     let (seal, rest) = rest.split_at_checked(usize::from(length)).ok_or_else(none)?;
@@ -340,7 +340,7 @@ fn read_header(input: &mut impl Read) -> Result<Vec<u8>, Error> {
         bytes.resize(start + more, 0);
         input
             .read_exact(&mut bytes[start..])
-            .map_err(|_| Error::Backup("this is not a backup of yaoku, or it is cut short".into()))
+            .map_err(|_| Error::Backup("the file is not a yaoku backup, or it is truncated".into()))
     };
     take(&mut bytes, MAGIC.len() + 1)?;
     let name = usize::from(bytes[MAGIC.len()]);
@@ -354,5 +354,5 @@ fn read_header(input: &mut impl Read) -> Result<Vec<u8>, Error> {
 }
 
 fn damaged() -> Error {
-    Error::Backup("the backup is damaged or cut short; nothing was changed".into())
+    Error::Backup("the backup is damaged or truncated; nothing was changed".into())
 }

@@ -10,7 +10,7 @@ pub enum Error {
     #[error(transparent)]
     Crypto(#[from] yaoku_crypto::Error),
     /// A record does not open under its own name: it is damaged, was moved, or was sealed under another key.
-    #[error("record {0} does not open: it is damaged, or was moved here")]
+    #[error("record {0} can't be opened: it is damaged, or was moved here")]
     Record(String),
     /// A record's id or version is longer than a name can be.
     #[error("a record name is too long")]
@@ -25,6 +25,6 @@ pub enum Error {
     #[error("there is no domain key for {0}")]
     NoDomain(String),
     /// Others change the same records again and again.
-    #[error("domain keys are being changed by another process; try again")]
+    #[error("another process is changing the domain keys; try again")]
     Contended,
 }

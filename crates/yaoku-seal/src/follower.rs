@@ -59,7 +59,7 @@ pub struct Follower {
 
 /// A change is stored, but did not come into force here in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the change is stored, but not in force yet")]
+#[error("the change is stored, but has not taken effect yet")]
 pub struct NotInForce;
 
 impl Follower {
@@ -115,7 +115,7 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
         let mut feed = match vault.watch_kinds(revision, M::concerns).await {
             Ok(feed) => Some(feed),
             Err(error) => {
-                tracing::warn!(%error, "the feed of the store can't be followed; reading the whole store again");
+                tracing::warn!(%error, "can't follow the store's feed; reading the whole store again");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 None
             }
@@ -139,7 +139,7 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the feed of the store broke off; reading the whole store again");
+                    tracing::warn!(%error, "lost the store's feed; reading the whole store again");
                     break;
                 }
             }
@@ -156,7 +156,7 @@ async fn follow<M: Mirror>(mirror: Weak<M>, vault: Arc<Vault>, mut revision: Rev
                     follower.current.store(true, Ordering::Release);
                     continue 'feed;
                 }
-                Err(error) => tracing::error!(%error, "the store can't be read; trying again"),
+                Err(error) => tracing::error!(%error, "can't read the store; trying again"),
             }
             drop(mirror);
             tokio::time::sleep(Duration::from_secs(1)).await;

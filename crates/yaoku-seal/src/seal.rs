@@ -62,7 +62,7 @@ impl Seal for FileSeal {
 
     fn load(&self) -> Result<Option<Vec<Secret>>, Error> {
         let Some(text) = read_private(&self.path)? else { return Ok(None) };
-        let damaged = || Error::Seal(format!("{} is damaged; put a copy of it in its place", self.path.display()));
+        let damaged = || Error::Seal(format!("{} is damaged; replace it with a copy", self.path.display()));
         let text = std::str::from_utf8(text.expose()).map_err(|_| damaged())?;
         let mut lines = text.lines();
         if lines.next() != Some(FILE_TITLE) {
@@ -113,7 +113,7 @@ const PASSPHRASE_HEAD: usize = 8 + 12 + 16;
 
 impl PassphraseSeal {
     fn open(&self, bytes: &[u8]) -> Result<Vec<Secret>, Error> {
-        let damaged = || Error::Seal("the passphrase seal is damaged; put a copy of it in its place".into());
+        let damaged = || Error::Seal("the passphrase seal is damaged; replace it with a copy".into());
         let (head, sealed) = bytes.split_first_chunk::<PASSPHRASE_HEAD>().ok_or_else(damaged)?;
         let (magic, rest) = head.split_first_chunk::<8>().ok_or_else(damaged)?;
         let (numbers, salt) = rest.split_first_chunk::<12>().ok_or_else(damaged)?;
@@ -126,7 +126,9 @@ impl PassphraseSeal {
         let key = derive(&self.passphrase, &salt, cost)?;
         let cipher = CommittingAead::new(Algorithm::Aes256, &key)?;
         let opened = cipher.open(head, sealed).map_err(|_| {
-            Error::Seal("the passphrase does not open the seal; give the one that it was made with".into())
+            Error::Seal(
+                "the passphrase does not open the seal; use the passphrase with which the seal was created".into(),
+            )
         })?;
         split_root_keys(&opened).ok_or_else(damaged)
     }
@@ -186,11 +188,11 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, Error> {
     if metadata.mode() & 0o077 != 0 {
         let path = path.display();
         return Err(Error::Seal(format!(
-            "{path} can be read by others; run chmod 600 {path}, and think of who may have read it"
+            "{path} can be read by other users; run chmod 600 {path}, and consider who may have read it"
         )));
     }
     if metadata.len() > MAX_SEAL {
-        return Err(Error::Seal(format!("{} is not a seal: it is too long", path.display())));
+        return Err(Error::Seal(format!("{} is not a seal: the file is too long", path.display())));
     }
     let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
     file.read_exact(&mut bytes).map_err(failed)?;

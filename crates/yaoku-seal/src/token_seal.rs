@@ -33,14 +33,14 @@ impl TokenSeal {
     }
 
     fn open(&self, bytes: &[u8]) -> Result<Vec<Secret>, Error> {
-        let damaged = || Error::Seal("the seal of the HSM is damaged; put a copy of it in its place".into());
+        let damaged = || Error::Seal("the seal of the HSM is damaged; replace it with a copy".into());
         let (head, sealed) = bytes.split_first_chunk::<HEAD>().ok_or_else(damaged)?;
         let object = object_of(head).ok_or_else(damaged)?;
         let opened = self.key(object).open(head, sealed).map_err(|error| match error {
             yaoku_crypto::Error::Open => damaged(),
-            yaoku_crypto::Error::TokenObject => {
-                Error::Seal("the HSM does not hold the key of this seal; use the token that it was made with".into())
-            }
+            yaoku_crypto::Error::TokenObject => Error::Seal(
+                "the HSM does not hold the key of this seal; use the token with which the seal was created".into(),
+            ),
             other => other.into(),
         })?;
         split_root_keys(&opened).ok_or_else(damaged)

@@ -70,7 +70,7 @@ impl Vault {
             }
             None => {
                 return Err(Error::Seal(format!(
-                    "the store has keys, but its seal ({}) is missing; put it back, or name it with --seal",
+                    "the store has keys, but its seal ({}) is missing; restore the seal, or set --seal to its path",
                     seal.name()
                 )));
             }
@@ -81,7 +81,7 @@ impl Vault {
         for row in &stored {
             let (newest, key) = unwrap_domain_key(&roots, &row.key, &row.value).ok_or_else(|| {
                 Error::Seal(
-                    "the seal does not open this store: it belongs to another one, or is older; put the right one back"
+                    "the seal does not open this store: it belongs to another store, or is older; restore the right seal"
                         .into(),
                 )
             })?;
@@ -92,7 +92,7 @@ impl Vault {
             }
         }
         if roots.is_empty() {
-            return Err(Error::Seal("the seal holds no root key".into()));
+            return Err(Error::Seal("the seal contains no root key".into()));
         }
         let several = roots.len() > 1;
         let root = roots.remove(0);
@@ -105,7 +105,7 @@ impl Vault {
             rotating: tokio::sync::Mutex::new(()),
         };
         if several {
-            tracing::info!("finishing a rotation of the root key that was cut off");
+            tracing::info!("finishing an interrupted rotation of the root key");
             if !vault.rewrap(&vault.root.load(), behind).await? {
                 return Err(Error::Contended);
             }
@@ -113,7 +113,7 @@ impl Vault {
                 Ok(()) => vault.seal_root_alone().await?,
                 Err(error) => tracing::warn!(
                     %error,
-                    "what was wrapped under the old root key is still in the store's files; rotate it again later"
+                    "what was wrapped under the old root key is still in the store's files; rotate the root key again later"
                 ),
             }
         }
@@ -234,7 +234,7 @@ impl Vault {
     pub async fn rotate_root(self: &Arc<Self>) -> Result<Rotated, Error> {
         let vault = self.clone();
         let rotated = tokio::spawn(async move { vault.rotate().await });
-        rotated.await.unwrap_or_else(|error| Err(Error::Seal(format!("the rotation broke off: {error}"))))
+        rotated.await.unwrap_or_else(|error| Err(Error::Seal(format!("the rotation was aborted: {error}"))))
     }
 
     async fn rotate(&self) -> Result<Rotated, Error> {
@@ -269,7 +269,7 @@ impl Vault {
             return Ok(());
         }
         if self.domain_keys_under(&self.root.load()).await?.is_none() {
-            return Err(Error::Seal("an earlier rotation was cut off; restart the server, which finishes it".into()));
+            return Err(Error::Seal("an earlier rotation was interrupted; restart the server to finish it".into()));
         }
         self.scrub().await?;
         self.seal_root_alone().await
@@ -310,7 +310,7 @@ impl Vault {
         let portable = with_seal(&self.seal, |seal| seal.portable()).await?;
         let snapshot = self.store.snapshot().await?;
         if !all_open(&root, &domain_rows(snapshot.as_ref()).await?) {
-            let why = "a rotation of the root key was cut off; restart the server, which finishes it, then back up";
+            let why = "a rotation of the root key was interrupted; restart the server to finish it, then back up";
             return Err(Error::Backup(why.into()));
         }
         Ok((root, portable, snapshot))
@@ -382,7 +382,7 @@ async fn with_seal<T: Send + 'static>(
 ) -> Result<T, Error> {
     let seal = seal.clone();
     let done = tokio::task::spawn_blocking(move || work(seal.as_ref()));
-    done.await.unwrap_or_else(|error| Err(Error::Seal(format!("using the seal broke off: {error}"))))
+    done.await.unwrap_or_else(|error| Err(Error::Seal(format!("using the seal failed: {error}"))))
 }
 
 /// Domain keys in memory.

@@ -90,13 +90,13 @@ pub struct Change {
 pub enum Error {
     /// The disk is full or fails, and a later call may succeed. What a commit wrote is not kept, unless only its sync failed:
     /// then it may turn up, whole and announced to watchers, when the file can be read again.
-    #[error("the store can't be read or written at present: {0}")]
+    #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The file is damaged, cut short, or older than what was acknowledged. The store refuses everything.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Corrupt(String),
     /// Another process holds the store.
-    #[error("another process uses this store; stop it first")]
+    #[error("another process is using this store; stop it first")]
     Locked,
     /// The watch asked for changes that are no longer kept; read a snapshot, and watch from its revision.
     #[error("changes since that revision are no longer kept")]
@@ -110,7 +110,7 @@ pub enum Error {
         known: u32,
     },
     /// The transaction is beyond the bounds of [`Transaction`].
-    #[error("the transaction is larger than a store takes")]
+    #[error("the transaction is too large")]
     TooLarge,
 }
 

@@ -10,13 +10,13 @@ use crate::operator::Request;
 /// Commands on accounts.
 #[derive(Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Make an account, and an AccessKey of its root, whose secret is shown this once
+    /// Create an account and an AccessKey of its root; the AccessKey Secret is shown only once
     ///
-    /// The account has users, roles and keys of its own; what is another's answers as if it did not exist.
+    /// The account has its own users, roles and keys; those of other accounts appear not to exist.
     Create {
-        /// What to call it, in one line
+        /// A label for the account, in one line
         label: String,
-        /// Its 16 digits [default: drawn]
+        /// Its ID, 16 digits [default: random]
         #[arg(long, value_name = "DIGITS")]
         id: Option<String>,
         #[command(flatten)]
@@ -27,18 +27,19 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         store: StoreOptions,
     },
-    /// Let nobody of an account call any more, and nobody use its keys
+    /// Disable an account: none of its identities can call, and its keys can't be used
     ///
-    /// In force when it is answered. Nothing is deleted; what is due on its keys (rotation, deletion) still happens.
+    /// Takes effect before it is answered. Nothing is deleted, and scheduled rotations and deletions of its
+    /// keys still happen.
     Disable(Named),
-    /// Undo what `disable` did
+    /// Enable a disabled account
     Enable(Named),
 }
 
 /// An account.
 #[derive(Args)]
 pub(crate) struct Named {
-    /// Its 16 digits
+    /// Its ID, 16 digits
     id: String,
     #[command(flatten)]
     store: StoreOptions,

@@ -26,53 +26,54 @@ struct Cli {
     command: Command,
 }
 
-const ABOUT: &str = "yaoku (钥库): a key management service of your own that speaks the Alibaba Cloud KMS API";
+const ABOUT: &str = "yaoku (钥库): a self-hosted key management service that speaks the Alibaba Cloud KMS API";
 const AFTER: &str = "Start here: `yaoku server` serves on 127.0.0.1:7788 and keeps everything in ./yaoku-data.\n\
-                     从这里开始:`yaoku server` 在 127.0.0.1:7788 提供服务,所有数据保存在 ./yaoku-data。";
+                     快速开始：`yaoku server` 在 127.0.0.1:7788 提供服务，所有数据保存在 ./yaoku-data。";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API until SIGTERM or SIGINT; SIGHUP reads the TLS certificate again
+    /// Serve the API until SIGTERM or SIGINT; SIGHUP reloads the TLS certificate
     ///
-    /// Each option can also be given as the environment variable named beside it, or in a TOML file (--config). A flag
-    /// comes before the environment, which comes before the file.
+    /// Each option can also be set with the environment variable shown beside it, or in a TOML file (--config). Flags
+    /// override the environment, which overrides the file.
     #[command(next_line_help = true)]
     Server(Box<Options>),
-    /// Work on the seal, which protects the root key
+    /// Manage the seal, which protects the root key
     #[command(subcommand, arg_required_else_help = true)]
     Seal(SealCommand),
-    /// Write a backup of everything, encrypted, while a server runs or not
+    /// Write an encrypted backup of everything, whether a server runs or not
     Backup {
         /// File to write; it must not exist yet
         file: PathBuf,
         #[command(flatten)]
         store: StoreOptions,
     },
-    /// Put a backup in the place of the store; no server may run meanwhile
+    /// Replace the store with a backup; no server may be running
     ///
-    /// The backup is read and verified whole before anything is replaced. It opens with the root key that it was made
-    /// under: with a file as the seal, put that file where --seal says; with a passphrase, give the passphrase.
+    /// The whole backup is read and verified before anything is replaced. Opening it needs the root key that was in use
+    /// when it was made: with a file as the seal, put that file where --seal points; with a passphrase, enter
+    /// the passphrase.
     Restore {
         /// The backup
         file: PathBuf,
-        /// Replace a store that is there already; it is kept beside as store.before-restore
+        /// Replace an existing store; it is kept beside the new one as store.before-restore
         #[arg(long)]
         replace: bool,
         #[command(flatten)]
         store: StoreOptions,
     },
-    /// Find out about a hardware security module (HSM)
+    /// Inspect a hardware security module (HSM)
     #[command(subcommand, arg_required_else_help = true)]
     Hsm(HsmCommand),
-    /// Read and check the audit log
+    /// Read and verify the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
-    /// Make, list, disable and enable accounts, which are wholly apart from each other
+    /// Create, list, disable and enable accounts, which are isolated from each other
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommand),
-    /// Users, AccessKeys, groups, roles and policies, managed as the root of an account; and what they may do
+    /// Manage users, AccessKeys, groups, roles and policies as the root of an account, and explain permissions
     ///
-    /// A running server does it, and records it. Answers are those of the RAM API, in JSON.
+    /// A running server executes and records these commands. They print the answers of the RAM API, in JSON.
     #[command(subcommand, arg_required_else_help = true)]
     Ram(RamCommand),
     /// Print the version
@@ -81,9 +82,9 @@ enum Command {
 
 #[derive(Subcommand)]
 enum SealCommand {
-    /// Replace the root key by a new one, while a server runs or not
+    /// Replace the root key with a new one, whether a server runs or not
     ///
-    /// Nothing else changes for clients. Backups made before open with the root key of their time only.
+    /// Clients notice nothing. Earlier backups still need the root key that was in use when they were made.
     Rotate {
         #[command(flatten)]
         store: StoreOptions,
@@ -175,7 +176,7 @@ fn warn_of_unknown_variables() {
     for (name, _) in std::env::vars_os() {
         let ours = name.to_str().is_some_and(|name| name.starts_with("YAOKU_"));
         if ours && !options.contains(&name.as_os_str()) && !SECRET_VARIABLES.iter().any(|known| name == *known) {
-            tracing::warn!(variable = ?name, "this environment variable is no option of the server, and is not used");
+            tracing::warn!(variable = ?name, "this environment variable is not an option of the server and is ignored");
         }
     }
 }
@@ -186,9 +187,9 @@ fn environment(name: &str) -> Option<OsString> {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = built.map_err(|error| Error::Options(format!("the system gives no threads: {error}")))?;
+    let runtime = built.map_err(|error| Error::Options(format!("can't start threads: {error}")))?;
     let survived = runtime.block_on(async { signals::survive_file_size_limit() });
-    survived.map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
+    survived.map_err(|error| Error::Options(format!("can't handle signals: {error}")))?;
     Ok(runtime)
 }
 

@@ -62,7 +62,7 @@ impl ControlSocket {
                 if UnixStream::connect(&path).await.is_ok() {
                     let path = path.display();
                     return Err(Error::Options(format!(
-                        "another server answers at {path}; name another socket with --control-socket"
+                        "another server is listening on {path}; choose another socket with --control-socket"
                     )));
                 }
                 std::fs::remove_file(&path).map_err(Error::file(&path))?;
@@ -70,15 +70,16 @@ impl ControlSocket {
             Ok(_) => {
                 let path = path.display();
                 return Err(Error::Options(format!(
-                    "{path} is there and is no socket; name another one with --control-socket"
+                    "{path} exists and is not a socket; choose another path with --control-socket"
                 )));
             }
             Err(_) => {}
         }
         let listener = UnixListener::bind(&path).map_err(|error| {
             let path = path.display();
-            let why = "the system takes some hundred characters; name a shorter path with --control-socket";
-            Error::Options(format!("the control socket {path} can't be opened: {error} ({why})"))
+            let why =
+                "socket paths are limited to about a hundred characters; choose a shorter one with --control-socket";
+            Error::Options(format!("can't open the control socket {path}: {error} ({why})"))
         })?;
         let only_us = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, only_us).map_err(Error::file(&path))?;
@@ -134,9 +135,9 @@ async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
                 Ok((stream, _)) if is_ours(&stream) => {
                     connections.spawn(converse(stream, server.clone()));
                 }
-                Ok(_) => tracing::warn!("another user of this machine tried the control socket"),
+                Ok(_) => tracing::warn!("refused a connection of another user to the control socket"),
                 Err(error) => {
-                    tracing::error!(%error, "the control socket fails");
+                    tracing::error!(%error, "can't accept connections on the control socket");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             },
@@ -166,13 +167,13 @@ type Answer = Response<Either<Full<Bytes>, Piped>>;
 
 async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<Answer, std::convert::Infallible> {
     if request.headers().get(DATA_DIR) != Some(&server.data_dir) {
-        let why = "it serves another data directory; name the right one with --data-dir and --control-socket";
+        let why = "this server uses another data directory; set --data-dir and --control-socket to match";
         return Ok(sentence(StatusCode::CONFLICT, why.into()));
     }
     let answered = tokio::spawn(async move { command(request, &server).await }).await;
     Ok(answered.unwrap_or_else(|error| {
-        tracing::error!(%error, "a command of the control socket broke off");
-        sentence(StatusCode::INTERNAL_SERVER_ERROR, "it failed on this command; its log says why".into())
+        tracing::error!(%error, "a command on the control socket was aborted");
+        sentence(StatusCode::INTERNAL_SERVER_ERROR, "the command failed; see the server's log for the cause".into())
     }))
 }
 
@@ -182,7 +183,7 @@ async fn command(request: Request<Incoming>, server: &ThisServer) -> Answer {
         (&Method::POST, ROTATE) => rotate(server).await,
         (&Method::POST, EXPLAIN) => explain(request.into_body(), server).await,
         (&Method::POST, OPERATE) => operate(request.into_body(), server).await,
-        _ => sentence(StatusCode::NOT_FOUND, "it does not know this command; it may be of another version".into()),
+        _ => sentence(StatusCode::NOT_FOUND, "unknown command; the server may be another version of yaoku".into()),
     }
 }
 
@@ -214,7 +215,7 @@ async fn rotate(server: &ThisServer) -> Answer {
             Err(error) => refusal(&error),
         },
         Err(error) => {
-            tracing::error!(%error, "the root key could not be rotated");
+            tracing::error!(%error, "can't rotate the root key");
             match entry.record(Err(&failure(&error))).await {
                 Ok(()) => sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
                 Err(unrecorded) => refusal(&unrecorded),
@@ -229,7 +230,7 @@ fn failure(error: &yaoku_seal::Error) -> WireError {
 }
 
 fn not_ready() -> Answer {
-    sentence(StatusCode::SERVICE_UNAVAILABLE, "it is not ready; try again in a moment".into())
+    sentence(StatusCode::SERVICE_UNAVAILABLE, "the server is not ready; try again in a moment".into())
 }
 
 fn refusal(error: &WireError) -> Answer {
@@ -319,9 +320,9 @@ impl Piped {
         let writing = tokio::spawn(async move {
             let result = maintenance::write_backup(&vault, &mut writer).await;
             if let Err(error) = &result {
-                tracing::error!(%error, "the backup could not be finished");
+                tracing::error!(%error, "can't finish the backup");
                 if let Err(error) = broken_off.record(Err(&failure(error))).await {
-                    tracing::error!(code = error.code.as_str(), "that is not recorded");
+                    tracing::error!(code = error.code.as_str(), "can't record that the backup failed");
                 }
             }
             result

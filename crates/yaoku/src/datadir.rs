@@ -27,7 +27,7 @@ impl DataDir {
         let lock = lock.map_err(Error::file(&lock_path))?;
         let open_to_others = std::fs::metadata(path).map_err(Error::file(path))?.mode() & 0o077 != 0;
         if open_to_others {
-            tracing::warn!(path = %path.display(), "others can look into the data directory; run chmod 700 on it");
+            tracing::warn!(path = %path.display(), "other users can read the data directory; run chmod 700 on it");
         }
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
@@ -41,7 +41,7 @@ impl DataDir {
         if !path.join(STORE).is_dir() {
             let path = path.display();
             return Err(Error::Options(format!(
-                "{path} holds no store of yaoku; name the right directory with --data-dir"
+                "{path} does not contain a yaoku store; set --data-dir to the right directory"
             )));
         }
         Self::take(path)

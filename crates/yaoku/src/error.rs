@@ -18,11 +18,11 @@ pub enum Error {
         error: std::io::Error,
     },
     /// Another process has the data directory.
-    #[error("another yaoku process uses {path}; stop it first", path = .0.display())]
+    #[error("another yaoku process is using {path}; stop it first", path = .0.display())]
     InUse(PathBuf),
     /// Another process has the data directory, and should do this, but can't be reached.
     #[error(
-        "a yaoku process uses {path}, but nobody answers at its control socket {socket}; name the right one with \
+        "a yaoku process is using {path}, but not listening on the control socket {socket}; set the right one with \
          --control-socket, or stop that process", path = data_dir.display(), socket = socket.display()
     )]
     Unreachable {
@@ -53,23 +53,23 @@ pub enum Error {
     Iam(#[from] yaoku_iam::Error),
     /// What was asked for was not done, since it can't be recorded.
     #[error(
-        "the audit log in the data directory can't be written, so nothing was done; make room for it, or see its rights"
+        "the audit log in the data directory can't be written, so nothing was done; free disk space, or check its file permissions"
     )]
     Unrecorded,
     /// The audit log can't be used, or is not whole.
-    #[error("the audit log: {0}")]
+    #[error("audit log: {0}")]
     Audit(#[from] yaoku_audit::Error),
     /// Keys can't be read.
     #[error("the keys can't be read: {0}")]
     Kms(#[from] yaoku_kms::Error),
     /// A part of the server ended that must not.
-    #[error("{0} ended unexpectedly, which is an error of this program; the log says why")]
+    #[error("{0} ended unexpectedly, which is a bug in yaoku; see the log for the cause")]
     Ended(&'static str),
     /// The running server did not do what it was asked for.
     #[error("the running server says: {0}")]
     Server(String),
     /// The connection to the running server broke off.
-    #[error("the connection to the running server broke off ({0}); its log may say why")]
+    #[error("the connection to the running server was lost ({0}); see its log for the cause")]
     Control(String),
 }
 

@@ -31,16 +31,19 @@ impl Greeting {
     fn introduce(&self, out: &mut dyn Write) -> io::Result<()> {
         let endpoint = self.endpoint();
         writeln!(out, "yaoku {}: first start / 首次启动\n", env!("CARGO_PKG_VERSION"))?;
-        writeln!(out, "  endpoint / 接入点                {}://{endpoint}", self.scheme())?;
+        writeln!(out, "  endpoint / 接入地址              {}://{endpoint}", self.scheme())?;
         writeln!(out, "  region / 地域                    {}", self.region)?;
         writeln!(out, "  account / 账号                   {}", self.account)?;
         let drawn = self.drawn.as_ref();
         let id = drawn.map(|key| key.id.as_str()).or(self.chosen.as_deref()).unwrap_or_default();
         writeln!(out, "  root AccessKey ID / 根 AccessKey {id}")?;
         if let Some(key) = drawn {
-            write!(out, "  secret / 密钥                    ")?;
+            write!(out, "  AccessKey Secret                 ")?;
             out.write_all(key.secret.expose())?;
-            writeln!(out, "\n\n  The secret is shown this once; keep it. / 密钥仅显示这一次,请妥善保存。")?;
+            writeln!(
+                out,
+                "\n\n  Save the AccessKey Secret: it is shown only once. / AccessKey Secret 仅显示一次，请妥善保存。"
+            )?;
         }
         writeln!(out, "\n  Try it with the official Python SDK / 用官方 Python SDK 试一试")?;
         writeln!(out, "  (pip install alibabacloud_kms20160120):\n")?;

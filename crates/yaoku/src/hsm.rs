@@ -14,9 +14,9 @@ use crate::config::{HsmOptions, HsmSettings};
 
 #[derive(Subcommand)]
 pub(crate) enum HsmCommand {
-    /// Tell what a PKCS#11 library offers, and which keys its token can hold
+    /// Show the tokens of a PKCS#11 library, and which keys a token can hold
     ///
-    /// Without a PIN, lists the tokens. With one, logs in and tries: keys that are made for that vanish again.
+    /// Without a PIN, lists the tokens. With a PIN, logs in and tests the token with temporary keys.
     Check {
         #[command(flatten)]
         hsm: HsmOptions,
@@ -29,15 +29,15 @@ pub(crate) enum HsmCommand {
 /// When there is no such library or token, or the PIN is refused.
 pub(crate) fn check(settings: Option<HsmSettings>) -> Result<String, Error> {
     let settings =
-        settings.ok_or_else(|| Error::Options("name the PKCS#11 library of the HSM with --pkcs11-module".into()))?;
+        settings.ok_or_else(|| Error::Options("set --pkcs11-module to the PKCS#11 library of the HSM".into()))?;
     let mut told = String::new();
     // Writing into a string can't fail.
-    let _ = writeln!(told, "{} shows these tokens:", settings.module.display());
+    let _ = writeln!(told, "Tokens of {}:", settings.module.display());
     for token in describe(&settings.module)? {
         let _ = writeln!(told, "  {:32} {}", token.label, token.product);
     }
     if !settings.has_pin() {
-        told += "Give the user PIN (YAOKU_PKCS11_PIN, --pkcs11-pin-file) to see which keys a token can hold.";
+        told += "Provide the user PIN (YAOKU_PKCS11_PIN or --pkcs11-pin-file) to see which keys a token can hold.";
         return Ok(told);
     }
     let token = settings.open()?;

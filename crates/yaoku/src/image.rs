@@ -23,7 +23,7 @@ pub(crate) fn take(data_dir: &DataDir) -> Option<Box<dyn Read + Send>> {
         Ok(file) => Some(Box::new(BufReader::with_capacity(1 << 20, file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the image of the catalogue can't be opened");
+            tracing::warn!(path = %path.display(), %error, "can't open the catalogue image; this start takes longer");
             None
         }
     };
@@ -31,7 +31,7 @@ pub(crate) fn take(data_dir: &DataDir) -> Option<Box<dyn Read + Send>> {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %path.display(), %error, "the image of the catalogue can't be removed");
+            tracing::warn!(path = %path.display(), %error, "can't remove the catalogue image");
         }
     }
     opened
@@ -40,7 +40,7 @@ pub(crate) fn take(data_dir: &DataDir) -> Option<Box<dyn Read + Send>> {
 /// Leaves an image to the next start. Whatever fails costs that start its time, and nothing else.
 pub(crate) async fn leave(data_dir: &DataDir, kms: &Arc<Kms>) {
     if let Err(error) = try_leave(data_dir, kms).await {
-        tracing::warn!(%error, "no image of the catalogue is left: the next start takes longer");
+        tracing::warn!(%error, "can't write the catalogue image; the next start takes longer");
     }
 }
 

@@ -54,11 +54,11 @@ pub(crate) fn rotated(rotated: &Rotated) -> String {
     let traces = match &rotated.scrubbed {
         Ok(()) => String::new(),
         Err(error) => format!(
-            "; but what was wrapped under the old one could not be taken out of the store's file ({error}): rotate again later"
+            ", but what was wrapped under the old one could not be removed from the store's file ({error}); rotate again later"
         ),
     };
     format!(
-        "the root key was replaced, and {} domain keys wrapped anew; make a backup: older ones need the old root key{traces}",
+        "the root key was replaced, and {} domain keys were rewrapped; make a new backup, because older ones need the old root key{traces}",
         rotated.domain_keys
     )
 }

@@ -10,7 +10,7 @@ use crate::control::{OfficeName, Operation, RunningServer};
 /// Where the server is, and which account is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct At {
-    /// The account's 16 digits [default: the first account of the installation]
+    /// The account's ID, 16 digits [default: the first account of the installation]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
     #[command(flatten)]
@@ -107,7 +107,7 @@ fn append(whole: &mut Value, part: Value) {
 pub(crate) async fn running(settings: &StoreSettings) -> Result<RunningServer, Error> {
     RunningServer::find(&settings.control_socket, &settings.data_dir).await?.ok_or_else(|| {
         let socket = settings.control_socket.display();
-        Error::Options(format!("no server answers at {socket}; start it, or name its --data-dir or --control-socket"))
+        Error::Options(format!("no server is listening on {socket}; start one, or set --data-dir or --control-socket to those of a running server"))
     })
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn recorded<T>(
             if let Err(error) = &done {
                 let error = WireError::new(Code::InternalFailure, error.to_string());
                 if failed.record(Err(&error)).await.is_err() {
-                    tracing::error!("that it failed is not recorded: the audit log can't be written");
+                    tracing::error!("the failure is not recorded, because the audit log can't be written");
                 }
             }
             done

@@ -36,13 +36,13 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     let there = store.exists();
     if there && !replace {
         return Err(Error::Options(format!(
-            "{} is there already; say --replace to put the backup in its place",
+            "{} already exists; use --replace to replace it with the backup",
             store.display()
         )));
     }
     if there && before.exists() {
         return Err(Error::Options(format!(
-            "{} is there from an earlier restore; delete it or move it away first",
+            "{} exists from an earlier restore; delete it or move it away first",
             before.display()
         )));
     }
@@ -52,8 +52,8 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     let seal = Arc::new(Untouched { inner: seal, made: Mutex::new(None) });
     if there && seal.inner.load()?.is_some_and(|held| held.len() > 1) {
         return Err(Error::Options(
-            "a rotation of the root key was cut off, and the store that is there may need either key: start the server \
-             once, which finishes it; or move the store away, if it can't be opened any more"
+            "a rotation of the root key was interrupted, and the existing store may need either key: start the server \
+             once to finish it, or move the store away if it can't be opened any more"
                 .into(),
         ));
     }
@@ -72,7 +72,7 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
             remove(&before)?;
             return Err(error);
         }
-        format!("; the former store is kept in {}", before.display())
+        format!("; the old store is kept in {}", before.display())
     } else {
         exchange(&aside, &store, RenameFlags::NOREPLACE)?;
         String::new()

@@ -36,12 +36,12 @@ use crate::signals::{Asked, Signals};
 /// # Errors
 /// When serving can't begin.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let mut signals = Signals::take().map_err(|error| Error::Options(format!("signals can't be handled: {error}")))?;
+    let mut signals = Signals::take().map_err(|error| Error::Options(format!("can't handle signals: {error}")))?;
     limit_process(&settings.limits);
     let mut running = start(settings, Arc::new(SystemClock)).await?;
     lock_memory();
     if let Err(error) = running.greeting.print(&mut stdout()) {
-        tracing::warn!(%error, "standard output can't be written");
+        tracing::warn!(%error, "can't write to standard output");
     }
     loop {
         tokio::select! {
@@ -52,12 +52,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             what = running.ended() => return Err(Error::Ended(what)),
         }
     }
-    tracing::info!("stopping: requests under way may finish");
+    tracing::info!("stopping; waiting for requests in progress");
     let stopped = running.stop();
     let asked_again = async { while signals.next().await != Asked::Stop {} };
     tokio::select! {
         () = stopped => {}
-        () = asked_again => tracing::warn!("told to stop again: requests under way are given up"),
+        () = asked_again => tracing::warn!("told to stop again; abandoning requests in progress"),
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let audit = match settings.audit {
         Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
         None => {
-            tracing::warn!("the audit log is switched off: calls leave no record");
+            tracing::warn!("the audit log is off; calls are not recorded");
             None
         }
     };
@@ -169,9 +169,11 @@ impl Running {
     /// Reads the TLS certificate again; what can't be used changes nothing but the log.
     pub fn reload_certificate(&self) {
         match self.tls.as_ref().map(|tls| tls.reload()) {
-            Some(Ok(())) => tracing::info!("the TLS certificate was read again"),
-            Some(Err(error)) => tracing::error!(%error, "the TLS certificate stays what it was"),
-            None => tracing::info!("there is no TLS certificate to read again"),
+            Some(Ok(())) => tracing::info!("reloaded the TLS certificate"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "can't reload the TLS certificate; the current one stays in use")
+            }
+            None => tracing::info!("there is no TLS certificate to reload"),
         }
     }
 
@@ -196,20 +198,20 @@ impl Running {
         let kms = self.kms.upgrade();
         let _ = self.stop.send(());
         if let Err(error) = self.serving.await {
-            tracing::error!(%error, "serving ended badly");
+            tracing::error!(%error, "the HTTP server ended with an error");
         }
         if let Some(kms) = &kms {
             kms.stop_scheduler();
         }
         if !self.scheduler.is_finished() && tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
-            tracing::warn!("what is due takes too long to end; it is broken off");
+            tracing::warn!("scheduled work takes too long to finish; aborting it");
             self.scheduler.abort();
             let _ = self.scheduler.await;
         }
         self.bookkeeping.abort();
         let _ = self.bookkeeping.await;
         if let Err(error) = self.iam.write_last_uses().await {
-            tracing::warn!(%error, "last uses of AccessKeys can't be written");
+            tracing::warn!(%error, "can't write the last uses of AccessKeys");
         }
         drop(self.iam);
         // Before the log, which waits for the records of what was begun.
@@ -223,7 +225,7 @@ impl Running {
         }
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         if tokio::time::timeout(RELEASE, self.closed.wait()).await.is_err() {
-            tracing::warn!("the store is still being used");
+            tracing::warn!("the store is still in use");
         }
         drop(self.data_dir);
     }
@@ -260,17 +262,17 @@ pub(crate) async fn open_token(hsm: Option<HsmSettings>) -> Result<Option<Arc<To
 /// Binds the first address that a name stands for; in the clear only if none of them leaves the machine.
 async fn listen(name: &str, anywhere: bool) -> Result<TcpListener, Error> {
     let form = |why: String| {
-        Error::Options(format!("--listen {name}: {why}; give an address and a port, such as 127.0.0.1:7788"))
+        Error::Options(format!("--listen {name}: {why}; specify an address and a port, such as 127.0.0.1:7788"))
     };
     let found: Vec<SocketAddr> =
         tokio::net::lookup_host(name).await.map_err(|error| form(error.to_string()))?.collect();
     if let Some(open) = found.iter().find(|address| !address.ip().is_loopback() && !anywhere) {
         return Err(Error::Options(format!(
-            "on {open} other machines could read plaintexts and data keys from plain HTTP: give --tls-cert and --tls-key, \
-             listen on 127.0.0.1, or say --allow-plain-http"
+            "plain HTTP on {open} would expose plaintexts and data keys to other machines: set --tls-cert and --tls-key, \
+             listen on 127.0.0.1, or set --allow-plain-http"
         )));
     }
-    let address = *found.first().ok_or_else(|| form("the name stands for no address".into()))?;
+    let address = *found.first().ok_or_else(|| form("the name has no address".into()))?;
     TcpListener::bind(address).await.map_err(|error| Error::Listen { address, error })
 }
 
@@ -283,8 +285,8 @@ fn lock_memory() {
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     let locked = if allowed { mlockall(flags) } else { Err(rustix::io::Errno::PERM) };
     if let Err(error) = locked {
-        let advice = "give the process unlimited locked memory (LimitMEMLOCK=infinity), or turn swap off";
-        tracing::info!(%error, advice, "memory can't be locked, and keys may come into swap");
+        let advice = "allow the process unlimited locked memory (LimitMEMLOCK=infinity), or turn swap off";
+        tracing::info!(%error, advice, "memory can't be locked, so keys may be swapped to disk");
     }
 }
 
@@ -292,7 +294,7 @@ fn lock_memory() {
 fn limit_process(limits: &Limits) {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "core dumps can't be switched off");
+        tracing::warn!(%error, "can't disable core dumps");
     }
     // The store, the log, and some for the runtime.
     const OTHERS: u64 = 64;
@@ -301,14 +303,10 @@ fn limit_process(limits: &Limits) {
     if held.current.is_some_and(|now| now < wanted) {
         let raised = held.maximum.map_or(wanted, |most| most.min(wanted));
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..held }) {
-            tracing::warn!(%error, "the limit of open files can't be raised");
+            tracing::warn!(%error, "can't raise the limit on open files");
         }
     }
     if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < wanted) {
-        tracing::warn!(
-            most,
-            wanted,
-            "open files are limited to fewer than --max-connections needs; raise the limit (ulimit -n)"
-        );
+        tracing::warn!(most, wanted, "the limit on open files is too low for --max-connections; raise it (ulimit -n)");
     }
 }

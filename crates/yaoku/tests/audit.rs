@@ -393,7 +393,7 @@ fn killed_at_any_instant_every_answered_call_has_its_record() {
         answered.extend(ids.into_inner().unwrap());
     }
     assert_eq!(Server::start(&data).terminate(), Some(0));
-    assert!(said(&data, &["verify"]).contains("is whole"));
+    assert!(said(&data, &["verify"]).contains("is intact"));
     let recorded: std::collections::HashSet<_> =
         events(&data, &["export"]).iter().map(|event| event["requestId"].as_str().unwrap().to_owned()).collect();
     assert!(answered.iter().all(|id| recorded.contains(id)));
@@ -417,7 +417,7 @@ fn in_batches_records_follow_their_answers_soon_and_none_is_lost_by_stopping() {
     }
     assert_eq!(server.terminate(), Some(0));
     assert_eq!(recorded(), 51);
-    assert!(said(&data, &["verify"]).contains("is whole"));
+    assert!(said(&data, &["verify"]).contains("is intact"));
 }
 
 #[test]
@@ -478,5 +478,5 @@ fn without_room_for_records_calls_fail_and_readiness_goes_down() {
     // The one call that was under way when the log failed is recorded late; those refused since were not carried out.
     assert_eq!(recorded(), before + 1);
     encrypt().ok();
-    assert!(said(&data, &["verify", "--log", log]).contains("is whole"));
+    assert!(said(&data, &["verify", "--log", log]).contains("is intact"));
 }

@@ -86,8 +86,8 @@ fn mistakes_are_told_with_what_to_do() {
         (&["--listen", "0.0.0.0:0"][..], "--allow-plain-http"),
         (&["--listen", "nonsense"], "127.0.0.1:7788"),
         (&["--listen", &taken], "choose another address with --listen"),
-        (&["--store", "etcd://h1:2379"], "leave --store away"),
-        (&["--seal", "pkcs11"], "give --pkcs11-module"),
+        (&["--store", "etcd://h1:2379"], "omit --store"),
+        (&["--seal", "pkcs11"], "set --pkcs11-module"),
         (&["--seal", "passphrase"], "YAOKU_SEAL_PASSPHRASE"),
         (&["--root-access-key-id", "root"], "YAOKU_ROOT_ACCESS_KEY_SECRET"),
         (&["--tls-cert", "/nonexistent.pem", "--tls-key", "/nonexistent.pem"], "/nonexistent.pem"),
@@ -161,7 +161,7 @@ fn two_servers_do_not_share_a_data_directory() {
     let data = dir.path().join("data");
     let _server = Server::start(&data);
     let said = refused(yaoku(&["server", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data));
-    assert!(said.contains("another yaoku process uses"), "{said}");
+    assert!(said.contains("another yaoku process is using"), "{said}");
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn an_operator_is_told_what_a_module_offers() {
     let (code, told) = check(&|command| {
         command.arg("--pkcs11-module").arg(hsm.module());
     });
-    assert!(code == Some(0) && told.contains("keys ") && told.contains("Give the user PIN"), "{told}");
+    assert!(code == Some(0) && told.contains("keys ") && told.contains("Provide the user PIN"), "{told}");
     let (code, told) = check(&|command| {
         hsm.give_to(command);
         command.env("YAOKU_PKCS11_PIN", "wrong");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::{Client, Server, log_of};
 
 const IMAGE: &str = "catalogue.image";
-const BY_IMAGE: &str = "the catalogue is read from its image";
+const BY_IMAGE: &str = "reading the catalogue from its image";
 
 /// Keys in several states with tags and aliases; their ids.
 fn fill(client: &Client) -> Vec<String> {
@@ -104,7 +104,7 @@ fn an_image_of_before_a_change_is_void() {
     server.kill();
     std::fs::copy(&kept, data.join(IMAGE)).unwrap();
     let server = Server::start(&data);
-    expect_in_log(&data, &mut seen, "the image of the catalogue is void");
+    expect_in_log(&data, &mut seen, "ignoring the catalogue image");
     assert_eq!(known(&server.client()), after);
     let encrypt = server.client().call("Encrypt", &[("KeyId", &keys[0]), ("Plaintext", "aGVsbG8=")]);
     assert_eq!(encrypt.text("Code"), "Rejected.Disabled");
@@ -112,7 +112,7 @@ fn an_image_of_before_a_change_is_void() {
     assert_eq!(server.terminate(), Some(0));
     std::fs::copy(&kept, data.join(IMAGE)).unwrap();
     let server = Server::start(&data);
-    expect_in_log(&data, &mut seen, "the image of the catalogue can't be used");
+    expect_in_log(&data, &mut seen, "can't use the catalogue image");
     assert_eq!(known(&server.client()), after);
 }
 
@@ -140,7 +140,7 @@ fn a_damaged_image_costs_nothing_but_time() {
         damage(&mut image);
         std::fs::write(data.join(IMAGE), image).unwrap();
         let server = Server::start(&data);
-        expect_in_log(&data, &mut seen, "the image of the catalogue can't be used");
+        expect_in_log(&data, &mut seen, "can't use the catalogue image");
         assert_eq!(known(&server.client()), before);
         stop = Some(server);
     }

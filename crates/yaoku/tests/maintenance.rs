@@ -137,7 +137,7 @@ fn without_a_server_it_is_recorded_in_the_log_that_is_there() {
         assert!(name == "CreateKey" || event["eventSource"] == "data-directory", "{event}");
     }
     assert_eq!(events.lines().count(), names.len());
-    assert!(audit(&["verify"]).contains("is whole"));
+    assert!(audit(&["verify"]).contains("is intact"));
     let server = Server::start(&data);
     let by_name = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", "Restore")];
     let found = server.client().at(support::ACTIONTRAIL).call("LookupEvents", &by_name).ok();
@@ -210,7 +210,7 @@ fn servers_do_not_answer_for_each_other() {
         command.arg("--control-socket").arg(&socket);
     };
     let said = Server::try_start(&other, same_socket).err().expect("two servers at one socket");
-    assert!(said.contains("another server answers"), "{said}");
+    assert!(said.contains("another server is listening"), "{said}");
     let server = Server::start(&other);
     let elsewhere = ["--control-socket", socket.to_str().unwrap()];
     for command in [&["backup", file.to_str().unwrap()][..], &["seal", "rotate"]] {
@@ -252,7 +252,7 @@ fn a_restore_does_not_decide_a_rotation_that_was_cut_off() {
     let key = seal.lines().nth(1).unwrap();
     let both = format!("{seal}{key}\n");
     std::fs::write(data.join("root.key"), &both).unwrap();
-    refused(&yaoku(&data, &["restore", file, "--replace"]), "rotation of the root key was cut off");
+    refused(&yaoku(&data, &["restore", file, "--replace"]), "rotation of the root key was interrupted");
     assert_eq!(std::fs::read_to_string(data.join("root.key")).unwrap(), both);
     std::fs::rename(data.join("store"), data.join("moved-away")).unwrap();
     done(&yaoku(&data, &["restore", file]));

@@ -62,7 +62,7 @@ fn guesses_are_recorded_and_bounded_and_lock_nobody_out() {
     }
     let throttled = of("Throttling");
     assert!((1..=2).contains(&throttled.len()), "one a minute: {throttled:?}");
-    assert!(throttled[0]["errorMessage"].as_str().unwrap().contains(" more like it"), "{throttled:?}");
+    assert!(throttled[0]["errorMessage"].as_str().unwrap().contains(" more such calls"), "{throttled:?}");
     let (proven, unproven): (Vec<_>, Vec<_>) =
         lines(&data, "access_key=").into_iter().partition(|line| line.contains(support::ACCESS_KEY_ID));
     assert_eq!(proven.len(), 3 * LIMIT + 1, "each call that is proven has its line");

@@ -352,8 +352,8 @@ impl WireError {
         Self::new(
             Code::SignatureDoesNotMatch,
             format!(
-                "The specified signature is not the one that the AccessKey secret gives for this request; check the secret and how \
-                 the request is signed. What was signed here, its values left out:{string_to_sign}"
+                "The specified signature does not match the one calculated with the AccessKey Secret for this request; check the secret and how \
+                 the request is signed. String to sign, without values:{string_to_sign}"
             ),
         )
     }
@@ -362,7 +362,7 @@ impl WireError {
     pub fn timestamp_format(name: &str) -> Self {
         Self::new(
             Code::InvalidTimeStampFormat,
-            format!("The timestamp in \"{name}\" is not in UTC of the form YYYY-MM-DDThh:mm:ssZ."),
+            format!("The timestamp in \"{name}\" must be in UTC, in the format YYYY-MM-DDThh:mm:ssZ."),
         )
     }
 
@@ -381,10 +381,7 @@ impl WireError {
 
     /// The nonce was used before.
     pub fn nonce_used() -> Self {
-        Self::new(
-            Code::SignatureNonceUsed,
-            "The signature nonce was used before; sign each request with a nonce of its own.",
-        )
+        Self::new(Code::SignatureNonceUsed, "The signature nonce was already used; sign each request with a new nonce.")
     }
 
     /// Neither GET nor POST.
@@ -396,7 +393,7 @@ impl WireError {
     pub fn invalid_version() -> Self {
         Self::new(
             Code::InvalidVersion,
-            "The specified parameter \"Version\" names an API version that is not served here: it must be 2016-01-20 \
+            "The specified parameter \"Version\" names an API version that this server does not support: it must be 2016-01-20 \
              (KMS), 2015-05-01 (RAM), 2015-04-01 (STS) or 2020-07-06 (ActionTrail).",
         )
     }
@@ -405,7 +402,7 @@ impl WireError {
     pub fn action_not_found() -> Self {
         Self::new(
             Code::InvalidActionNotFound,
-            "The specified parameter \"Action\" names no action of this API version.",
+            "The specified parameter \"Action\" does not name an action of this API version.",
         )
     }
 
@@ -428,20 +425,20 @@ impl WireError {
     pub fn internal() -> Self {
         Self::new(
             Code::InternalFailure,
-            "The request failed inside the server; its log has the cause under the request id.",
+            "The request failed because of an internal error; the server's log shows the cause under the request ID.",
         )
     }
 
     /// The audit log can't be written: the call was not carried out, or it changed nothing and its result is withheld.
     pub fn unrecordable() -> Self {
-        let message = "The audit log can't be written at present, so the call is refused; try again.";
+        let message = "The audit log can't be written, so the call was refused; try again later.";
         Self::new(Code::ServiceUnavailableTemporary, message)
     }
 
     /// The audit log could not be written any more when the call had been carried out.
     pub fn unrecorded_change() -> Self {
-        let message = "The call was carried out, but the audit log can't be written at present, so its result is withheld; \
-                       look how things stand before you try again.";
+        let message = "The call was carried out, but the audit log can't be written, so its result is withheld; \
+                       check the current state before you try again.";
         Self::new(Code::ServiceUnavailableTemporary, message)
     }
 

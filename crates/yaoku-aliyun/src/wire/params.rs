@@ -76,7 +76,7 @@ impl<'a> Params<'a> {
         params.append(form, Place::Body)?;
         params.sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         match params.sorted.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            Some(pair) => Err(WireError::invalid_parameter(&pair[0].name, "it is given more than once")),
+            Some(pair) => Err(WireError::invalid_parameter(&pair[0].name, "it is specified more than once")),
             None => Ok(params),
         }
     }
@@ -115,7 +115,7 @@ impl<'a> Params<'a> {
     pub fn integer(&self, name: &str) -> Result<Option<u64>, WireError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, "it must be a whole number"))
+        number.map(Some).ok_or_else(|| WireError::invalid_parameter(name, "it must be an integer"))
     }
 
     /// The flattened list `name.1`, `name.2`, … of at most `max` values; empty where there is none.

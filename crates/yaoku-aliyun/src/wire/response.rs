@@ -17,10 +17,10 @@ const ERROR_ROOT: &str = "Error";
 #[derive(Debug, thiserror::Error)]
 pub enum SerializeError {
     /// In JSON.
-    #[error("the result can't be written as JSON")]
+    #[error("can't write the result as JSON")]
     Json(#[from] serde_json::Error),
     /// In XML.
-    #[error("the result can't be written as XML")]
+    #[error("can't write the result as XML")]
     Xml(#[from] quick_xml::SeError),
 }
 

@@ -97,7 +97,7 @@ impl<'a> SignatureAcs3<'a> {
         if !is_hash_of(content_hash, authorization.hash, request.body) {
             return Err(WireError::new(
                 super::Code::SignatureDoesNotMatch,
-                format!("The header {content_hash_name} is not the hash of the body that was received."),
+                format!("The header {content_hash_name} does not match the hash of the received body."),
             ));
         }
         Ok(Self {
@@ -254,11 +254,11 @@ fn signed_headers(text: &str) -> Result<Vec<&str>, WireError> {
     for name in split::parts(text.as_bytes(), b';').map(|part| &text[part]) {
         if names.len() == MAX_SIGNED_HEADERS {
             return Err(WireError::incomplete_signature(format_args!(
-                "more than {MAX_SIGNED_HEADERS} headers are signed"
+                "at most {MAX_SIGNED_HEADERS} headers can be signed"
             )));
         }
         if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase()) || names.contains(&name) {
-            return Err(WireError::incomplete_signature("\"SignedHeaders\" must have names in lower case, each once"));
+            return Err(WireError::incomplete_signature("\"SignedHeaders\" must list each name once, in lower case"));
         }
         names.push(name);
     }
@@ -306,11 +306,11 @@ fn value_of<'a>(signed: &[(&'a str, &'a [u8])], name: &str) -> Result<Option<&'a
 }
 
 fn unsigned(name: &str) -> WireError {
-    WireError::incomplete_signature(format_args!("\"SignedHeaders\" must have {name}"))
+    WireError::incomplete_signature(format_args!("\"SignedHeaders\" must include {name}"))
 }
 
 fn invisible(name: &str) -> WireError {
-    WireError::incomplete_signature(format_args!("the header {name} must be of visible ASCII characters"))
+    WireError::incomplete_signature(format_args!("the header {name} must consist of visible ASCII characters"))
 }
 
 /// The header with the body's hash: its name and value.
@@ -335,7 +335,7 @@ fn content_hash<'a>(
 }
 
 fn repeated(name: &str) -> WireError {
-    WireError::incomplete_signature(format_args!("the header {name} is in the request more than once"))
+    WireError::incomplete_signature(format_args!("the request has the header {name} more than once"))
 }
 
 /// `name=value&…`, both canonically encoded, so that no two queries give the same text.

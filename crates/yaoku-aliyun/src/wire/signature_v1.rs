@@ -43,13 +43,13 @@ impl<'a> SignatureV1<'a> {
         if params.get("SignatureType").is_some_and(|kind| !kind.is_empty()) {
             return Err(WireError::invalid_parameter(
                 "SignatureType",
-                "it must be absent or empty, for only AccessKey secrets sign here",
+                "it must be absent or empty, because this server supports only signatures with an AccessKey Secret",
             ));
         }
         let mut tag = [0; MAX_TAG_LEN];
         let len = STANDARD
             .decode_slice(params.required(SIGNATURE)?, &mut tag)
-            .map_err(|_| WireError::incomplete_signature("\"Signature\" is not the base64 of an HMAC"))?;
+            .map_err(|_| WireError::incomplete_signature("\"Signature\" must be a Base64-encoded HMAC"))?;
         Ok(Self { method, params, hash, tag: (tag, len) })
     }
 

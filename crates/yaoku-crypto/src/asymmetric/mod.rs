@@ -333,7 +333,7 @@ impl PublicKey {
     /// [`Error::PublicKey`] if it is none, or not of `algorithm`.
     pub fn from_spki_der(algorithm: KeyAlgorithm, der: &[u8]) -> Result<Self, Error> {
         if der.len() > MAX_KEY_LEN {
-            return Err(Error::PublicKey("it is longer than any that there is"));
+            return Err(Error::PublicKey("it is too long"));
         }
         let info = SubjectPublicKeyInfoRef::try_from(der)
             .map_err(|_| Error::PublicKey("it is not a SubjectPublicKeyInfo in DER"))?;

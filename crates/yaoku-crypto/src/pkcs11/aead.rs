@@ -36,7 +36,7 @@ impl TokenKey {
             let ciphertext = lease.session().encrypt(&mechanism, key, plaintext)?;
             drop(mechanism);
             if nonce != given || ciphertext.len() != plaintext.len() + TAG_LEN {
-                return Err(Error::Token("its AES-GCM chooses the nonce itself, or gives no tag".into()).into());
+                return Err(Error::Token("its AES-GCM chooses the nonce itself, or returns no tag".into()).into());
             }
             Ok((nonce, ciphertext))
         });

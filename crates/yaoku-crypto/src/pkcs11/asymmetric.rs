@@ -167,7 +167,7 @@ pub(super) fn rsa_public_key(lease: &Lease<'_>, public: ObjectHandle) -> Result<
     }
     let components = RsaPublicKeyComponents { n: modulus, e: exponent };
     let der: PublicKeyX509Der<'_> =
-        components.as_der().map_err(|_| Error::Token("it gives no RSA public key".into()))?;
+        components.as_der().map_err(|_| Error::Token("it returned no RSA public key".into()))?;
     Ok(der.as_ref().to_vec())
 }
 
@@ -175,7 +175,7 @@ pub(super) fn rsa_public_key(lease: &Lease<'_>, public: ObjectHandle) -> Result<
 pub(super) fn ec_public_key(lease: &Lease<'_>, curve: Curve, public: ObjectHandle) -> Result<Vec<u8>, Failure> {
     let held = lease.session().get_attributes(public, &[AttributeType::EcPoint])?;
     let [Attribute::EcPoint(point)] = held.as_slice() else {
-        return Err(Error::Token("it gives no point of the public key".into()).into());
+        return Err(Error::Token("it returned no point of the public key".into()).into());
     };
     // DER of an OCTET STRING, says the standard; some tokens give the point itself.
     let point = match <&OctetStringRef>::from_der(point) {
@@ -202,7 +202,7 @@ fn ecdsa_der(signature: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(out)
     };
     if signature.is_empty() || !signature.len().is_multiple_of(2) {
-        return Err(Error::Token("it gives no ECDSA signature".into()));
+        return Err(Error::Token("it returned no ECDSA signature".into()));
     }
     encode().map_err(encoding)
 }

@@ -101,13 +101,13 @@ impl Capabilities {
             },
             TokenKeyKind::KeyPair(algorithm, pair_use) => match (asymmetric::Kind::of(algorithm), pair_use) {
                 (Some(asymmetric::Kind::Rsa(bits)), PairUse::Sign) => self
-                    .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                    .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "generating key pairs", generates_pairs)
                     .or_else(|| self.lack_of_size(MechanismType::RSA_PKCS_KEY_PAIR_GEN, bits))
                     .or_else(|| self.lack(MechanismType::RSA_PKCS_PSS, "signing", MechanismInfo::sign))
                     .or_else(|| self.lack(MechanismType::RSA_PKCS, "signing", MechanismInfo::sign)),
                 (Some(asymmetric::Kind::Rsa(bits)), PairUse::Decrypt) => {
                     let lack = self
-                        .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                        .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "generating key pairs", generates_pairs)
                         .or_else(|| self.lack_of_size(MechanismType::RSA_PKCS_KEY_PAIR_GEN, bits));
                     match lack {
                         None if self.oaep(lease)?.is_empty() => {
@@ -118,7 +118,7 @@ impl Capabilities {
                 }
                 (Some(asymmetric::Kind::Ec(curve)), PairUse::Sign) => {
                     let lack = self
-                        .lack(MechanismType::ECC_KEY_PAIR_GEN, "making key pairs", generates_pairs)
+                        .lack(MechanismType::ECC_KEY_PAIR_GEN, "generating key pairs", generates_pairs)
                         .or_else(|| self.lack(MechanismType::ECDSA, "signing", MechanismInfo::sign));
                     match lack {
                         None if !self.has_curve(lease, curve)? => Some(format!("the curve {}", curve.name())),
@@ -157,7 +157,7 @@ impl Capabilities {
 
     fn lack_of_unwrapping(&self, lease: &Lease<'_>, algorithm: UnwrapAlgorithm) -> Result<Option<String>, Failure> {
         let lack = self
-            .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "making key pairs", MechanismInfo::generate_key_pair)
+            .lack(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "generating key pairs", MechanismInfo::generate_key_pair)
             .or_else(|| self.lack(algorithm.mechanism_type(), "unwrapping", MechanismInfo::unwrap))
             .or_else(|| self.lack(MechanismType::AES_CMAC, "signing", MechanismInfo::sign));
         if lack.is_some() {

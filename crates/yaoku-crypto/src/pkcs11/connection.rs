@@ -278,7 +278,7 @@ impl Token {
             return;
         }
         // Sessions are closed before the library starts again and may give out their handles anew.
-        *state = State::Away { why: "it is being connected to".into(), tried: Instant::now(), generation };
+        *state = State::Away { why: "the connection is being set up".into(), tried: Instant::now(), generation };
         // Where the other end went away, this fails, and is all that can be done.
         let _ = self.module.clone().finalize();
         *state = self.connect(generation + 1);
@@ -321,30 +321,29 @@ impl Token {
         let Some(label) = &self.config.label else {
             return match slots.as_slice() {
                 [slot] => Ok(*slot),
-                [] => Err(Error::TokenAway("the library shows no token".into())),
-                several => Err(Error::TokenSetup(format!(
-                    "the library shows {} tokens; say which by its label",
-                    several.len()
-                ))),
+                [] => Err(Error::TokenAway("the library has no token".into())),
+                several => {
+                    Err(Error::TokenSetup(format!("the library has {} tokens; choose one by its label", several.len())))
+                }
             };
         };
         let labelled = |slot: &Slot| self.module.get_token_info(*slot).is_ok_and(|info| info.label() == label);
         match slots.into_iter().filter(labelled).collect::<Vec<_>>().as_slice() {
             [slot] => Ok(*slot),
-            [] => Err(Error::TokenAway(format!("the library shows no token with the label {label:?}"))),
+            [] => Err(Error::TokenAway(format!("the library has no token with the label {label:?}"))),
             _ => Err(Error::TokenSetup(format!("several tokens have the label {label:?}"))),
         }
     }
 
     fn log_in(&self, session: &Session) -> Result<(), Error> {
         let pin = std::str::from_utf8(self.config.pin.expose());
-        let pin = pin.map_err(|_| Error::TokenSetup("the PIN is not text in UTF-8".into()))?;
+        let pin = pin.map_err(|_| Error::TokenSetup("the PIN is not valid UTF-8".into()))?;
         let pin: AuthPin = Box::<str>::from(pin).into();
         let refused = |why: &str| Err(Error::TokenSetup(why.to_owned()));
         match session.login(UserType::User, Some(&pin)) {
             Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(Pkcs11Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
-                refused("it refuses the PIN; correct it, since it locks itself after some wrong ones")
+                refused("it refuses the PIN; correct it, because the token locks itself after several wrong PINs")
             }
             Err(Pkcs11Error::Pkcs11(RvError::PinLocked, _)) => {
                 refused("its PIN is locked; its administrator can unlock it")

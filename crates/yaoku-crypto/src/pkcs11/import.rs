@@ -131,7 +131,7 @@ impl Token {
         self.run(|lease| {
             let key = keys::find(lease, ObjectClass::SECRET_KEY, object)?;
             let mac = lease.session().sign(&Mechanism::AesCMac, key, challenge)?;
-            mac.try_into().map_err(|_| Error::Token("it gives no AES-CMAC".into()).into())
+            mac.try_into().map_err(|_| Error::Token("it returned no AES-CMAC".into()).into())
         })
     }
 }

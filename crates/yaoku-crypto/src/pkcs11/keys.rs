@@ -90,7 +90,7 @@ pub(super) fn find(lease: &Lease<'_>, class: ObjectClass, object: ObjectId) -> R
     match lease.session().find_objects(&template)?.as_slice() {
         [handle] => Ok(*handle),
         [] => Err(Error::TokenObject.into()),
-        _ => Err(Error::Token("it holds several keys of one id".into()).into()),
+        _ => Err(Error::Token("it holds several keys with the same id".into()).into()),
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn destroy(lease: &Lease<'_>, object: ObjectId) -> Result<(), Failure
 pub(super) fn check_locked_in(lease: &Lease<'_>, key: ObjectHandle) -> Result<(), Failure> {
     let held = lease.session().get_attributes(key, &[AttributeType::Sensitive, AttributeType::Extractable])?;
     let locked_in = held.contains(&Attribute::Sensitive(true)) && held.contains(&Attribute::Extractable(false));
-    if locked_in { Ok(()) } else { Err(Error::Token("it made a key that can be taken out".into()).into()) }
+    if locked_in { Ok(()) } else { Err(Error::Token("it created a key that can be exported".into()).into()) }
 }
 
 fn generate_aes(lease: &Lease<'_>, algorithm: Algorithm, lifetime: &Lifetime<'_>) -> Result<ObjectHandle, Failure> {

@@ -86,7 +86,7 @@ impl Holder {
         match whose.or_else(|| users::caller(call)) {
             Some(name) => Ok(Self::User(name)),
             None if call.principal.is_root() => Ok(Self::Root),
-            None => Err(Error::NotForRoot("UserName must be given: a session has no AccessKeys of its own")),
+            None => Err(Error::NotForRoot("UserName is required, because a session has no AccessKeys")),
         }
     }
 

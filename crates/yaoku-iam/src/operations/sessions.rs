@@ -48,12 +48,12 @@ pub fn role_of_arn(arn: &str) -> Option<(AccountId, Name)> {
 }
 
 fn check_session_name(name: &str) -> Result<(), Error> {
-    let why = "it must be 2 to 64 letters, digits, dots, at signs, hyphens and underscores";
+    let why = "it must consist of 2 to 64 letters, digits, dots, at signs, hyphens and underscores";
     check(is_plain(name, 64, b".@-_"), Field::RoleSessionName, why)
 }
 
 fn check_external_id(id: &str) -> Result<(), Error> {
-    let why = "it must be 2 to 1224 letters, digits and characters of _+=,.@:/-";
+    let why = "it must consist of 2 to 1224 letters, digits and the characters _+=,.@:/-";
     check(is_plain(id, 1224, b"_+=,.@:/-"), Field::ExternalId, why)
 }
 
@@ -132,7 +132,7 @@ impl Operation for AssumeRole {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<AssumedRole, Error> {
         if call.principal.is_root() {
-            return Err(Error::NotForRoot("The root of an account can't assume roles; use a user of it"));
+            return Err(Error::NotForRoot("The root of an account can't assume roles; use a user of the account"));
         }
         check_session_name(&self.session_name)?;
         self.policy.as_deref().map(check_policy).transpose()?;
@@ -141,7 +141,7 @@ impl Operation for AssumeRole {
         let (id, record) = decide(iam, call, self.account, &self.role, external_id)?;
         let account = self.account;
         let duration = self.duration.unwrap_or(ORDINARY_SESSION);
-        let why = "it must be 900 seconds at least, and at most the role's MaxSessionDuration";
+        let why = "it must be from 900 seconds to the role's MaxSessionDuration";
         check((MIN_SESSION..=record.max_session).contains(&duration), Field::DurationSeconds, why)?;
         let began = iam.clock.now();
         let expires = began.plus_seconds(duration.into());

@@ -121,7 +121,7 @@ impl Tag {
 const KEY: &str = "a key has 1 to 128 characters, none of them a control character, does not begin with aliyun or acs:, and has no \
     http:// or https:// in it";
 const VALUE: &str =
-    "a value has at most 128 characters, none of them a control character, and no http:// or https:// in it";
+    "a value can have at most 128 characters, and can't contain control characters, http:// or https://";
 
 fn check_key(field: Field, key: &str) -> Result<(), Error> {
     let reserved = key.starts_with("aliyun") || key.starts_with("acs:");

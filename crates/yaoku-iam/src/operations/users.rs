@@ -96,13 +96,13 @@ fn check_email(field: Field, text: &str) -> Result<(), Error> {
     if fits && !text.contains(char::is_control) {
         Ok(())
     } else {
-        Err(Error::Invalid { field, why: "it must be an address" })
+        Err(Error::Invalid { field, why: "it must be an email address" })
     }
 }
 
 fn check_phone(field: Field, text: &str) -> Result<(), Error> {
     let fits = text.len() <= 32 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b' '));
-    if fits { Ok(()) } else { Err(Error::Invalid { field, why: "it must be a number such as 86-10012345678" }) }
+    if fits { Ok(()) } else { Err(Error::Invalid { field, why: "it must be a phone number such as 86-10012345678" }) }
 }
 
 impl Operation for CreateUser {
@@ -151,7 +151,7 @@ impl Operation for GetUser {
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<User, Error> {
         let name = match self.name {
             Some(name) => name,
-            None => caller(call).ok_or(Error::NotForRoot("UserName must be given: only a user can leave it out"))?,
+            None => caller(call).ok_or(Error::NotForRoot("UserName is required; only a user can omit it"))?,
         };
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &name)])?;
         let directory = tenant.directory.read();

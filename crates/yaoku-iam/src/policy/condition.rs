@@ -42,7 +42,7 @@ impl Condition {
             None => (Quantifier::Plain, operator),
             Some(("ForAnyValue", rest)) => (Quantifier::Any, rest),
             Some(("ForAllValues", rest)) => (Quantifier::All, rest),
-            Some(_) => return Err("there is no such operator".into()),
+            Some(_) => return Err("the operator is unknown".into()),
         };
         let (name, if_exists) = match rest.strip_suffix("IfExists") {
             Some(name) => (name, true),
@@ -50,10 +50,10 @@ impl Condition {
         };
         let key = ConditionKey::parse(key);
         if operator == "Null" {
-            let [value] = values else { return Err("Null takes one value, true or false".into()) };
+            let [value] = values else { return Err("Null takes one value: true or false".into()) };
             return Ok(Self { key, check: Check::Absent(operator::flag(value)?) });
         }
-        let (test, negated) = Test::parse(name, values).ok_or("there is no such operator")??;
+        let (test, negated) = Test::parse(name, values).ok_or("the operator is unknown")??;
         Ok(Self { key, check: Check::Compare { test, negated, quantifier, if_exists } })
     }
 

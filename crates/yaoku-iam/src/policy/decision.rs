@@ -127,7 +127,7 @@ impl fmt::Display for Verdict<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Root => f.write_str("the root of an account may do everything in it"),
+            Self::Root => f.write_str("the caller is the root of the account"),
             Self::Statement { policy, number } => match policy.policy.sid(*number) {
                 Some(sid) => write!(f, "statement {number} ({sid:?}) of {}", policy.origin),
                 None => write!(f, "statement {number} of {}", policy.origin),

@@ -192,7 +192,7 @@ impl Statement {
                     principals.replace(parse_principals(value, name == "NotPrincipal", &at)?).is_some()
                 }
                 "Principal" | "NotPrincipal" => {
-                    return Err(PolicyError::new(&at, "only policies of keys and trust policies of roles have it"));
+                    return Err(PolicyError::new(&at, "it is allowed only in key policies and trust policies"));
                 }
                 "Condition" => {
                     conditions = parse_conditions(value, &at)?;
@@ -201,7 +201,7 @@ impl Statement {
                 _ => return Err(wrong(format!("{} is not an element of a statement", shown(&name)))),
             };
             if twice {
-                return Err(PolicyError::new(&at, "a statement has it or its opposite, not both"));
+                return Err(PolicyError::new(&at, "a statement can't contain both an element and its negation"));
             }
         }
         let effect = effect.ok_or_else(|| wrong("it has no Effect".into()))?;
@@ -275,7 +275,7 @@ impl Patterns {
 /// The elements of a document.
 fn elements(document: &str) -> Result<Vec<(String, Json)>, PolicyError> {
     let json: Json = serde_json::from_str(document)
-        .map_err(|error| PolicyError::new("the policy", format!("it is not JSON as it should be: {error}")))?;
+        .map_err(|error| PolicyError::new("the policy", format!("it is not valid JSON: {error}")))?;
     match json {
         Json::Object(elements) => Ok(elements),
         _ => Err(PolicyError::new("the policy", "it must be a JSON object")),
@@ -287,7 +287,9 @@ fn parse_sid(json: Json, place: &str) -> Result<Box<str>, PolicyError> {
         Json::Scalar(sid) | Json::Inexact(sid) if sid.len() <= MAX_SID && !sid.contains(char::is_control) => {
             Ok(sid.into())
         }
-        _ => Err(PolicyError::new(place, format!("it must be a text of at most {MAX_SID} bytes in one line"))),
+        _ => {
+            Err(PolicyError::new(place, format!("it must be a string of at most {MAX_SID} bytes without line breaks")))
+        }
     }
 }
 
@@ -347,7 +349,7 @@ fn texts(json: Json, place: &str) -> Result<Vec<String>, PolicyError> {
             Err(PolicyError::new(place, format!("an entry has more than {MAX_TEXT} bytes")))
         }
         Json::Null | Json::List(_) | Json::Object(_) => {
-            Err(PolicyError::new(place, "it must be a text or a list of texts"))
+            Err(PolicyError::new(place, "it must be a string or a list of strings"))
         }
     };
     list.into_iter().map(read).collect()

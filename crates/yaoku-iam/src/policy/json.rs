@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
         while let Some((name, value)) = entries.next_entry::<String, Json>()? {
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!(
-                    "the name {} comes twice in one object",
+                    "the object has the name {} twice",
                     super::error::shown(&name)
                 )));
             }

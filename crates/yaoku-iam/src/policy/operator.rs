@@ -171,7 +171,9 @@ fn network(text: &str) -> Result<IpNet, String> {
 /// Reads ISO 8601 with an offset or `Z`, with or without seconds: milliseconds since 1970.
 fn date(text: &str) -> Result<i64, String> {
     let time = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
-    time.map_err(|_| format!("{} is not a time such as 2026-01-31T08:00:00+08:00 or 2026-01-31T00:00:00Z", shown(text)))
+    time.map_err(|_| {
+        format!("{} is not a valid time; use the form 2026-01-31T08:00:00+08:00 or 2026-01-31T00:00:00Z", shown(text))
+    })
 }
 
 /// A decimal number, exactly: in units of 10^-9.
@@ -195,7 +197,9 @@ fn number(text: &str) -> Result<Number, String> {
         let billionths = whole.parse::<i128>().ok()? * 1_000_000_000 + fraction;
         Some(Number(if negative { -billionths } else { billionths }))
     };
-    read().ok_or_else(|| format!("{} is not a decimal number of at most 25 digits and 9 after the point", shown(text)))
+    read().ok_or_else(|| {
+        format!("{} is not a decimal number with at most 25 digits, 9 of them after the decimal point", shown(text))
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Pattern {
         parts.next();
         parts.next_back();
         if parts.any(|part| !part.is_plain() && part.characters() > MAX_FLOATING) {
-            return Err(format!("between two \"*\" a text with \"?\" has at most {MAX_FLOATING} characters"));
+            return Err(format!("between two \"*\", a string with \"?\" can have at most {MAX_FLOATING} characters"));
         }
         Ok(Self { text: text.into(), case })
     }
@@ -92,6 +92,10 @@ impl Part<'_> {
 
     /// What follows this part at its first place in `text`.
     fn find_in(self, text: &str) -> Option<&str> {
+        // Between two `*` that stand together is nothing, which is found everywhere, also where the text has ended.
+        if self.text.is_empty() {
+            return Some(text);
+        }
         if self.is_plain() {
             let at = memmem::find(text.as_bytes(), self.text.as_bytes())?;
             return text.get(at + self.text.len()..);
@@ -115,15 +119,112 @@ mod tests {
     use proptest::prelude::*;
 
     /// By definition, without a thought of time.
-    fn plainly(pattern: &[char], text: &[char]) -> bool {
+    fn plainly(pattern: &[char], text: &[char], case: Case) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,
-            (Some((&'*', rest)), None) => plainly(rest, text),
-            (Some((&'*', rest)), Some((_, later))) => plainly(rest, text) || plainly(pattern, later),
+            (Some((&'*', rest)), None) => plainly(rest, text, case),
+            (Some((&'*', rest)), Some((_, later))) => plainly(rest, text, case) || plainly(pattern, later, case),
             (Some((&wanted, rest)), Some((&found, later))) => {
-                (wanted == '?' || wanted.eq_ignore_ascii_case(&found)) && plainly(rest, later)
+                (wanted == '?' || same(wanted, found, case)) && plainly(rest, later, case)
             }
             _ => false,
+        }
+    }
+
+    fn same(wanted: char, found: char, case: Case) -> bool {
+        wanted == found || (case == Case::Insensitive && wanted.eq_ignore_ascii_case(&found))
+    }
+
+    /// All texts of an alphabet up to a length, each but the empty one as one before it and a further character.
+    struct Texts(Vec<(usize, char, String)>);
+
+    impl Texts {
+        fn new(alphabet: &[char], longest: usize) -> Self {
+            let mut all = vec![(0, ' ', String::new())];
+            let mut from = 0;
+            for _ in 0..longest {
+                let to = all.len();
+                for shorter in from..to {
+                    for &last in alphabet {
+                        let text = format!("{}{last}", all[shorter].2);
+                        all.push((shorter, last, text));
+                    }
+                }
+                from = to;
+            }
+            Self(all)
+        }
+    }
+
+    /// Holds the matcher against the definition for a pattern and all that begin with it, up to a length. `matched` says of
+    /// each text whether the pattern matches it. The definition is read from the end: `p*` matches what `p` does and what it
+    /// matches itself with a further character; `p?` and `pc` what `p` does with any further character, or with `c`.
+    fn check_all(
+        pattern: &mut String,
+        matched: &[bool],
+        alphabet: &[char],
+        longest: usize,
+        texts: &Texts,
+        case: Case,
+    ) -> usize {
+        let matcher = Pattern::new(pattern, case).unwrap();
+        for ((.., text), &expected) in texts.0.iter().zip(matched) {
+            assert_eq!(matcher.matches(text), expected, "{pattern:?} and {text:?}, {}", case == Case::Sensitive);
+        }
+        if longest == 0 {
+            return texts.0.len();
+        }
+        let mut checked = texts.0.len();
+        for &next in alphabet {
+            let mut longer = Vec::with_capacity(matched.len());
+            for (at, (shorter, last, _)) in texts.0.iter().enumerate() {
+                longer.push(match next {
+                    '*' => matched[at] || (at > 0 && longer[*shorter]),
+                    '?' => at > 0 && matched[*shorter],
+                    wanted => at > 0 && matched[*shorter] && same(wanted, *last, case),
+                });
+            }
+            pattern.push(next);
+            checked += check_all(pattern, &longer, alphabet, longest - 1, texts, case);
+            pattern.pop();
+        }
+        checked
+    }
+
+    /// How many pairs of a pattern and a text were compared.
+    fn check_alphabet(of_patterns: &str, longest: usize, of_texts: &str, longest_text: usize) -> usize {
+        let chars = |text: &str| text.chars().collect::<Vec<_>>();
+        let texts = Texts::new(&chars(of_texts), longest_text);
+        let matched: Vec<_> = texts.0.iter().map(|(.., text)| text.is_empty()).collect();
+        [Case::Sensitive, Case::Insensitive]
+            .map(|case| check_all(&mut String::new(), &matched, &chars(of_patterns), longest, &texts, case))
+            .iter()
+            .sum()
+    }
+
+    #[test]
+    fn every_short_pattern_matches_what_the_definition_matches() {
+        // Patterns of each length times texts of each length times two.
+        let patterns = |letters: usize, longest: u32| (0..=longest).map(|length| letters.pow(length)).sum::<usize>();
+        assert_eq!(check_alphabet("aAb*?", 6, "aAb", 5), patterns(5, 6) * patterns(3, 5) * 2);
+        assert_eq!(check_alphabet("a*?", 8, "ab", 6), patterns(3, 8) * patterns(2, 6) * 2);
+        assert_eq!(check_alphabet("钥é*?", 5, "钥é", 5), patterns(4, 5) * patterns(2, 5) * 2);
+    }
+
+    #[test]
+    fn stars_that_stand_together_match_nothing_too() {
+        for (pattern, text) in [
+            ("kms:Decrypt**", "kms:Decrypt"),
+            ("kms:Decryp?**", "kms:Decrypt"),
+            ("kms:D*t**", "kms:Decrypt"),
+            ("KMS:decrypt**", "kms:Decrypt"),
+            ("**", ""),
+            ("?**", "a"),
+        ] {
+            for case in [Case::Sensitive, Case::Insensitive] {
+                let expected = case == Case::Insensitive || !pattern.starts_with("KMS");
+                assert_eq!(Pattern::new(pattern, case).unwrap().matches(text), expected, "{pattern}");
+            }
         }
     }
 
@@ -131,12 +232,10 @@ mod tests {
         #[test]
         fn matches_what_the_definition_matches(pattern in "[abA钥*?]{0,9}", text in "[abA钥]{0,9}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            let folded = Pattern::new(&pattern, Case::Insensitive).unwrap();
-            prop_assert_eq!(folded.matches(&text), plainly(&chars(&pattern), &chars(&text)));
-            // Letters of one case only: then both say the same.
-            let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
-            let exact = Pattern::new(&pattern, Case::Sensitive).unwrap();
-            prop_assert_eq!(exact.matches(&text), plainly(&chars(&pattern), &chars(&text)));
+            for case in [Case::Sensitive, Case::Insensitive] {
+                let matcher = Pattern::new(&pattern, case).unwrap();
+                prop_assert_eq!(matcher.matches(&text), plainly(&chars(&pattern), &chars(&text), case));
+            }
         }
     }
 

@@ -85,7 +85,7 @@ impl Principal {
                 }
             }
             ("Service" | "Federated", _) => Ok(Self::Elsewhere),
-            _ => Err(format!("{} is none of RAM, Service and Federated", shown(kind))),
+            _ => Err(format!("{} is not RAM, Service or Federated", shown(kind))),
         }
     }
 

@@ -23,21 +23,22 @@ fn check_statement(elements: &[(String, Json)], place: &str) -> Result<(), Polic
     for (name, value) in elements {
         let at = format!("{place}, {name}");
         if has(value, &|json| matches!(json, Json::Inexact(_))) {
-            let problem = "a number with a point, an exponent or many digits must be written as a text, in quotes";
+            let problem =
+                "a number with a decimal point, an exponent or many digits must be written as a string, in quotes";
             return Err(PolicyError::new(&at, problem));
         }
         match (name.as_str(), value) {
             ("Condition", Json::Object(operators)) => {
                 let empty = |keys: &Json| matches!(keys, Json::Object(keys) if keys.is_empty());
                 if let Some((operator, _)) = operators.iter().find(|(_, keys)| empty(keys)) {
-                    let problem = "it must have a condition key: without any it would hold always";
+                    let problem = "it must have a condition key: without one, it would always hold";
                     return Err(PolicyError::new(&format!("{at}, {}", super::error::shown(operator)), problem));
                 }
             }
             ("Principal" | "NotPrincipal", value) => {
                 let session = |json: &Json| matches!(json, Json::Scalar(text) if text.contains(":assumed-role/"));
                 if has(value, &session) {
-                    let problem = "a session has its role's name, acs:ram::<account id>:role/<name>; none is called assumed-role/";
+                    let problem = "name the session's role instead, acs:ram::<account id>:role/<name>; assumed-role/ matches no principal";
                     return Err(PolicyError::new(&at, problem));
                 }
             }

@@ -39,19 +39,27 @@ impl SystemPolicy {
 
 /// Name, description and document, by name.
 const DOCUMENTS: &[(&str, &str, &str)] = &[
-    ("AdministratorAccess", "Everything in the account", include_str!("system/AdministratorAccess.json")),
-    ("AliyunActionTrailFullAccess", "All of the audit trail", include_str!("system/AliyunActionTrailFullAccess.json")),
+    ("AdministratorAccess", "Full access to the account", include_str!("system/AdministratorAccess.json")),
+    (
+        "AliyunActionTrailFullAccess",
+        "Full access to the audit trail",
+        include_str!("system/AliyunActionTrailFullAccess.json"),
+    ),
     (
         "AliyunActionTrailReadOnlyAccess",
-        "Reading the audit trail",
+        "Read access to the audit trail",
         include_str!("system/AliyunActionTrailReadOnlyAccess.json"),
     ),
     ("AliyunKMSCryptoAdminAccess", "Managing and using keys", include_str!("system/AliyunKMSCryptoAdminAccess.json")),
     ("AliyunKMSCryptoUserAccess", "Using keys", include_str!("system/AliyunKMSCryptoUserAccess.json")),
-    ("AliyunKMSFullAccess", "All of the key management service", include_str!("system/AliyunKMSFullAccess.json")),
+    (
+        "AliyunKMSFullAccess",
+        "Full access to the key management service",
+        include_str!("system/AliyunKMSFullAccess.json"),
+    ),
     (
         "AliyunKMSReadOnlyAccess",
-        "Looking at the key management service",
+        "Read access to the key management service",
         include_str!("system/AliyunKMSReadOnlyAccess.json"),
     ),
     (
@@ -62,16 +70,16 @@ const DOCUMENTS: &[(&str, &str, &str)] = &[
     ("AliyunKMSSecretUserAccess", "Using secrets", include_str!("system/AliyunKMSSecretUserAccess.json")),
     (
         "AliyunRAMFullAccess",
-        "All of users, groups, roles and policies",
+        "Full access to users, groups, roles and policies",
         include_str!("system/AliyunRAMFullAccess.json"),
     ),
     (
         "AliyunRAMReadOnlyAccess",
-        "Looking at users, groups, roles and policies",
+        "Read access to users, groups, roles and policies",
         include_str!("system/AliyunRAMReadOnlyAccess.json"),
     ),
     ("AliyunSTSAssumeRoleAccess", "Assuming roles", include_str!("system/AliyunSTSAssumeRoleAccess.json")),
-    ("ReadOnlyAccess", "Looking at everything in the account", include_str!("system/ReadOnlyAccess.json")),
+    ("ReadOnlyAccess", "Read access to everything in the account", include_str!("system/ReadOnlyAccess.json")),
 ];
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Piece<'static> {
     /// # Errors
     /// [`Error::Record`] if these bytes are no piece.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        postcard::from_bytes(bytes).map_err(|_| Error::Record("an image of the catalogue"))
+        postcard::from_bytes(bytes).map_err(|_| Error::Record("a catalogue image"))
     }
 }
 
@@ -87,7 +87,7 @@ impl<'a> Piece<'a> {
     /// # Errors
     /// [`Error::Record`], which does not happen.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
-        postcard::to_allocvec(self).map_err(|_| Error::Record("an image of the catalogue"))
+        postcard::to_allocvec(self).map_err(|_| Error::Record("a catalogue image"))
     }
 
     /// Adds what the piece has to what was gathered of the pieces before.
@@ -95,7 +95,7 @@ impl<'a> Piece<'a> {
     /// # Errors
     /// [`Error::Record`] if it has what no catalogue holds.
     pub(crate) fn gather(&self, gathering: &mut Gathering) -> Result<(), Error> {
-        let unknown = || Error::Record("an image of the catalogue");
+        let unknown = || Error::Record("a catalogue image");
         let account = AccountId::of_domain(Domain(self.account)).ok_or_else(unknown)?;
         let sets = self.tag_sets.iter().map(|tags| tags.iter().map(|(key, value)| (&**key, &**value)));
         let keys = self.keys.iter().map(|key| {

@@ -46,7 +46,7 @@ impl Operation for CreateAlias {
             }
             let limit = kms.config.quotas.aliases;
             if kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64 >= limit {
-                return Err(Error::LimitExceeded(format!("the account has its {limit} aliases")));
+                return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} aliases")));
             }
             proceed(call)?;
             let name = alias_name(account, &self.alias);

@@ -53,10 +53,10 @@ impl KeyPair {
     ) -> Result<(KeyId, Arc<Material>), Error> {
         let key = kms.admit_as(call, spec, permission, &self.key).await?;
         if key.record.spec.has_primary() {
-            return Err(Error::Unsuitable("it is not an asymmetric key"));
+            return Err(Error::Unsuitable("the key is not asymmetric"));
         }
         if usage.is_some_and(|usage| usage != key.record.usage) {
-            return Err(Error::Unsuitable("it is a key of another usage"));
+            return Err(Error::Unsuitable("the key has another usage"));
         }
         Ok((key.id, kms.material(call, &key, self.version).await?))
     }
@@ -257,7 +257,7 @@ async fn with_private_key<T: Send + 'static>(
 fn refused(error: yaoku_crypto::Error) -> Error {
     use yaoku_crypto::Error as Crypto;
     match error {
-        Crypto::WrongAlgorithm => Error::invalid(Field::Algorithm, "keys of this spec do not have this algorithm"),
+        Crypto::WrongAlgorithm => Error::invalid(Field::Algorithm, "keys of this spec do not support this algorithm"),
         Crypto::DigestLength { least, most, .. } if least == most => {
             Error::invalid(Field::Digest, format!("it must be {most} bytes for this algorithm"))
         }

@@ -158,7 +158,7 @@ pub(crate) async fn encrypt(
     plaintext: &Secret,
     content: Content,
 ) -> Result<Encrypted, Error> {
-    let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
+    let algorithm = key.record.spec.aead().ok_or(Error::Unsuitable("the key is not symmetric"))?;
     let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
     let material = kms.material(call, key, version).await?;
     proceed(call)?;

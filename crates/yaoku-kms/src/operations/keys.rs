@@ -49,7 +49,7 @@ impl Operation for CreateKey {
         check_description(&self.description)?;
         let usage = self.usage.unwrap_or(self.spec.default_usage());
         if !self.spec.allows(usage) {
-            return Err(Error::invalid(Field::KeyUsage, "keys of this spec can't have this usage"));
+            return Err(Error::invalid(Field::KeyUsage, "keys of this spec do not support this usage"));
         }
         if self.rotation.is_some() {
             check_rotation(self.spec, self.origin)?;
@@ -61,7 +61,10 @@ impl Operation for CreateKey {
         tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
         if kms.read_catalogue(account, |catalogue| catalogue.key_count()) >= kms.config.quotas.keys {
-            return Err(Error::LimitExceeded(format!("the account has its {} keys", kms.config.quotas.keys)));
+            return Err(Error::LimitExceeded(format!(
+                "the account has reached its limit of {} keys",
+                kms.config.quotas.keys
+            )));
         }
         proceed(call)?;
         let (id, now) = (KeyId::generate(kms.vault.random())?, kms.clock.now());
@@ -212,7 +215,7 @@ impl Operation for ScheduleKeyDeletion {
         }
         let change = |record: &mut KeyRecord, now: crate::Timestamp| {
             if record.protected.is_some() {
-                return Err(Error::StateChange("deletion protection is on; switch it off first"));
+                return Err(Error::StateChange("deletion protection is on; turn it off first"));
             }
             record.state = KeyState::PendingDeletion;
             record.deletion = Some(now.plus_seconds(u64::from(self.pending_days) * 86_400));

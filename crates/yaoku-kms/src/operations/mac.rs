@@ -36,9 +36,9 @@ impl MacRequest {
         match key.record.spec.primitive() {
             Primitive::Mac(hash) if hash == self.hash => {}
             Primitive::Mac(_) => {
-                return Err(Error::invalid(Field::Algorithm, "keys of this spec do not have this algorithm"));
+                return Err(Error::invalid(Field::Algorithm, "keys of this spec do not support this algorithm"));
             }
-            Primitive::Aead(_) | Primitive::KeyPair(_) => return Err(Error::Unsuitable("it is not a key for MACs")),
+            Primitive::Aead(_) | Primitive::KeyPair(_) => return Err(Error::Unsuitable("the key is not a MAC key")),
         }
         let version = key.record.primary.ok_or(Error::State(KeyState::PendingImport))?;
         let material = kms.material(call, &key, version).await?;

@@ -37,15 +37,15 @@ impl Operation for CreateKeyVersion {
                 Primitive::Aead(_) => (kms.config.quotas.key_versions, kms.config.key_version_interval),
                 Primitive::KeyPair(_) => (kms.config.quotas.key_pair_versions, kms.config.key_pair_version_interval),
                 // A MAC does not say which version made it.
-                Primitive::Mac(_) => return Err(Error::Unsuitable("keys for MACs have one version")),
+                Primitive::Mac(_) => return Err(Error::Unsuitable("MAC keys have only one version")),
             };
             if key.record.versions >= limit {
-                return Err(Error::LimitExceeded(format!("the key has its {limit} versions")));
+                return Err(Error::LimitExceeded(format!("the key has reached its limit of {limit} versions")));
             }
             let now = kms.clock.now();
             if interval > 0 && now < key.record.last_version.plus_seconds(interval) {
                 let days = interval.div_ceil(86_400);
-                return Err(Error::LimitExceeded(format!("a key gets a new version at most every {days} days")));
+                return Err(Error::LimitExceeded(format!("a key can have a new version at most every {days} days")));
             }
             proceed(call)?;
             let made = match &material {
@@ -142,7 +142,7 @@ pub(crate) fn check_rotation(spec: KeySpec, origin: Origin) -> Result<(), Error>
     match spec.primitive() {
         Primitive::Aead(_) => Ok(()),
         Primitive::KeyPair(_) | Primitive::Mac(_) => {
-            Err(Error::invalid(Field::AutomaticRotation, "only symmetric keys rotate by themselves"))
+            Err(Error::invalid(Field::AutomaticRotation, "only symmetric keys support automatic rotation"))
         }
     }
 }

@@ -45,7 +45,7 @@ impl Anchor {
             }
             if revision < acknowledged {
                 let (here, there) = (revision.0, acknowledged.0);
-                return Err(Error::Corrupt(format!("it is at revision {here}, but {there} was acknowledged")));
+                return Err(Error::Corrupt(format!("it is at revision {here}, but revision {there} was acknowledged")));
             }
         }
         let anchor = Self { file, id };

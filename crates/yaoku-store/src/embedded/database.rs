@@ -51,7 +51,7 @@ pub(super) fn read_meta(read: &ReadTransaction) -> Result<Meta, Error> {
 /// A row as the table holds it.
 pub(super) fn row(key: &[u8], stored: &[u8]) -> Result<Row, Error> {
     let (revision, value) =
-        stored.split_first_chunk::<8>().ok_or_else(|| Error::Corrupt("a row is cut short".into()))?;
+        stored.split_first_chunk::<8>().ok_or_else(|| Error::Corrupt("a row is truncated".into()))?;
     Ok(Row { key: key.to_vec(), value: value.to_vec(), revision: Revision(u64::from_le_bytes(*revision)) })
 }
 
@@ -97,7 +97,7 @@ fn new_id() -> Result<StoreId, Error> {
 
 /// Runs what may meet a damaged page: redb promises no panic after its check, and this holds it to that.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::Corrupt("a page can't be understood".into())))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::Corrupt("a page is invalid".into())))
 }
 
 pub(super) fn of_any(error: impl Into<redb::Error>) -> Error {
@@ -124,7 +124,7 @@ fn of_database(error: DatabaseError) -> Error {
             Error::Corrupt(error.to_string())
         }
         DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Error::Corrupt("it is cut short".into())
+            Error::Corrupt("it is truncated".into())
         }
         other => of_any(other),
     }

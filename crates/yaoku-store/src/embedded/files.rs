@@ -86,11 +86,11 @@ impl Files {
     /// are checked. Its name is durable when this returns.
     pub(super) fn open(&self) -> Result<Database, Error> {
         if !self.is_there(STORE)? {
-            return Err(Error::Unavailable(format!("{} is gone", self.dir.join(STORE).display())));
+            return Err(Error::Unavailable(format!("{} is missing", self.dir.join(STORE).display())));
         }
         let file = self.backend(STORE)?;
         let checked = sums::take(&self.dir, &file, now()).unwrap_or_else(|error| {
-            tracing::debug!(%error, "the sums of the store can't be used: checking every page");
+            tracing::debug!(%error, "can't use the store's sums; checking every page");
             None
         });
         if checked.is_none() {
@@ -109,7 +109,7 @@ impl Files {
             .backend(STORE)
             .and_then(|file| sums::leave(&self.dir, &file, self.checked.load(Ordering::Relaxed)).map_err(unavailable));
         if let Err(error) = left {
-            tracing::debug!(%error, "no sums of the store are left: the next start takes longer");
+            tracing::debug!(%error, "can't write the store's sums; the next start takes longer");
         }
     }
 
@@ -125,7 +125,7 @@ impl Files {
         if free < needed {
             let (needed, free) = (needed.div_ceil(1 << 20), free >> 20);
             return Err(Error::Unavailable(format!(
-                "rewriting the store takes {needed} MiB of disk, and {free} MiB are free"
+                "rewriting the store needs {needed} MiB of disk space, but only {free} MiB are free"
             )));
         }
         Ok(())
@@ -177,7 +177,7 @@ impl Files {
                 Ok(())
             });
             if let Err(error) = read {
-                tracing::debug!(%error, "the store's file can't be read ahead");
+                tracing::debug!(%error, "can't read the store's file ahead");
             }
         });
     }
@@ -202,7 +202,7 @@ impl Drop for Aside {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.0) {
             // At the next start it is.
-            tracing::warn!(%error, "a file in the making can't be removed");
+            tracing::warn!(%error, "can't remove an unfinished file");
         }
     }
 }

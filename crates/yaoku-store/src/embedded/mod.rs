@@ -174,7 +174,7 @@ impl Shared {
     }
 
     fn condemn(&self, why: &str) {
-        tracing::error!(why, "the store is damaged and refuses everything from now on");
+        tracing::error!(why, "the store is damaged; it refuses all requests from now on");
         self.condemned.write().get_or_insert_with(|| why.to_owned());
     }
 }

@@ -94,7 +94,7 @@ fn length_of_sums(length: u64) -> u64 {
 }
 
 fn ended() -> io::Error {
-    io::Error::other("a thread that sums ended early")
+    io::Error::other("a checksum thread ended early")
 }
 
 #[cfg(test)]

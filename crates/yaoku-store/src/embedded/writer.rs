@@ -134,7 +134,7 @@ impl Writer {
             self.revision = last.revision;
             if let Err(error) = self.anchor.record(self.revision) {
                 // The commits are durable; the anchor only falls behind.
-                tracing::warn!(%error, "the store's anchor can't be written");
+                tracing::warn!(%error, "can't write the store's anchor");
             }
             self.failed = None;
             self.shared.feed.publish(changes);
@@ -197,7 +197,7 @@ impl Writer {
         }
         let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
         if meta.revision < self.revision {
-            let why = format!("it fell back from revision {} to {}", self.revision.0, meta.revision.0);
+            let why = format!("it went back from revision {} to {}", self.revision.0, meta.revision.0);
             self.shared.condemn(&why);
             return Err(Error::Corrupt(why));
         }
@@ -233,7 +233,7 @@ impl Writer {
     }
 
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
-        let cut_off = || Error::Unavailable("a failed write cut the scrub off".into());
+        let cut_off = || Error::Unavailable("the scrub was aborted by a failed write".into());
         let ready = self.ready().and_then(|opened| Ok((opened, self.noted.take().ok_or_else(cut_off)?)));
         let (opened, noted) = ready?;
         match opened.with(|database| guarded(|| finish(&self.shared.files, database, &noted))) {

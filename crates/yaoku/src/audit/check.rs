@@ -35,10 +35,10 @@ pub(super) fn verify(dir: &Path, public_key: Option<PathBuf>, checkpoints: &[Pat
         let _ = writeln!(stderr());
     }
     let found = found?;
-    let mut sentence = format!("the audit log is whole: records {} to {}", found.first, found.head.size);
+    let mut sentence = format!("the audit log is intact: records {} to {}", found.first, found.head.size);
     sentence = sentence + " (exclusive), signed by " + verifier.to_string().split('+').next().unwrap_or_default();
     if beside {
-        sentence += "; the public key was read from beside the log: whoever can replace both can forge both, so keep one elsewhere";
+        sentence += "; the public key was read from beside the log: whoever can replace both can forge the log, so keep a copy of the key elsewhere";
     }
     print(sentence.as_bytes())
 }

@@ -37,7 +37,7 @@ impl Keeper {
         data_dir.sync()?;
         if options.sync == Sync::Batched {
             tracing::warn!(
-                "calls are answered up to 200 ms before their audit records are durable; a crash loses those"
+                "calls are answered up to 200 ms before their audit records are durable; a crash loses these records"
             );
         }
         let remembering = tokio::spawn({
@@ -78,7 +78,7 @@ impl Keeper {
             move || trail.close()
         });
         if let Err(error) = closed.await {
-            tracing::error!(%error, "the audit log was not closed");
+            tracing::error!(%error, "can't close the audit log");
         }
         remember(&self.vault, &self.signer, &self.trail).await;
     }
@@ -87,7 +87,7 @@ impl Keeper {
 async fn remember(vault: &Vault, signer: &Signer, trail: &Trail) -> bool {
     let done = yaoku_audit::remember(vault, signer, &trail.head()).await;
     if let Err(error) = &done {
-        tracing::warn!(%error, "the store can't remember the end of the audit log");
+        tracing::warn!(%error, "can't save the end of the audit log in the store");
     }
     done.is_ok()
 }

@@ -19,23 +19,23 @@ const DIR: &str = "audit";
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check that the log, or a copy of it, is whole; needs no server and no secret
+    /// Verify the log, or a copy of it, offline; needs no server and no secret
     Verify {
         #[command(flatten)]
         place: Place,
-        /// File with the public key that signed the log, kept elsewhere [default: the one beside the log]
+        /// File with the log's public key, kept elsewhere [default: the one beside the log]
         #[arg(long, value_name = "FILE")]
         public_key: Option<PathBuf>,
-        /// File with an older checkpoint, kept elsewhere, that the log must go on from; may be given several times
+        /// File with an older checkpoint, kept elsewhere, that the log must extend; repeatable
         #[arg(long, value_name = "FILE")]
         checkpoint: Vec<PathBuf>,
     },
-    /// Print the newest signed checkpoint, to be kept elsewhere
+    /// Print the newest signed checkpoint; keep it elsewhere
     Checkpoint {
         #[command(flatten)]
         place: Place,
     },
-    /// Print a proof that the newest checkpoint goes on from an older one: a few lines, however long the log is
+    /// Print a proof that the newest checkpoint extends an older one: a few lines, however long the log is
     Prove {
         #[command(flatten)]
         place: Place,
@@ -43,7 +43,7 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         checkpoint: PathBuf,
     },
-    /// Check such a proof, without the log, and print the newer checkpoint
+    /// Verify such a proof without the log, and print the newer checkpoint
     VerifyProof {
         /// File with the public key of the log
         #[arg(long, value_name = "FILE")]
@@ -54,29 +54,29 @@ pub(crate) enum AuditCommand {
         /// File with the proof
         proof: PathBuf,
     },
-    /// Print the public key of the log, to be kept elsewhere
+    /// Print the public key of the log; keep it elsewhere
     PublicKey {
         #[command(flatten)]
         place: Place,
     },
-    /// Print the newest records, one JSON object a line
+    /// Print the newest records, one JSON object per line
     Tail {
         #[command(flatten)]
         place: Place,
-        /// How many
+        /// Number of records
         #[arg(long, short = 'n', default_value_t = 10)]
         lines: usize,
-        /// Go on with records as they are written, until stopped
+        /// Continue with new records as they are written, until stopped
         #[arg(long, short = 'f')]
         follow: bool,
     },
-    /// Print the records that fit, oldest first
+    /// Print the records that match, oldest first
     Query {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         filter: Filter,
-        /// How records are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -84,7 +84,7 @@ pub(crate) enum AuditCommand {
     Export {
         #[command(flatten)]
         place: Place,
-        /// How records are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -93,7 +93,7 @@ pub(crate) enum AuditCommand {
 /// Where the log is.
 #[derive(Args)]
 pub(crate) struct Place {
-    /// Directory of everything that yaoku keeps [default: ./yaoku-data]
+    /// Data directory, which holds everything that yaoku stores [default: ./yaoku-data]
     #[arg(long, env = "YAOKU_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Directory of the log itself, such as a copy [default: DIR/audit]
@@ -126,7 +126,7 @@ impl AuditCommand {
 }
 
 fn no_log(dir: &Path) -> Error {
-    Error::Options(format!("{} holds no audit log; name it with --data-dir or --log", dir.display()))
+    Error::Options(format!("there is no audit log in {}; set --data-dir or --log", dir.display()))
 }
 
 fn print(line: &[u8]) -> Result<(), Error> {

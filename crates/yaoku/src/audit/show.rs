@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What records must have; each that is given.
 #[derive(Args, Default)]
 pub(crate) struct Filter {
-    /// Not before this time, such as 2026-11-24T02:00:00Z
+    /// At or after this time, such as 2026-11-24T02:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Before this time
@@ -27,16 +27,16 @@ pub(crate) struct Filter {
     /// Name of the action
     #[arg(long)]
     action: Option<String>,
-    /// Id of a key, or name of an alias
+    /// ID of a key, or name of an alias
     #[arg(long)]
     key: Option<String>,
-    /// Id of the AccessKey
+    /// ID of the AccessKey
     #[arg(long, value_name = "ID")]
     access_key: Option<String>,
     /// Error code
     #[arg(long, value_name = "CODE")]
     error: Option<String>,
-    /// Request id
+    /// Request ID
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
 }
@@ -44,10 +44,10 @@ pub(crate) struct Filter {
 /// How records are written.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON object a line
+    /// One JSON object per line
     #[default]
     Json,
-    /// A table of the main fields (RFC 4180), with a line of their names first
+    /// A table of the main fields (RFC 4180), with a header line
     Csv,
 }
 
@@ -174,7 +174,7 @@ impl Filter {
     fn check(&self) -> Result<(), Error> {
         for time in [&self.from, &self.to].into_iter().flatten() {
             if yaoku_aliyun::wire::time::parse_time(time).is_none() {
-                return Err(Error::Options(format!("{time:?} is not a time such as 2026-11-24T02:00:00Z")));
+                return Err(Error::Options(format!("{time:?} is not a valid time; use the form 2026-11-24T02:00:00Z")));
             }
         }
         Ok(())

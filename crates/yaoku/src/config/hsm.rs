@@ -32,7 +32,7 @@ impl HsmSettings {
         let pin = secrets::given(options.pkcs11_pin_file.as_deref(), PIN_VARIABLE, environment)?;
         let Some(module) = options.pkcs11_module.clone() else {
             if options.pkcs11_token.is_some() || options.pkcs11_pin_file.is_some() {
-                return Err(Error::Options("--pkcs11-token and --pkcs11-pin-file go with --pkcs11-module".into()));
+                return Err(Error::Options("--pkcs11-token and --pkcs11-pin-file require --pkcs11-module".into()));
             }
             return Ok(None);
         };
@@ -54,7 +54,7 @@ impl HsmSettings {
     pub fn open(self) -> Result<Arc<Token>, Error> {
         let pin = self.pin.ok_or_else(|| {
             Error::Options(format!(
-                "the token needs its PIN: give it in {PIN_VARIABLE}, or in a file named by --pkcs11-pin-file"
+                "the token needs its PIN: set {PIN_VARIABLE}, or name a file with --pkcs11-pin-file"
             ))
         })?;
         let Self { module, label, sessions, .. } = self;

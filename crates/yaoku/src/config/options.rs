@@ -14,7 +14,7 @@ use crate::Error;
 #[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
-    /// TOML file with any of the options below, named without the dashes: `data-dir = "/var/lib/yaoku"`
+    /// TOML file with any of the options below, named without the leading dashes: `data-dir = "/var/lib/yaoku"`
     #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -29,50 +29,51 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
 
-    /// 16 digits that name the account that owns all keys; fixed at the first start [default: drawn at random]
+    /// ID of the first account, 16 digits; fixed at the first start [default: random]
     #[arg(long, env = "YAOKU_ACCOUNT_ID", value_name = "DIGITS", help_heading = "Service")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
 
-    /// AccessKey id of the account's root [default: drawn at the first start, and shown once]
+    /// AccessKey ID of the account's root [default: generated at the first start and shown once]
     ///
-    /// Its secret is read from YAOKU_ROOT_ACCESS_KEY_SECRET or --root-access-key-secret-file.
+    /// The AccessKey Secret is read from YAOKU_ROOT_ACCESS_KEY_SECRET or --root-access-key-secret-file.
     #[arg(long, env = "YAOKU_ROOT_ACCESS_KEY_ID", value_name = "ID", help_heading = "Service")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_access_key_id: Option<String>,
 
-    /// File with the secret of the root AccessKey
+    /// File with the AccessKey Secret of the root
     #[arg(long, env = "YAOKU_ROOT_ACCESS_KEY_SECRET_FILE", value_name = "FILE", help_heading = "Service")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_access_key_secret_file: Option<PathBuf>,
 
-    /// Directory of everything that yaoku keeps [default: ./yaoku-data]
+    /// Data directory, which holds everything that yaoku stores [default: ./yaoku-data]
     #[arg(long, env = "YAOKU_DATA_DIR", value_name = "DIR", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
 
-    /// Where keys are stored: `embedded`, in the data directory, is the one that this version has [default: embedded]
+    /// Where keys are stored; this version supports `embedded` only, in the data directory [default: embedded]
     #[arg(long, env = "YAOKU_STORE", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 
-    /// What protects the root key: `file:PATH`, a file that must be kept safe, `passphrase`, or `pkcs11`, the HSM [default:
+    /// What protects the root key: `file:PATH` (a file that you must keep safe), `passphrase`, or `pkcs11` (the
+    /// HSM) [default:
     /// file:DIR/root.key]
     #[arg(long, env = "YAOKU_SEAL", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
 
-    /// File with the passphrase of `--seal passphrase` [default: YAOKU_SEAL_PASSPHRASE, or else the terminal is asked]
+    /// File with the passphrase of `--seal passphrase` [default: YAOKU_SEAL_PASSPHRASE, or a prompt on the terminal]
     #[arg(long, env = "YAOKU_SEAL_PASSPHRASE_FILE", value_name = "FILE", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal_passphrase_file: Option<PathBuf>,
 
-    /// Unix socket by which `yaoku backup` and `yaoku seal rotate` reach this server [default: DIR/control.sock]
+    /// Unix socket through which other yaoku commands reach this server [default: DIR/control.sock]
     #[arg(long, env = "YAOKU_CONTROL_SOCKET", value_name = "PATH", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_socket: Option<PathBuf>,
 
-    /// Seconds after a key's deletion until its material is taken out of the store's file [default: 600]
+    /// Seconds from the deletion of a key until its material is removed from the store's file [default: 600]
     #[arg(long, env = "YAOKU_SCRUB_DELAY", value_name = "SECONDS", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_delay: Option<u64>,
@@ -82,7 +83,7 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_module: Option<PathBuf>,
 
-    /// Label of the token [default: the one that there is]
+    /// Label of the token [default: the only token]
     #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL", help_heading = "HSM")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_token: Option<String>,
@@ -92,152 +93,154 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_pin_file: Option<PathBuf>,
 
-    /// Sessions with the token at once [default: 16]
+    /// Maximum number of concurrent sessions with the token [default: 16]
     #[arg(long, env = "YAOKU_PKCS11_SESSIONS", value_name = "COUNT", help_heading = "HSM")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_sessions: Option<u64>,
 
-    /// Whether each call leaves a record in the audit log [default: true]
+    /// Record each call in the audit log [default: true]
     #[arg(long, env = "YAOKU_AUDIT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<bool>,
 
-    /// When a call is answered: `durable`, when its record is on disk; `batched`, up to 200 ms before, so that a crash
-    /// loses the records of calls that were answered [default: durable]
+    /// When a call is answered: `durable`, once its record is on disk; `batched`, up to 200 ms earlier, so that a crash
+    /// can lose records of answered calls [default: durable]
     #[arg(long, env = "YAOKU_AUDIT_SYNC", value_name = "WHEN", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_sync: Option<AuditSync>,
 
-    /// MiB of the audit log, beyond which the oldest 64 MiB are dropped [default: nothing is dropped]
+    /// Maximum size of the audit log in MiB; beyond it, the oldest 64 MiB are dropped [default: unlimited]
     #[arg(long, env = "YAOKU_AUDIT_RETAIN_MIB", value_name = "MIB", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_mib: Option<u64>,
 
-    /// Days that the audit log is kept, in pieces of 64 MiB and of a day at the most [default: for ever]
+    /// Days to keep the audit log, in segments of at most 64 MiB and one day [default: unlimited]
     #[arg(long, env = "YAOKU_AUDIT_RETAIN_DAYS", value_name = "DAYS", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_days: Option<u64>,
 
-    /// Certificate chain for TLS, in PEM form; read again on SIGHUP
+    /// Certificate chain for TLS, in PEM format; reloaded on SIGHUP
     #[arg(long, env = "YAOKU_TLS_CERT", value_name = "FILE", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cert: Option<PathBuf>,
 
-    /// Private key of the certificate, in PEM form; read again on SIGHUP
+    /// Private key of the certificate, in PEM format; reloaded on SIGHUP
     #[arg(long, env = "YAOKU_TLS_KEY", value_name = "FILE", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_key: Option<PathBuf>,
 
-    /// Serve plain HTTP on addresses that other machines reach; everyone on the way then reads plaintexts and data keys
+    /// Serve plain HTTP on addresses that other machines can reach; anyone on the network path can then read
+    /// plaintexts and data keys
     #[arg(long, env = "YAOKU_ALLOW_PLAIN_HTTP", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_plain_http: Option<bool>,
 
-    /// Addresses of proxies whose word on the client's address, TLS and host is taken, such as 10.0.0.0/8; repeatable
+    /// Addresses of proxies that are trusted to report the client's address, TLS and host, such as 10.0.0.0/8; repeatable
     #[arg(long, env = "YAOKU_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxy: Option<Vec<String>>,
 
-    /// Headers that the proxies set; the others are not believed [default: x-forwarded]
+    /// Headers that the proxies set; the others are ignored [default: x-forwarded]
     #[arg(long, env = "YAOKU_PROXY_HEADERS", value_name = "HEADERS", help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_headers: Option<ProxyHeaders>,
 
-    /// Whether each connection of a proxy begins with a PROXY protocol header, version 1 or 2; no others are then taken
+    /// Require each connection to begin with a PROXY protocol header, version 1 or 2, from a trusted proxy
     #[arg(long, env = "YAOKU_PROXY_PROTOCOL", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<bool>,
 
-    /// Host name that clients may have signed though a gateway asks for another; repeatable
+    /// Host name that clients may have signed although a gateway requests another; repeatable
     #[arg(long, env = "YAOKU_ACCEPT_HOST", value_name = "NAME", value_delimiter = ',', help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_host: Option<Vec<String>>,
 
-    /// Connections at once; at the bound the one without a request for the longest time makes room [default: 4096]
+    /// Maximum number of open connections; beyond it, the connection that has been idle longest is closed [default: 4096]
     #[arg(long, env = "YAOKU_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<u64>,
 
-    /// Bytes of a request's body [default: 1048576]
+    /// Maximum size of a request body in bytes [default: 1048576]
     #[arg(long, env = "YAOKU_MAX_BODY_BYTES", value_name = "BYTES", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_body_bytes: Option<u64>,
 
-    /// Seconds for the head of a request, and for the TLS handshake [default: 10]
+    /// Time limit in seconds for receiving request headers, and for the TLS handshake [default: 10]
     #[arg(long, env = "YAOKU_HEADER_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header_timeout: Option<u64>,
 
-    /// Seconds for the body of a request [default: 30]
+    /// Time limit in seconds for receiving a request body [default: 30]
     #[arg(long, env = "YAOKU_BODY_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_timeout: Option<u64>,
 
-    /// Seconds that a connection stays open without a request [default: 75]
+    /// Seconds that an idle connection stays open [default: 75]
     #[arg(long, env = "YAOKU_IDLE_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<u64>,
 
-    /// Seconds that requests under way have to finish when the server is told to stop [default: 30]
+    /// Seconds that requests in progress have to finish when the server stops [default: 30]
     #[arg(long, env = "YAOKU_DRAIN_TIMEOUT", value_name = "SECONDS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_timeout: Option<u64>,
 
-    /// Nonces of requests remembered against replay, 12 bytes each [default: 4194304]
+    /// Maximum number of request nonces remembered to prevent replay, 12 bytes each [default: 4194304]
     #[arg(long, env = "YAOKU_NONCE_CAPACITY", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce_capacity: Option<u64>,
 
-    /// Calls a minute from one address that may fail to prove who makes them; what comes beyond is answered Throttling and
-    /// recorded once a minute, and proven calls are not concerned [default: 60]
+    /// Maximum number of unauthenticated calls per minute from one address; further ones are answered
+    /// Throttling and recorded
+    /// once a minute. Authenticated calls are not affected [default: 60]
     #[arg(long, env = "YAOKU_UNPROVEN_PER_MINUTE", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven_per_minute: Option<u32>,
 
-    /// Keys and ciphers kept in memory, each [default: 16384]
+    /// Maximum number of keys, and of prepared ciphers, kept in memory [default: 16384]
     #[arg(long, env = "YAOKU_CACHED_KEYS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_keys: Option<u64>,
 
-    /// Keys of an account [default: 10000000]
+    /// Maximum number of keys in an account [default: 10000000]
     #[arg(long, env = "YAOKU_MAX_KEYS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_keys: Option<u64>,
 
-    /// Aliases of an account [default: 10000000]
+    /// Maximum number of aliases in an account [default: 10000000]
     #[arg(long, env = "YAOKU_MAX_ALIASES", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_aliases: Option<u64>,
 
-    /// Versions of a symmetric key made by CreateKeyVersion [default: 10000]
+    /// Maximum number of versions of a symmetric key created by CreateKeyVersion [default: 10000]
     #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_key_versions: Option<u32>,
 
-    /// Days between two versions of a key pair [default: 7]
+    /// Minimum number of days between two versions of a key pair [default: 7]
     #[arg(long, env = "YAOKU_KEY_PAIR_VERSION_INTERVAL", value_name = "DAYS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_pair_version_interval: Option<u64>,
 
-    /// Versions of a key pair [default: 50]
+    /// Maximum number of versions of a key pair [default: 50]
     #[arg(long, env = "YAOKU_MAX_KEY_PAIR_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_key_pair_versions: Option<u32>,
 
-    /// Days between two versions of a symmetric key made by CreateKeyVersion [default: 0]
+    /// Minimum number of days between two versions of a symmetric key created by CreateKeyVersion [default: 0]
     #[arg(long, env = "YAOKU_KEY_VERSION_INTERVAL", value_name = "DAYS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version_interval: Option<u64>,
 
-    /// What is logged to standard error [default: info]
+    /// Log level; the log goes to standard error [default: info]
     #[arg(long, env = "YAOKU_LOG", value_name = "LEVEL", help_heading = "Log")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogLevel>,
 
-    /// Form of the log [default: text]
+    /// Log format [default: text]
     #[arg(long, env = "YAOKU_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<LogFormat>,
@@ -246,7 +249,7 @@ pub struct Options {
 /// Those of the options that name a hardware security module, for `yaoku hsm`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct HsmOptions {
-    /// TOML file of the server's options
+    /// TOML file with the server's options
     #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -254,7 +257,7 @@ pub struct HsmOptions {
     #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE")]
     pub pkcs11_module: Option<PathBuf>,
 
-    /// Label of the token [default: the one that there is]
+    /// Label of the token [default: the only token]
     #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL")]
     pub pkcs11_token: Option<String>,
 
@@ -266,11 +269,11 @@ pub struct HsmOptions {
 /// Those of the options that say where the store is, for commands that do not serve.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreOptions {
-    /// TOML file of the server's options
+    /// TOML file with the server's options
     #[arg(long, env = "YAOKU_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Directory of everything that yaoku keeps [default: ./yaoku-data]
+    /// Data directory, which holds everything that yaoku stores [default: ./yaoku-data]
     #[arg(long, env = "YAOKU_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
@@ -282,7 +285,7 @@ pub struct StoreOptions {
     #[arg(long, env = "YAOKU_SEAL")]
     pub seal: Option<String>,
 
-    /// File with the passphrase [default: YAOKU_SEAL_PASSPHRASE, or else the terminal is asked]
+    /// File with the passphrase [default: YAOKU_SEAL_PASSPHRASE, or a prompt on the terminal]
     #[arg(long, env = "YAOKU_SEAL_PASSPHRASE_FILE", value_name = "FILE")]
     pub seal_passphrase_file: Option<PathBuf>,
 
@@ -290,7 +293,7 @@ pub struct StoreOptions {
     #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE")]
     pub pkcs11_module: Option<PathBuf>,
 
-    /// Label of the token [default: the one that there is]
+    /// Label of the token [default: the only token]
     #[arg(long, env = "YAOKU_PKCS11_TOKEN", value_name = "LABEL")]
     pub pkcs11_token: Option<String>,
 
@@ -307,14 +310,14 @@ pub struct StoreOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuditSync {
-    /// When it is on disk.
+    /// Once it is on disk.
     #[default]
     Durable,
-    /// When it waits to be written.
+    /// Once it is queued to be written.
     Batched,
 }
 
-/// How proxies tell of their clients.
+/// How proxies report their clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeaders {
@@ -329,14 +332,14 @@ pub enum ProxyHeaders {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Only what needs an operator.
+    /// Only errors that need an operator.
     Error,
-    /// And what may.
+    /// Also warnings.
     Warn,
-    /// And one line a request.
+    /// Also one line per request.
     #[default]
     Info,
-    /// And why connections end.
+    /// Also why connections end.
     Debug,
     /// Everything.
     Trace,
@@ -346,10 +349,10 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

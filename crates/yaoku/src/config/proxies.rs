@@ -19,7 +19,9 @@ pub(super) fn proxies(options: &Options) -> Result<Proxies, Error> {
     let proxy_protocol = options.proxy_protocol.unwrap_or(false);
     for (name, given) in [("proxy-protocol", proxy_protocol), ("proxy-headers", options.proxy_headers.is_some())] {
         if given && trusted.is_empty() {
-            return Err(refusal(format!("--{name} is for connections of proxies: name them with --trusted-proxy")));
+            return Err(refusal(format!(
+                "--{name} applies to connections from proxies: name the proxies with --trusted-proxy"
+            )));
         }
     }
     let headers = match options.proxy_headers.unwrap_or_default() {
@@ -31,7 +33,7 @@ pub(super) fn proxies(options: &Options) -> Result<Proxies, Error> {
 
 fn network(text: &str) -> Result<IpNet, Error> {
     let one = |_| text.parse::<IpAddr>().map(IpNet::from);
-    let why = "give an address or a block of addresses, such as 10.0.0.0/8";
+    let why = "specify an address or a block of addresses, such as 10.0.0.0/8";
     text.parse::<IpNet>().or_else(one).map_err(|_| refusal(format!("--trusted-proxy {text:?}: {why}")))
 }
 
@@ -40,10 +42,12 @@ pub(super) fn accepted_hosts(options: &Options) -> Result<Vec<String>, Error> {
     let hosts: Vec<String> = options.accept_host.iter().flatten().cloned().collect();
     let fits = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
     if let Some(host) = hosts.iter().find(|host| !fits(host)) {
-        return Err(refusal(format!("--accept-host {host:?} is no host name; give it as it stands in clients' URLs")));
+        return Err(refusal(format!(
+            "--accept-host {host:?} is not a host name; write it as it appears in clients' URLs"
+        )));
     }
     if hosts.len() > MAX_ACCEPTED_HOSTS {
-        return Err(refusal(format!("--accept-host can be given {MAX_ACCEPTED_HOSTS} times at the most")));
+        return Err(refusal(format!("--accept-host can be used at most {MAX_ACCEPTED_HOSTS} times")));
     }
     Ok(hosts)
 }

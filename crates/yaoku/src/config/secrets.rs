@@ -39,7 +39,7 @@ pub(super) fn given(
         (Some(path), Some(value)) => {
             value.into_encoded_bytes().zeroize();
             let path = path.display();
-            Err(Error::Options(format!("both {variable} and the file {path} are given; take one of them away")))
+            Err(Error::Options(format!("both {variable} and the file {path} are set; use only one of them")))
         }
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn given(
 pub(super) fn ask(prompt: &str) -> Result<Secret, Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::Options(format!(
-            "the seal needs its passphrase: give it in {PASSPHRASE_VARIABLE}, or in a file named by --seal-passphrase-file"
+            "the seal needs its passphrase: set {PASSPHRASE_VARIABLE}, or name a file with --seal-passphrase-file"
         )));
     }
     let typed = rpassword::prompt_password(prompt).map_err(Error::file("the terminal"))?;
@@ -70,7 +70,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     if bytes.is_empty() {
-        return Err(Error::Options(format!("{} is empty; it must hold the secret", path.display())));
+        return Err(Error::Options(format!("{} is empty; it must contain the secret", path.display())));
     }
     Ok(Secret::new(bytes.to_vec()))
 }
@@ -105,7 +105,7 @@ mod tests {
         assert!(given(None, "V", &none).unwrap().is_none());
         assert_eq!(given(None, "V", &planted).unwrap().unwrap().expose(), b"from the environment");
         let error = given(Some(Path::new("/x")), "V", &planted).err().unwrap().to_string();
-        assert!(error.contains("both V and the file /x") && !error.contains("from the"), "{error}");
+        assert!(error.contains("both V and the file /x are set") && !error.contains("from the"), "{error}");
         assert!(given(Some(Path::new("/nonexistent")), "V", &none).is_err());
     }
 }

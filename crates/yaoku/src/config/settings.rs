@@ -81,8 +81,8 @@ impl Settings {
         let tls = match (&options.tls_cert, &options.tls_key) {
             (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
             (None, None) => None,
-            (Some(_), None) => return Err(refusal("--tls-cert needs its private key: give --tls-key too")),
-            (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: give --tls-cert too")),
+            (Some(_), None) => return Err(refusal("--tls-cert needs its private key: set --tls-key too")),
+            (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: set --tls-cert too")),
         };
         let region = region(options.region.as_deref().unwrap_or("cn-hangzhou"))?;
         Ok(Self {
@@ -120,14 +120,14 @@ impl StoreSettings {
     /// A sentence on what can't be used and what to do.
     pub fn of(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         if let Some(store) = options.store.as_deref().filter(|store| *store != "embedded") {
-            let what = if store.starts_with("etcd://") { "stores in etcd" } else { "such stores" };
+            let what = if store.starts_with("etcd://") { "etcd" } else { "such a store" };
             return Err(refusal(format!(
-                "--store {store}: this version does not have {what}; leave --store away, and keys are stored in the data directory"
+                "--store {store}: this version does not support {what}; omit --store to keep keys in the data directory"
             )));
         }
         let data_dir = options.data_dir.clone().unwrap_or_else(|| "yaoku-data".into());
         if data_dir.as_os_str().is_empty() {
-            return Err(refusal("--data-dir is empty; name a directory"));
+            return Err(refusal("--data-dir is empty; specify a directory"));
         }
         let seal = seal(options, &data_dir, environment)?;
         let hsm = HsmSettings::of(options, environment)?;
@@ -144,7 +144,7 @@ impl SealSettings {
     pub fn open(self, begin: bool, token: Option<Arc<Token>>) -> Result<Box<dyn yaoku_seal::seal::Seal>, Error> {
         match self {
             Self::Hsm(path) => {
-                let token = token.ok_or_else(|| refusal("--seal pkcs11 needs the HSM: give --pkcs11-module"))?;
+                let token = token.ok_or_else(|| refusal("--seal pkcs11 needs an HSM: set --pkcs11-module"))?;
                 Ok(Box::new(yaoku_seal::TokenSeal { path, token }))
             }
             Self::File(path) => Ok(Box::new(yaoku_seal::seal::FileSeal { path })),
@@ -167,8 +167,8 @@ impl SealSettings {
 /// A passphrase that will be needed again is typed twice.
 fn new_passphrase() -> Result<Secret, Error> {
     let first = secrets::ask("Choose a passphrase for the seal: ")?;
-    let second = secrets::ask("The same again: ")?;
-    if first.ct_eq(second.expose()) { Ok(first) } else { Err(refusal("the two passphrases differ; start again")) }
+    let second = secrets::ask("Repeat the passphrase: ")?;
+    if first.ct_eq(second.expose()) { Ok(first) } else { Err(refusal("the two passphrases differ; try again")) }
 }
 
 fn seal(
@@ -182,16 +182,16 @@ fn seal(
         return Ok(SealSettings::Passphrase(data_dir.join("root.key.sealed"), passphrase));
     }
     if options.seal_passphrase_file.is_some() {
-        return Err(refusal("--seal-passphrase-file goes with --seal passphrase; give both or neither"));
+        return Err(refusal("--seal-passphrase-file requires --seal passphrase; set both or neither"));
     }
     match chosen.split_once(':').unwrap_or((chosen, "")) {
         ("file", "") => Ok(SealSettings::File(data_dir.join("root.key"))),
         ("file", path) => Ok(SealSettings::File(path.into())),
         ("pkcs11", "") if options.pkcs11_module.is_none() => {
-            Err(refusal("--seal pkcs11 needs the HSM: give --pkcs11-module"))
+            Err(refusal("--seal pkcs11 needs an HSM: set --pkcs11-module"))
         }
         ("pkcs11", "") => Ok(SealSettings::Hsm(data_dir.join("root.key.hsm"))),
-        _ => Err(refusal(format!("--seal {chosen}: there is no such seal; use file:PATH, passphrase or pkcs11"))),
+        _ => Err(refusal(format!("--seal {chosen}: unknown seal; use file:PATH, passphrase or pkcs11"))),
     }
 }
 
@@ -203,12 +203,12 @@ fn bootstrap(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) 
         (None, None) => None,
         (Some(_), None) => {
             return Err(refusal(format!(
-                "--root-access-key-id needs its secret: give it in {ROOT_SECRET_VARIABLE}, or in a file named by --root-access-key-secret-file"
+                "--root-access-key-id needs its AccessKey Secret: set {ROOT_SECRET_VARIABLE}, or name a file with --root-access-key-secret-file"
             )));
         }
         (None, Some(_)) => {
             return Err(refusal(
-                "the secret of the root AccessKey is given, but not its id: give --root-access-key-id too",
+                "the AccessKey Secret of the root is set, but not its AccessKey ID: set --root-access-key-id too",
             ));
         }
     };
@@ -221,9 +221,9 @@ fn region(text: &str) -> Result<String, Error> {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     match fits {
         true => Ok(text.to_owned()),
-        false => {
-            Err(refusal(format!("--region {text:?}: a region has 1 to 64 lower-case letters, digits and hyphens")))
-        }
+        false => Err(refusal(format!(
+            "--region {text:?}: a region name consists of 1 to 64 lower-case letters, digits and hyphens"
+        ))),
     }
 }
 
@@ -350,11 +350,11 @@ mod tests {
     #[test]
     fn what_this_version_does_not_have_is_said() {
         let refused = |change: fn(&mut Options)| settings(change, &[]).err().unwrap();
-        assert!(refused(|o| o.store = Some("etcd://h:2379".into())).contains("does not have stores in etcd"));
+        assert!(refused(|o| o.store = Some("etcd://h:2379".into())).contains("does not support etcd"));
         assert!(refused(|o| o.seal = Some("pkcs11".into())).contains("--pkcs11-module"));
-        assert!(refused(|o| o.seal = Some("pkcs11:slot".into())).contains("no such seal"));
+        assert!(refused(|o| o.seal = Some("pkcs11:slot".into())).contains("unknown seal"));
         assert!(refused(|o| o.pkcs11_token = Some("t".into())).contains("--pkcs11-module"));
-        assert!(refused(|o| o.seal = Some("paper".into())).contains("no such seal"));
+        assert!(refused(|o| o.seal = Some("paper".into())).contains("unknown seal"));
         assert!(settings(|o| o.store = Some("embedded".into()), &[]).is_ok());
     }
 

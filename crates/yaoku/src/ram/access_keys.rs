@@ -6,13 +6,13 @@ use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make an AccessKey; its secret is shown this once
+    /// Create an AccessKey; the AccessKey Secret is shown only once
     Create(Leaf<Whose>),
     /// List AccessKeys
     List(Leaf<Whose>),
-    /// Let an AccessKey prove nobody any more, until it is enabled
+    /// Disable an AccessKey until it is enabled again
     Disable(Leaf<Key>),
-    /// Undo what `disable` did
+    /// Enable a disabled AccessKey
     Enable(Leaf<Key>),
     /// Delete an AccessKey
     Delete(Leaf<Key>),
@@ -31,7 +31,7 @@ pub(crate) struct Whose {
 /// An AccessKey.
 #[derive(Args)]
 pub(crate) struct Key {
-    /// Its id
+    /// Its ID
     id: String,
     #[command(flatten)]
     whose: Whose,

@@ -8,13 +8,13 @@ use crate::config::StoreOptions;
 /// A call that is only supposed.
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// Who is to call: a user's name, `root`, role/NAME, or an ARN such as acs:ram::1234567890123456:user/NAME
+    /// The caller: a user's name, `root`, role/NAME, or an ARN such as acs:ram::1234567890123456:user/NAME
     #[arg(long = "as", value_name = "PRINCIPAL")]
     who: String,
-    /// What is to be done, such as kms:Decrypt
+    /// The permission, such as kms:Decrypt
     #[arg(long)]
     action: String,
-    /// With what: an ARN such as acs:kms:cn-hangzhou:1234567890123456:key/KEYID, or `*`
+    /// The resource: an ARN such as acs:kms:cn-hangzhou:1234567890123456:key/KEYID, or `*`
     #[arg(long, value_name = "ARN")]
     resource: String,
     /// A condition key and its value, such as acs:SourceIp=192.0.2.1 or kms:tag/team=shop; repeatable
@@ -32,6 +32,6 @@ impl Explain {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("give a condition key, an equals sign and a value")?;
+    let (key, value) = text.split_once('=').ok_or("use the form KEY=VALUE, such as acs:SourceIp=192.0.2.1")?;
     Ok((key.to_owned(), value.to_owned()))
 }

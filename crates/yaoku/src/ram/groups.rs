@@ -7,21 +7,21 @@ use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a group
+    /// Create a group
     Create(Leaf<Create>),
     /// Show a group
     Get(Leaf<Name>),
-    /// List all groups, or those of a user
+    /// List all groups, or the groups of a user
     List(Leaf<Of>),
-    /// Change what is known of a group, its name too
+    /// Change a group's name or comments
     Update(Leaf<Update>),
-    /// Delete a group that has no users and policies any more
+    /// Delete a group; remove its users and detach its policies first
     Delete(Leaf<Name>),
     /// List the users of a group
     Users(Leaf<Name>),
-    /// Put a user into a group
+    /// Add a user to a group
     Add(Leaf<Membership>),
-    /// Take a user out of a group
+    /// Remove a user from a group
     Remove(Leaf<Membership>),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// Its name
     name: String,
-    /// What it is for
+    /// A comment
     #[arg(long)]
     comments: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Update {
     /// Its new name
     #[arg(long)]
     new_name: Option<String>,
-    /// What it is for
+    /// A comment
     #[arg(long)]
     comments: Option<String>,
 }

@@ -25,27 +25,28 @@ pub(crate) struct Name {
 /// Commands on identities and policies.
 #[derive(Subcommand)]
 pub(crate) enum RamCommand {
-    /// Users
+    /// Manage users
     #[command(subcommand, arg_required_else_help = true)]
     User(users::Command),
-    /// AccessKeys, of users and of the account's root
+    /// Manage AccessKeys of users and of the account's root
     ///
-    /// Without --user, the root's own: to replace one that was lost, `create`, then `disable` or `delete` the lost one.
+    /// Without --user, these are the root's AccessKeys. To replace a lost one, `create` another, then `disable`
+    /// or `delete` the lost one.
     #[command(subcommand, arg_required_else_help = true)]
     AccessKey(access_keys::Command),
-    /// Groups of users
+    /// Manage groups of users
     #[command(subcommand, arg_required_else_help = true)]
     Group(groups::Command),
-    /// Policies, and what they are attached to
+    /// Manage policies and their attachments
     #[command(subcommand, arg_required_else_help = true)]
     Policy(policies::Command),
-    /// Roles
+    /// Manage roles
     #[command(subcommand, arg_required_else_help = true)]
     Role(roles::Command),
-    /// Say whether a call would be allowed, and by which statement of which policy
+    /// Show whether a call would be allowed, and by which statement of which policy
     ///
-    /// Nothing is done. The key's own tags and policy count, and the present time. What else conditions ask about is given
-    /// with --context; what is not given, the call does not have.
+    /// The call is not performed. The server uses the key's tags and policy, and the current time. Supply all
+    /// other condition keys with --context; the call lacks those that you do not supply.
     Explain(explain::Explain),
 }
 

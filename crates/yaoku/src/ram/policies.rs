@@ -10,31 +10,31 @@ use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a policy of the account's own
+    /// Create a custom policy
     Create(Leaf<Create>),
-    /// Show a policy, and its document
+    /// Show a policy and its document
     Get(Leaf<Policy>),
-    /// List all policies, or those attached to one user, group or role
+    /// List all policies, or those attached to a user, group or role
     List(Leaf<Of>),
-    /// Give a policy a new document, in force at once; the oldest of five makes room
+    /// Give a policy a new document, which takes effect at once; if there are five versions, the oldest is deleted
     Update(Leaf<Update>),
-    /// Say anew what a policy is for
+    /// Change a policy's description
     Describe(Leaf<Description>),
-    /// Put tags on a policy; `list` shows them
+    /// Add tags to a policy; `list` shows them
     Tag(Leaf<tags::Put>),
-    /// Take tags from a policy
+    /// Remove tags from a policy
     Untag(Leaf<tags::Take>),
     /// List the versions of a policy
     Versions(Leaf<Policy>),
-    /// Let another version of a policy count
+    /// Set the default version of a policy
     SetDefault(Leaf<Version>),
-    /// Delete a policy that is attached to nobody any more, with its versions
+    /// Delete a policy with all its versions; detach it from all users, groups and roles first
     Delete(Leaf<Name>),
     /// Attach a policy to a user, group or role
     Attach(Leaf<Attachment>),
-    /// Take a policy from a user, group or role
+    /// Detach a policy from a user, group or role
     Detach(Leaf<Attachment>),
-    /// List whom a policy is attached to
+    /// List the users, groups and roles that a policy is attached to
     Entities(Leaf<Policy>),
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 pub(crate) struct Policy {
     /// Its name
     name: String,
-    /// It is one of those that every account has, such as AliyunKMSFullAccess
+    /// The policy is a system policy, such as AliyunKMSFullAccess
     #[arg(long)]
     system: bool,
 }
@@ -56,10 +56,10 @@ pub(crate) struct Create {
     /// File with its document
     #[arg(long, value_name = "FILE")]
     document: PathBuf,
-    /// What it is for
+    /// Its description
     #[arg(long)]
     description: Option<String>,
-    /// A tag; may be given again
+    /// A tag; repeatable
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tags::parse)]
     tags: Vec<tags::Tag>,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Create {
 pub(crate) struct Description {
     /// Its name
     name: String,
-    /// What it is for; empty takes the description away
+    /// The new description; an empty one removes it
     description: String,
 }
 

@@ -10,19 +10,19 @@ use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a role
+    /// Create a role
     Create(Leaf<Create>),
     /// Show a role
     Get(Leaf<Name>),
     /// List all roles
     List(At),
-    /// Change what is known of a role, and who may assume it
+    /// Change a role's description, trust policy or maximum session duration
     Update(Leaf<Update>),
-    /// Put tags on a role; `list` shows them
+    /// Add tags to a role; `list` shows them
     Tag(Leaf<tags::Put>),
-    /// Take tags from a role
+    /// Remove tags from a role
     Untag(Leaf<tags::Take>),
-    /// Delete a role that has no policies any more; its sessions end
+    /// Delete a role and end its sessions; detach its policies first
     Delete(Leaf<Name>),
 }
 
@@ -31,16 +31,16 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// Its name
     name: String,
-    /// File with the policy that says who may assume it
+    /// File with its trust policy, which states who may assume it
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// What it is for
+    /// Its description
     #[arg(long)]
     description: Option<String>,
-    /// Seconds of its longest session, 3600 to 43200 [default: 3600]
+    /// Maximum session duration in seconds, 3600 to 43200 [default: 3600]
     #[arg(long, value_name = "SECONDS")]
     max_session: Option<u32>,
-    /// A tag; may be given again
+    /// A tag; repeatable
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tags::parse)]
     tags: Vec<tags::Tag>,
 }
@@ -50,13 +50,13 @@ pub(crate) struct Create {
 pub(crate) struct Update {
     /// Its name
     name: String,
-    /// File with the policy that says who may assume it
+    /// File with its trust policy, which states who may assume it
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
-    /// What it is for
+    /// Its description
     #[arg(long)]
     description: Option<String>,
-    /// Seconds of its longest session, 3600 to 43200
+    /// Maximum session duration in seconds, 3600 to 43200
     #[arg(long, value_name = "SECONDS")]
     max_session: Option<u32>,
 }

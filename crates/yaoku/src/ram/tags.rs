@@ -16,7 +16,7 @@ pub(super) struct Tag {
 pub(crate) struct Put {
     /// Its name
     name: String,
-    /// Tags; one whose key it has already gets the new value
+    /// Tags; an existing key gets the new value
     #[arg(required = true, value_name = "KEY=VALUE", value_parser = parse)]
     tags: Vec<Tag>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Take {
 
 /// Reads a tag; its value may have `=` in it.
 pub(super) fn parse(text: &str) -> Result<Tag, &'static str> {
-    let (key, value) = text.split_once('=').ok_or("a tag is a key, = and a value")?;
+    let (key, value) = text.split_once('=').ok_or("use the form KEY=VALUE, such as team=shop")?;
     Ok(Tag { key: key.to_owned(), value: value.to_owned() })
 }
 

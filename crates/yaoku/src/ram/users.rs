@@ -7,15 +7,15 @@ use crate::operator::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a user, who may do nothing until a policy is attached
+    /// Create a user, who has no permissions until a policy is attached
     Create(Leaf<Create>),
     /// Show a user
     Get(Leaf<Name>),
     /// List all users
     List(At),
-    /// Change what is known of a user, its name too
+    /// Change a user's name or other details
     Update(Leaf<Update>),
-    /// Delete a user who has no AccessKeys, groups and policies any more
+    /// Delete a user; delete its AccessKeys, remove it from its groups and detach its policies first
     Delete(Leaf<Name>),
 }
 
@@ -24,16 +24,16 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// Its name
     name: String,
-    /// Its name for people
+    /// Its display name
     #[arg(long)]
     display_name: Option<String>,
-    /// What it is for
+    /// A comment
     #[arg(long)]
     comments: Option<String>,
-    /// Its address
+    /// Its email address
     #[arg(long)]
     email: Option<String>,
-    /// Its number, such as 86-13000000000
+    /// Its mobile phone number, such as 86-13000000000
     #[arg(long)]
     mobile_phone: Option<String>,
 }
@@ -46,16 +46,16 @@ pub(crate) struct Update {
     /// Its new name
     #[arg(long)]
     new_name: Option<String>,
-    /// Its new name for people
+    /// Its new display name
     #[arg(long)]
     display_name: Option<String>,
-    /// What it is for
+    /// A comment
     #[arg(long)]
     comments: Option<String>,
-    /// Its address
+    /// Its email address
     #[arg(long)]
     email: Option<String>,
-    /// Its number, such as 86-13000000000
+    /// Its mobile phone number, such as 86-13000000000
     #[arg(long)]
     mobile_phone: Option<String>,
 }

@@ -243,7 +243,7 @@ fn read_context(name: &'static str, text: &str) -> Result<EncryptionContext, Wir
     if text.len() > MAX_CONTEXT && text.chars().nth(MAX_CONTEXT).is_some() {
         return Err(context_too_long(name));
     }
-    let why = "it must be a JSON object of strings to strings in which no key occurs twice";
+    let why = "it must be a JSON object that maps strings to strings, without duplicate keys";
     let Entries(entries) = serde_json::from_str(text).map_err(|_| WireError::invalid_parameter(name, why))?;
     EncryptionContext::new(entries).map_err(|_| WireError::invalid_parameter(name, why))
 }
@@ -258,7 +258,7 @@ impl<'de> Deserialize<'de> for Entries {
             type Value = Entries;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings to strings")
+                f.write_str("an object that maps strings to strings")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {

@@ -157,7 +157,7 @@ async fn public_key(exchange: &Exchange<'_>, given: PublicKeyParameters) -> Resu
         key_id: made.key.to_string(),
         key_version_id: made.version.to_string(),
         public_key: pem.map_err(|error| {
-            tracing::error!(request_id = %exchange.request_id, %error, "a public key can't be written as PEM");
+            tracing::error!(request_id = %exchange.request_id, %error, "can't encode a public key as PEM");
             WireError::internal()
         })?,
     })

@@ -148,7 +148,7 @@ fn length(number: Option<u32>, spec: Parameter<'_>) -> Result<usize, WireError> 
 
 fn export_to(spec: WrappingKeySpec, algorithm: WrappingAlgorithm, public_key: Vec<u8>) -> Result<Export, WireError> {
     if (spec == WrappingKeySpec::EcSm2) != (algorithm == WrappingAlgorithm::Sm2Pke) {
-        return Err(WireError::invalid_parameter("WrappingAlgorithm", "it does not go with WrappingKeySpec"));
+        return Err(WireError::invalid_parameter("WrappingAlgorithm", "it does not match WrappingKeySpec"));
     }
     Ok(Export { spec, algorithm, public_key })
 }

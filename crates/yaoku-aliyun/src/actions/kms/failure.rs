@@ -22,7 +22,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
             return WireError::no_permission();
         }
         Error::Hidden { denial, .. } => {
-            tracing::warn!(%request_id, why = &*denial.why, "no permission, and none to know so");
+            tracing::warn!(%request_id, why = &*denial.why, "no permission; the answer hides that the key exists");
             let Error::Hidden { as_if, .. } = error else { return WireError::no_permission() };
             return of(*as_if, request_id, arguments);
         }
@@ -32,7 +32,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
         Error::Unsuitable(why) => {
             (Code::UnsupportedOperation, sentence("This operation is not supported on the key", why))
         }
-        Error::ImportToken => (Code::InvalidImportToken, "The ImportToken is not one of this key.".into()),
+        Error::ImportToken => (Code::InvalidImportToken, "The ImportToken does not belong to this key.".into()),
         Error::ImportTokenExpired => (Code::ExpiredImportToken, "The ImportToken has expired.".into()),
         Error::KeyMaterial => (
             Code::InvalidKeyMaterial,
@@ -52,7 +52,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
         Error::Ciphertext => {
             return WireError::invalid_parameter(
                 "CiphertextBlob",
-                "it was not made by this server with this key and encryption context, or it was damaged",
+                "it was not created by this server with this key and encryption context, or it is damaged",
             );
         }
         Error::DryRun => (Code::DryRunOperationError, "The request would have succeeded, but DryRun is true.".into()),

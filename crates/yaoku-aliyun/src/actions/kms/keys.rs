@@ -287,7 +287,7 @@ fn named<T: Named>(key: &str, values: &[String]) -> Result<Vec<T>, WireError> {
 fn known<T: Named>(key: &str, values: &[String], elsewhere: &[&str]) -> Result<Vec<T>, WireError> {
     let unknown = |name: &&String| T::of_name(name).is_none() && !elsewhere.contains(&name.as_str());
     if values.iter().any(|name| unknown(&name)) {
-        return Err(WireError::invalid_parameter("Filters", format!("it has a value that is no {key}")));
+        return Err(WireError::invalid_parameter("Filters", format!("it contains a value that is not a valid {key}")));
     }
     Ok(values.iter().filter_map(|name| T::of_name(name)).collect())
 }

@@ -106,7 +106,7 @@ impl Parameter<'_> {
 async fn tag(exchange: &Exchange<'_>, given: TagParameters<'_>) -> Result<Reply, WireError> {
     let (key, tags) = (given.key.demand(Parameter::key_id)?, given.tags);
     if tags.is_empty() {
-        return Err(WireError::invalid_parameter("Tags", "it must have at least one tag"));
+        return Err(WireError::invalid_parameter("Tags", "it must contain at least one tag"));
     }
     exchange.perform(TagResource { key, tags }).await?;
     exchange.done()
@@ -115,7 +115,7 @@ async fn tag(exchange: &Exchange<'_>, given: TagParameters<'_>) -> Result<Reply,
 async fn untag(exchange: &Exchange<'_>, given: UntagParameters<'_>) -> Result<Reply, WireError> {
     let UntagParameters { tag_keys, key } = given;
     if !(1..=Tags::MAX).contains(&tag_keys.len()) {
-        return Err(WireError::invalid_parameter("TagKeys", format!("it must have 1 to {} keys", Tags::MAX)));
+        return Err(WireError::invalid_parameter("TagKeys", format!("it must contain 1 to {} keys", Tags::MAX)));
     }
     exchange.perform(UntagResource { key: key.demand(Parameter::key_id)?, tag_keys }).await?;
     exchange.done()

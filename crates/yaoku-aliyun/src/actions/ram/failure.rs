@@ -70,9 +70,11 @@ pub(super) fn of_argument(error: &Error) -> WireError {
         format!("The specified parameter \"{name}\" is not valid: {why}.")
     };
     match error {
-        Error::NameLength(field) => WireError::new(length(*field), invalid(*field, &"its length is beyond the limit")),
+        Error::NameLength(field) => {
+            WireError::new(length(*field), invalid(*field, &"its length is outside the permitted range"))
+        }
         Error::NameChars(field) => {
-            WireError::new(chars(*field), invalid(*field, &"it has characters that such names can't have"))
+            WireError::new(chars(*field), invalid(*field, &"it contains characters that are not allowed"))
         }
         Error::Invalid { field, why } => WireError::new(form(*field), invalid(*field, why)),
         Error::Document { field, problem } => {
@@ -251,11 +253,11 @@ const fn in_use(conflict: Conflict) -> (Code, &'static str) {
         Conflict::PolicyRole => (Code::DeleteConflictPolicyRole, "The policy is attached to a role; detach it first."),
         Conflict::PolicyVersion => (
             Code::DeleteConflictPolicyVersion,
-            "The policy has versions beside the default one; delete them first, or say CascadingDelete.",
+            "The policy has versions other than the default one; delete them first, or set CascadingDelete.",
         ),
         Conflict::DefaultVersion => (
             Code::DeleteConflictPolicyVersionDefault,
-            "The version is the default one; make another the default first.",
+            "The version is the default version; set another default version first.",
         ),
     }
 }

@@ -129,7 +129,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters<'_>) -> Result<Repl
 fn place(kind: Taggable, token: &str) -> Result<TagPlace, WireError> {
     let parts = token.split_once(':').and_then(|(name, key)| Some((Name::parse(field(kind), name).ok()?, key)));
     let (name, key) =
-        parts.ok_or_else(|| WireError::invalid_parameter("NextToken", "it is not one that was given out"))?;
+        parts.ok_or_else(|| WireError::invalid_parameter("NextToken", "it must be one that this server returned"))?;
     Ok(TagPlace { name, key: key.to_owned() })
 }
 

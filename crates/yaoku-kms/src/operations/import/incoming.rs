@@ -58,7 +58,7 @@ impl WrappingPair {
         algorithm: UnwrappingAlgorithm,
     ) -> Result<Self, Error> {
         let refused = |what: &str| {
-            let why = format!("the hardware security module can't unwrap it: it lacks {what}");
+            let why = format!("the hardware security module can't unwrap it, because it lacks {what}");
             Error::invalid(Field::WrappingAlgorithm, why)
         };
         let (Some(unwrap), Some(bits)) = (UnwrapAlgorithm::of(algorithm), wrapping_key.rsa_bits()) else {
@@ -140,7 +140,7 @@ impl Incoming {
         let unwrap = UnwrapAlgorithm::of(head.algorithm).ok_or(Error::ImportToken)?;
         let wrapping_pair = <[u8; 16]>::try_from(wrapping_pair.expose()).map_err(|_| Error::ImportToken)?;
         let wrapping_pair = ObjectId::from_bytes(wrapping_pair);
-        let aead = key.record.spec.aead().ok_or(Error::Unsuitable("it is not a symmetric key"))?;
+        let aead = key.record.spec.aead().ok_or(Error::Unsuitable("the key is not symmetric"))?;
         let new = kms.new_object(key.account, hsm::GRACE).await?;
         let (object, label) = (new.id, hsm::label(key.id));
         let unwrapped = kms.in_token(call, move |token| {
@@ -191,7 +191,7 @@ impl Incoming {
         {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "refused key material stays in the HSM for a while"
+                "refused key material stays in the HSM until it is destroyed later"
             );
         }
     }

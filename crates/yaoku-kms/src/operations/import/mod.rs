@@ -65,10 +65,10 @@ impl Operation for GetParametersForImport {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         check_origin(&key.record)?;
         if !self.algorithm.unwraps_with(self.wrapping_key) {
-            return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for this kind of wrapping key"));
+            return Err(Error::invalid(Field::WrappingAlgorithm, "it does not match the wrapping key"));
         }
         if !self.algorithm.carries(content(key.record.spec)) {
-            return Err(Error::invalid(Field::WrappingAlgorithm, "it is not one for material of this key spec"));
+            return Err(Error::invalid(Field::WrappingAlgorithm, "it does not support key material of this key spec"));
         }
         proceed(call)?;
         let WrappingPair { private_key, public_key } =
@@ -104,7 +104,7 @@ impl Operation for ImportKeyMaterial {
         let key = kms.admit(call, &Self::SPEC, &self.key.into()).await?;
         check_origin(&key.record)?;
         if self.expires.is_some_and(|expires| expires <= kms.clock.now()) {
-            return Err(Error::invalid(Field::MaterialExpiry, "it must not be past"));
+            return Err(Error::invalid(Field::MaterialExpiry, "it must be in the future"));
         }
         let (head, private_key) = self.open_token(kms, &key).await?;
         let incoming = Incoming::unwrap(kms, call, &key, head, private_key, self.wrapped).await?;
