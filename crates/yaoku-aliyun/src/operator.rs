@@ -38,11 +38,7 @@ impl AdminApi {
 
 /// How operators' calls are counted.
 pub fn counted_operators() -> CountedProtocol {
-    CountedProtocol {
-        name: PROTOCOL,
-        actions: Vec::new(),
-        codes: Code::ALL.iter().map(|code| code.as_str()).collect(),
-    }
+    CountedProtocol { name: PROTOCOL, actions: Vec::new(), codes: Code::ALL.iter().map(|code| code.as_str()).collect() }
 }
 
 /// Does an action as the root of an account, for a user of the operating system who may operate the server; the answer in JSON,
@@ -61,8 +57,7 @@ pub async fn operate(
     let api = admin.api();
     let params = Params::of_pairs(params)?;
     let request_id = RequestId::random();
-    let root =
-        gate.operator(account, user).map_err(|error| WireError::invalid_parameter("account", error))?;
+    let root = gate.operator(account, user).map_err(|error| WireError::invalid_parameter("account", error))?;
     let arrived = gate.arrive(Arrival {
         protocol: PROTOCOL,
         request_id,

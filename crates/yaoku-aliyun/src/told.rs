@@ -81,8 +81,7 @@ impl Telling for Told<'_> {
         let (Some(api), Some(params)) = (self.api, self.params) else { return Vec::new() };
         let keys: Vec<_> = touched.iter().filter_map(key).collect();
         let named = api.resources.iter().filter(|(_, kind)| keys.is_empty() || *kind != KEY);
-        let named =
-            named.filter_map(|(param, kind)| Some((*kind, Cow::Borrowed(cut(params.get(param)?, MAX_NAME)))));
+        let named = named.filter_map(|(param, kind)| Some((*kind, Cow::Borrowed(cut(params.get(param)?, MAX_NAME)))));
         let mut resources: Vec<_> = named.collect();
         resources.extend(keys.into_iter().map(|key| (KEY, Cow::Owned(key.to_string()))));
         resources

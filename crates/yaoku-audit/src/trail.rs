@@ -158,6 +158,11 @@ impl Trail {
         self.shared.state.lock().takes_more()
     }
 
+    /// Whether the log is being closed: what is done now may leave no record.
+    pub fn is_closing(&self) -> bool {
+        self.shared.state.lock().closing
+    }
+
     /// Looks for events, few searches at a time.
     ///
     /// # Errors

@@ -398,11 +398,12 @@ struct Announced<'p> {
 impl Intent for Announced<'_> {
     fn row(&self, trace: &Trace) -> Option<(RecordName, Secret)> {
         let Authenticated { arrived, caller, .. } = self.authenticated;
+        // Once the log closes, nothing is committed.
+        let trail = arrived.gate.trail.as_ref().filter(|trail| !trail.is_closing())?;
         let id = arrived.arrival.request_id;
         let known = Known { event_id: id, caller: Some(caller), trace, error: None, ended: false };
         let record = arrived.record(self.told, known).ok()?;
-        let size = arrived.gate.trail.as_ref().map_or(0, |trail| trail.head().size);
-        Some((intent::name(id), intent::content(size, &record)))
+        Some((intent::name(id), intent::content(trail.head().size, &record)))
     }
 }
 

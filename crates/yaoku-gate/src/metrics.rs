@@ -15,7 +15,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use yaoku_http::ConnectionMetrics;
 
 /// All metrics of a server.
 pub struct Metrics {

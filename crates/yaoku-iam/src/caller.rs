@@ -5,6 +5,7 @@ use std::sync::Arc;
 use yaoku_crypto::mac::SigningSecret;
 
 use crate::principal::Identity;
+use crate::tenant::Tenant;
 use crate::{AccessKey, AccountId, Error, Iam, Principal, Timestamp};
 
 /// A caller that was proven, and by what.
@@ -67,6 +68,14 @@ impl AccessKey {
 }
 
 impl Caller {
+    /// The operator where no server runs, for the records of what is done to a data directory. It can do nothing in any domain.
+    pub fn without_server(account: AccountId, user: OperatingSystemUser) -> Self {
+        let tenant = Tenant::new(account);
+        tenant.set_enabled(false);
+        let root = Principal { tenant: Arc::new(tenant), status: Arc::default(), identity: Identity::Root };
+        Self(Proof::Operator { root, user })
+    }
+
     /// As whom it acts.
     pub fn principal(&self) -> &Principal {
         match &self.0 {

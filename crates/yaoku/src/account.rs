@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
-use crate::control::OfficeName;
+use crate::control::AdminApiName;
 use crate::operator::Request;
 
 /// Commands on accounts.
@@ -65,6 +65,6 @@ impl AccountCommand {
             Self::Disable(named) => Request::new("DisableAccount").with("AccountId", named.id),
             Self::Enable(named) => Request::new("EnableAccount").with("AccountId", named.id),
         };
-        request.ask(OfficeName::Accounts, None, &settings).await
+        request.ask(AdminApiName::Accounts, None, &settings).await
     }
 }

@@ -24,9 +24,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
-use yaoku_aliyun::wire::{Code, RequestId, WireError};
-use yaoku_aliyun::{Entry, Office, Service, Upkeep};
-use yaoku_iam::AccountId;
+use yaoku_aliyun::wire::WireError;
+use yaoku_aliyun::{AdminApi, operate as operate_api};
+use yaoku_gate::{Entry, Gate, Maintenance, Refusal, RequestId, Spelling};
+use yaoku_iam::{AccountId, OperatingSystemUser};
 use yaoku_kms::{Kms, Supposed};
 use yaoku_seal::Vault;
 use zeroize::Zeroizing;
@@ -89,8 +90,8 @@ impl ControlSocket {
     }
 
     /// Answers commands on keys, policies and identities from now on, of that account unless another is named.
-    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>, service: &Arc<Service>) {
-        let _ = self.server.domain.set((account, Arc::downgrade(kms), Arc::downgrade(service)));
+    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>, gate: &Arc<Gate>) {
+        let _ = self.server.domain.set((account, Arc::downgrade(kms), Arc::downgrade(gate)));
     }
 
     /// Closes the socket; what is being answered breaks off. Commands that were begun go on, and backups end.
@@ -106,14 +107,14 @@ struct ThisServer {
     data_dir: HeaderValue,
     vault: Arc<Vault>,
     /// Once the server has read its store.
-    domain: OnceLock<(AccountId, Weak<Kms>, Weak<Service>)>,
+    domain: OnceLock<(AccountId, Weak<Kms>, Weak<Gate>)>,
 }
 
 impl ThisServer {
-    /// The account of the installation, and the service; none while the server begins, and when it ends.
-    fn service(&self) -> Option<(AccountId, Arc<Service>)> {
-        let (account, _, service) = self.domain.get()?;
-        Some((*account, service.upgrade()?))
+    /// The account of the installation, and the gate; none while the server begins, and when it ends.
+    fn gate(&self) -> Option<(AccountId, Arc<Gate>)> {
+        let (account, _, gate) = self.domain.get()?;
+        Some((*account, gate.upgrade()?))
     }
 }
 
@@ -132,10 +133,10 @@ async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) if is_ours(&stream) => {
-                    connections.spawn(converse(stream, server.clone()));
-                }
-                Ok(_) => tracing::warn!("refused a connection of another user to the control socket"),
+                Ok((stream, _)) => match operator(&stream) {
+                    Some(user) => drop(connections.spawn(converse(stream, user, server.clone()))),
+                    None => tracing::warn!("refused a connection of another user to the control socket"),
+                },
                 Err(error) => {
                     tracing::error!(%error, "can't accept connections on the control socket");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -146,14 +147,23 @@ async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
     }
 }
 
-/// Whether the peer is of this server's user, or the superuser.
-fn is_ours(stream: &UnixStream) -> bool {
+/// The user at the other end, if that is this server's, or the superuser.
+fn operator(stream: &UnixStream) -> Option<OperatingSystemUser> {
     let own = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+    let peer = stream.peer_cred().ok().filter(|peer| peer.uid() == own || peer.uid() == 0)?;
+    Some(OperatingSystemUser { uid: peer.uid(), login_uid: peer.pid().and_then(login_uid) })
 }
 
-async fn converse(stream: UnixStream, server: Arc<ThisServer>) {
-    let service = service_fn(|request| answer(request, server.clone()));
+/// Who logged in and became the user of a process, as the kernel remembers; none where nobody did, or where it does not.
+pub(crate) fn login_uid(pid: i32) -> Option<u32> {
+    /// What the kernel says where nobody logged in.
+    const UNSET: u32 = u32::MAX;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?;
+    text.trim().parse().ok().filter(|uid| *uid != UNSET)
+}
+
+async fn converse(stream: UnixStream, user: OperatingSystemUser, server: Arc<ThisServer>) {
+    let service = service_fn(|request| answer(request, user, server.clone()));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(10))
@@ -165,75 +175,91 @@ async fn converse(stream: UnixStream, server: Arc<ThisServer>) {
 
 type Answer = Response<Either<Full<Bytes>, Piped>>;
 
-async fn answer(request: Request<Incoming>, server: Arc<ThisServer>) -> Result<Answer, std::convert::Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    user: OperatingSystemUser,
+    server: Arc<ThisServer>,
+) -> Result<Answer, std::convert::Infallible> {
     if request.headers().get(DATA_DIR) != Some(&server.data_dir) {
         let why = "this server uses another data directory; set --data-dir and --control-socket to match";
         return Ok(sentence(StatusCode::CONFLICT, why.into()));
     }
-    let answered = tokio::spawn(async move { command(request, &server).await }).await;
+    let answered = tokio::spawn(async move { command(request, user, &server).await }).await;
     Ok(answered.unwrap_or_else(|error| {
         tracing::error!(%error, "a command on the control socket was aborted");
         sentence(StatusCode::INTERNAL_SERVER_ERROR, "the command failed; see the server's log for the cause".into())
     }))
 }
 
-async fn command(request: Request<Incoming>, server: &ThisServer) -> Answer {
+async fn command(request: Request<Incoming>, user: OperatingSystemUser, server: &ThisServer) -> Answer {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, BACKUP) => backup(server).await,
-        (&Method::POST, ROTATE) => rotate(server).await,
+        (&Method::POST, BACKUP) => backup(user, server).await,
+        (&Method::POST, ROTATE) => rotate(user, server).await,
         (&Method::POST, EXPLAIN) => explain(request.into_body(), server).await,
-        (&Method::POST, OPERATE) => operate(request.into_body(), server).await,
+        (&Method::POST, OPERATE) => operate(request.into_body(), user, server).await,
         _ => sentence(StatusCode::NOT_FOUND, "unknown command; the server may be another version of yaoku".into()),
     }
 }
 
 /// Recorded before its first byte: how much of it will be read is not known before the end. Where there is no end, that is
 /// recorded too.
-async fn backup(server: &ThisServer) -> Answer {
-    let Some((account, service)) = server.service() else { return not_ready() };
+async fn backup(user: OperatingSystemUser, server: &ThisServer) -> Answer {
     let id = RequestId::random();
-    let enter = || service.enter(Upkeep::Backup, account, id);
+    let enter = || enter(server, Maintenance::Backup, user, id);
     let (begun, broken_off) = match (enter(), enter()) {
         (Ok(begun), Ok(broken_off)) => (begun, broken_off),
-        (Err(error), _) | (_, Err(error)) => return refusal(&error),
+        (Err(answer), _) | (_, Err(answer)) => return *answer,
     };
     match begun.record(Ok(())).await {
         Ok(()) => Response::new(Either::Right(Piped::backup(server.vault.clone(), broken_off))),
-        Err(error) => refusal(&error),
+        Err(refusal) => refused(refusal),
     }
 }
 
-async fn rotate(server: &ThisServer) -> Answer {
-    let Some((account, service)) = server.service() else { return not_ready() };
-    let entry = match service.enter(Upkeep::RotateRootKey, account, RequestId::random()) {
+async fn rotate(user: OperatingSystemUser, server: &ThisServer) -> Answer {
+    let entry = match enter(server, Maintenance::RotateRootKey, user, RequestId::random()) {
         Ok(entry) => entry,
-        Err(error) => return refusal(&error),
+        Err(answer) => return *answer,
     };
     match server.vault.rotate_root().await {
         Ok(rotated) => match entry.record(Ok(())).await {
             Ok(()) => sentence(StatusCode::OK, maintenance::rotated(&rotated)),
-            Err(error) => refusal(&error),
+            Err(refusal) => refused(refusal),
         },
         Err(error) => {
             tracing::error!(%error, "can't rotate the root key");
-            match entry.record(Err(&failure(&error))).await {
+            match entry.record(Err((FAILED, &error.to_string()))).await {
                 Ok(()) => sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-                Err(unrecorded) => refusal(&unrecorded),
+                Err(unrecorded) => refused(unrecorded),
             }
         }
     }
 }
 
-/// What a record says of a failure: the sentence that the operator reads.
-fn failure(error: &yaoku_seal::Error) -> WireError {
-    WireError::new(Code::InternalFailure, error.to_string())
+/// What a record says of a failure, before the sentence that the operator reads.
+pub(crate) const FAILED: &str = "InternalFailure";
+
+/// The right to leave a record of maintenance, or else the answer.
+fn enter(
+    server: &ThisServer,
+    what: Maintenance,
+    user: OperatingSystemUser,
+    id: RequestId,
+) -> Result<Entry, Box<Answer>> {
+    let (account, gate) = server.gate().ok_or_else(|| Box::new(not_ready()))?;
+    let operator = gate.operator(account, user).map_err(|_| Box::new(not_ready()))?;
+    gate.enter(what, operator, id).map_err(|refusal| Box::new(refused(refusal)))
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    spelled(&WireError::of(refusal))
 }
 
 fn not_ready() -> Answer {
     sentence(StatusCode::SERVICE_UNAVAILABLE, "the server is not ready; try again in a moment".into())
 }
 
-fn refusal(error: &WireError) -> Answer {
+fn spelled(error: &WireError) -> Answer {
     let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     sentence(status, format!("{} {}", error.code.as_str(), error.message))
 }
@@ -266,7 +292,7 @@ async fn explain(body: Incoming, server: &ThisServer) -> Answer {
 /// An action that an operator asks for, as it comes over the socket.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Operation {
-    pub(crate) office: OfficeName,
+    pub(crate) api: AdminApiName,
     /// The digits of an account; that of the installation, unless they are given.
     pub(crate) account: Option<String>,
     pub(crate) action: String,
@@ -275,29 +301,29 @@ pub(crate) struct Operation {
 
 /// A group of actions.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) enum OfficeName {
+pub(crate) enum AdminApiName {
     Ram,
     Accounts,
 }
 
-async fn operate(body: Incoming, server: &ThisServer) -> Answer {
+async fn operate(body: Incoming, user: OperatingSystemUser, server: &ThisServer) -> Answer {
     let asked = match text(body).await.map(|body| serde_json::from_str::<Operation>(&body)) {
         Ok(Ok(asked)) => asked,
         Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Some((own, service)) = server.service() else { return not_ready() };
+    let Some((own, gate)) = server.gate() else { return not_ready() };
     let account = match asked.account.as_deref().map(AccountId::parse).transpose() {
         Ok(account) => account.unwrap_or(own),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let office = match asked.office {
-        OfficeName::Ram => Office::Ram,
-        OfficeName::Accounts => Office::Accounts,
+    let api = match asked.api {
+        AdminApiName::Ram => AdminApi::Ram,
+        AdminApiName::Accounts => AdminApi::Accounts,
     };
-    match service.operate(office, account, &asked.action, &asked.params).await {
+    match operate_api(&gate, api, account, user, &asked.action, &asked.params).await {
         Ok(answer) => Response::new(Either::Left(Full::new(Bytes::from_owner(answer)))),
-        Err(error) => refusal(&error),
+        Err(error) => spelled(&error),
     }
 }
 
@@ -321,8 +347,8 @@ impl Piped {
             let result = maintenance::write_backup(&vault, &mut writer).await;
             if let Err(error) = &result {
                 tracing::error!(%error, "can't finish the backup");
-                if let Err(error) = broken_off.record(Err(&failure(error))).await {
-                    tracing::error!(code = error.code.as_str(), "can't record that the backup failed");
+                if let Err(refusal) = broken_off.record(Err((FAILED, &error.to_string()))).await {
+                    tracing::error!(?refusal, "can't record that the backup failed");
                 }
             }
             result

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use yaoku_aliyun::Upkeep;
 use yaoku_crypto::pkcs11::Token;
+use yaoku_gate::Maintenance;
 use yaoku_seal::{Rotated, Vault};
 
 use crate::Error;
@@ -46,7 +46,7 @@ pub async fn rotate(settings: StoreSettings) -> Result<String, Error> {
     }
     let (data_dir, vault) = open(settings).await?;
     let deed = async { Ok(vault.rotate_root().await?) };
-    Ok(rotated(&recorded(&data_dir, &vault, Upkeep::RotateRootKey, deed).await?))
+    Ok(rotated(&recorded(&data_dir, &vault, Maintenance::RotateRootKey, deed).await?))
 }
 
 /// The sentence on a rotation.
@@ -77,7 +77,7 @@ async fn write_to(settings: StoreSettings, file: &mut File) -> Result<(), Error>
     }
     let (data_dir, vault) = open(settings).await?;
     let deed = async { Ok(write_backup(&vault, file).await?) };
-    recorded(&data_dir, &vault, Upkeep::Backup, deed).await
+    recorded(&data_dir, &vault, Maintenance::Backup, deed).await
 }
 
 /// Makes sure of a file's content and its name. Without the flush, a failed last write would go unnoticed.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
-use crate::control::{OfficeName, Operation, RunningServer};
+use crate::control::{AdminApiName, Operation, RunningServer};
 
 /// Where the server is, and which account is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -53,7 +53,7 @@ impl Request {
     /// Asks for it; the answer, in JSON for people. Listings come whole.
     pub(crate) async fn ask(
         mut self,
-        office: OfficeName,
+        api: AdminApiName,
         account: Option<String>,
         settings: &StoreSettings,
     ) -> Result<String, Error> {
@@ -64,7 +64,7 @@ impl Request {
         loop {
             let server = running(settings).await?;
             let (action, params) = (self.action.to_owned(), self.params.clone());
-            let operation = Operation { office, account: account.clone(), action, params };
+            let operation = Operation { api, account: account.clone(), action, params };
             let answer = server.operate(&operation).await?;
             let mut part: Value = serde_json::from_slice(&answer).map_err(|error| Error::Control(error.to_string()))?;
             let marker = part.get("Marker").and_then(Value::as_str).map(str::to_owned);

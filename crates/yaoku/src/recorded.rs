@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use yaoku_aliyun::wire::{Code, RequestId, WireError};
-use yaoku_aliyun::{Entry, Upkeep};
+use yaoku_gate::{Entry, Maintenance, RequestId};
+use yaoku_iam::{Caller, OperatingSystemUser};
 use yaoku_kms::SystemClock;
 use yaoku_seal::Vault;
 
 use crate::Error;
 use crate::audit::Keeper;
+use crate::control::{FAILED, login_uid};
 use crate::datadir::DataDir;
 
 /// Records that something is done, then does it; where it fails, that is recorded too, under the same request id. While the log
@@ -17,13 +18,16 @@ use crate::datadir::DataDir;
 pub(crate) async fn recorded<T>(
     data_dir: &DataDir,
     vault: &Arc<Vault>,
-    upkeep: Upkeep,
+    what: Maintenance,
     deed: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(account) = yaoku_iam::installation(vault).await? else { return deed.await };
     let Some(keeper) = Keeper::go_on(data_dir, vault.clone()).await? else { return deed.await };
     let (id, trail) = (RequestId::random(), keeper.trail());
-    let enter = || Entry::without_server(&trail, upkeep, account, id, Arc::new(SystemClock));
+    let pid = i32::try_from(std::process::id()).unwrap_or_default();
+    let user = OperatingSystemUser { uid: rustix::process::getuid().as_raw(), login_uid: login_uid(pid) };
+    let operator = Caller::without_server(account, user);
+    let enter = || Entry::without_server(&trail, what, operator.clone(), id, Arc::new(SystemClock));
     let failed = match (enter(), enter()) {
         (Ok(begun), Ok(failed)) => begun.record(Ok(())).await.is_ok().then_some(failed),
         _ => None,
@@ -32,8 +36,7 @@ pub(crate) async fn recorded<T>(
         Some(failed) => {
             let done = deed.await;
             if let Err(error) = &done {
-                let error = WireError::new(Code::InternalFailure, error.to_string());
-                if failed.record(Err(&error)).await.is_err() {
+                if failed.record(Err((FAILED, &error.to_string()))).await.is_err() {
                     tracing::error!("the failure is not recorded, because the audit log can't be written");
                 }
             }

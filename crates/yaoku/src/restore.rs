@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use yaoku_aliyun::Upkeep;
 use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_gate::Maintenance;
 use yaoku_seal::Vault;
 use yaoku_seal::seal::Seal;
 use yaoku_store::{Embedded, Store};
@@ -132,7 +132,7 @@ async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>, data_dir: &Data
     // The audit log is no part of a backup.
     yaoku_audit::forget(&vault).await?;
     // Goes on with the log that is there, whose end the new store then remembers.
-    recorded(data_dir, &vault, Upkeep::Restore, async { Ok(records) }).await
+    recorded(data_dir, &vault, Maintenance::Restore, async { Ok(records) }).await
 }
 
 /// Puts `new` where `old` is, in one step; with EXCHANGE, `old` where `new` was.

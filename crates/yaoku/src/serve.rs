@@ -10,12 +10,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use yaoku_aliyun::due::DueEvents;
-use yaoku_aliyun::metrics::Metrics;
-use yaoku_aliyun::{Service, ServiceConfig};
+use yaoku_aliyun::{Service, ServiceConfig, counted, counted_operators};
 use yaoku_crypto::SystemRandom;
 use yaoku_crypto::pkcs11::Token;
-use yaoku_http::{Limits, Server, TlsReloader};
+use yaoku_gate::{DueWork, Gate, GateConfig, Metrics};
+use yaoku_http::{ConnectionMetrics, Limits, Server, TlsReloader};
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
 use yaoku_seal::Vault;
@@ -71,6 +70,8 @@ pub struct Running {
     serving: JoinHandle<()>,
     scheduler: JoinHandle<()>,
     bookkeeping: JoinHandle<std::convert::Infallible>,
+    settling: JoinHandle<std::convert::Infallible>,
+    gate: Arc<Gate>,
     iam: Arc<Iam>,
     control: ControlSocket,
     audit: Option<audit::Keeper>,
@@ -111,25 +112,27 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         }
     };
     let trail = audit.as_ref().map(audit::Keeper::trail);
-    if let Some(trail) = trail.clone() {
-        kms.tell(Arc::new(DueEvents { trail, clock: clock.clone(), region: settings.region.clone() }));
-    }
+    let connections = ConnectionMetrics::default();
+    let metrics = Metrics::new(&[counted(), counted_operators()], |registry| connections.register(registry));
+    let config =
+        GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unproven_per_minute };
+    let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
+    let gate = Gate::open(gate_vault, iam.clone(), kms.clone(), clock, metrics, trail, config).await?;
+    let gate = Arc::new(gate);
     let scheduler = tokio::spawn({
-        let kms = kms.clone();
-        async move { kms.run_scheduler().await }
+        let (kms, gate) = (kms.clone(), gate.clone());
+        async move { kms.run_scheduler(&DueWork(&gate)).await }
     });
-    let metrics = Arc::new(Metrics::new());
-    let config = ServiceConfig {
-        region: settings.region.clone(),
-        nonce_capacity: settings.nonce_capacity,
-        unproven_per_minute: settings.unproven_per_minute,
-        accepted_hosts: settings.accepted_hosts,
-    };
+    let settling = tokio::spawn({
+        let gate = gate.clone();
+        async move { settle_intents(&gate).await }
+    });
+    let config = ServiceConfig { nonce_capacity: settings.nonce_capacity, accepted_hosts: settings.accepted_hosts };
     let weak_kms = Arc::downgrade(&kms);
-    let service = Arc::new(Service::new(kms.clone(), iam.clone(), clock, metrics.clone(), trail, config));
-    control.attend_to(account, &kms, &service);
+    let service = Arc::new(Service::new(gate.clone(), config));
+    control.attend_to(account, &kms, &gate);
     drop(kms);
-    let server = Server::new(listener, tls.clone(), settings.limits, service, metrics.connections());
+    let server = Server::new(listener, tls.clone(), settings.limits, service, connections);
     let server = server.behind(settings.proxies);
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
@@ -146,6 +149,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         serving,
         scheduler,
         bookkeeping,
+        settling,
+        gate,
         iam,
         control,
         audit,
@@ -201,6 +206,8 @@ impl Running {
             tracing::error!(%error, "the HTTP server ended with an error");
         }
         if let Some(kms) = &kms {
+            // What waits for its turn is given up, and what is due begins no more.
+            kms.close_workers();
             kms.stop_scheduler();
         }
         if !self.scheduler.is_finished() && tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
@@ -219,6 +226,12 @@ impl Running {
         if let Some(audit) = self.audit {
             audit.close().await;
         }
+        self.settling.abort();
+        let _ = self.settling.await;
+        if let Err(error) = self.gate.settle_intents().await {
+            tracing::warn!(%error, "intents of records stay in the store until the next start");
+        }
+        drop(self.gate);
         // After the last of what changes the store, which would void it.
         if let Some(kms) = kms {
             image::leave(&self.data_dir, &kms).await;
@@ -231,6 +244,18 @@ impl Running {
     }
 }
 
+/// Takes intents away whose records are written, again and again.
+async fn settle_intents(gate: &Gate) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(SETTLE).await;
+        if let Err(error) = gate.settle_intents().await {
+            tracing::warn!(%error, "intents of records can't be taken out of the store at present");
+        }
+    }
+}
+
+/// Between two looks for intents whose records are written.
+const SETTLE: Duration = Duration::from_secs(1);
 /// How long what is due may take to end: commits, and what an HSM does for them.
 const LAST_WORK: Duration = Duration::from_secs(20);
 /// How long the store may take to be closed, which reads all of its file for its sums.

@@ -12,6 +12,8 @@ use serde_json::{Error, Map, Value};
 #[serde(rename = "Shown")]
 pub(super) struct Shown<T>(pub(super) T);
 
+/// Bytes of a text that a record shows.
+const MAX_VALUE: usize = 512;
 /// The name by which [`Shown`] is recognised.
 const SHOWN: &str = "Shown";
 
@@ -101,7 +103,7 @@ impl Serializer for Element {
             return value.serialize(self);
         }
         Ok(match value.serialize(serde_json::value::Serializer)? {
-            Value::String(text) => Some(crate::audit::cut(&text, crate::audit::MAX_VALUE).into()),
+            Value::String(text) => Some(yaoku_gate::cut(&text, MAX_VALUE).into()),
             shown @ (Value::Null | Value::Bool(_) | Value::Number(_)) => Some(shown),
             // Only single values are shown.
             Value::Array(_) | Value::Object(_) => None,

@@ -456,7 +456,8 @@ impl WireError {
 
     /// Too much of what the caller or its account asked for is under way, or waits.
     pub fn too_many_at_once() -> Self {
-        let message = "The request is rejected: too many requests of this caller or its account are under way; try again.";
+        let message =
+            "The request is rejected: too many requests of this caller or its account are under way; try again.";
         Self::new(Code::RejectedThrottling, message)
     }
 

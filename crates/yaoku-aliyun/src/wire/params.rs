@@ -74,10 +74,30 @@ impl<'a> Params<'a> {
         let mut params = Self { sorted: Vec::with_capacity(USUAL_PARAMETERS) };
         params.append(query, Place::Query)?;
         params.append(form, Place::Body)?;
-        params.sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        match params.sorted.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        params.in_order()
+    }
+
+    /// Of names and values that need no decoding.
+    ///
+    /// # Errors
+    /// As of [`Self::parse`].
+    pub fn of_pairs(pairs: &'a [(String, String)]) -> Result<Self, WireError> {
+        if pairs.len() > MAX_PARAMETERS {
+            return Err(too_many());
+        }
+        if pairs.iter().any(|(name, _)| name.len() > MAX_NAME_LEN) {
+            return Err(name_too_long());
+        }
+        let param =
+            |(name, value): &'a (String, String)| Param { name: name.into(), value: value.into(), place: Place::Body };
+        Self { sorted: pairs.iter().map(param).collect() }.in_order()
+    }
+
+    fn in_order(mut self) -> Result<Self, WireError> {
+        self.sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        match self.sorted.windows(2).find(|pair| pair[0].name == pair[1].name) {
             Some(pair) => Err(WireError::invalid_parameter(&pair[0].name, "it is specified more than once")),
-            None => Ok(params),
+            None => Ok(self),
         }
     }
 
@@ -166,7 +186,7 @@ impl<'a> Params<'a> {
     fn append(&mut self, text: &'a [u8], place: Place) -> Result<(), WireError> {
         for pair in split::parts(text, b'&').map(|part| &text[part]).filter(|pair| !pair.is_empty()) {
             if self.sorted.len() == MAX_PARAMETERS {
-                return Err(WireError::parse(format_args!("it has more than {MAX_PARAMETERS} parameters")));
+                return Err(too_many());
             }
             let equals = memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
@@ -266,6 +286,10 @@ impl<'n, T> Slots<'n, T> {
         };
         self.slots.into_iter().enumerate().map(element).collect()
     }
+}
+
+fn too_many() -> WireError {
+    WireError::parse(format_args!("it has more than {MAX_PARAMETERS} parameters"))
 }
 
 fn name_too_long() -> WireError {

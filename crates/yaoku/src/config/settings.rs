@@ -100,7 +100,7 @@ impl Settings {
                 yaoku_aliyun::wire::nonce::DEFAULT_CAPACITY,
                 1..=1 << 30,
             )?,
-            unproven_per_minute: match options.unproven_per_minute.unwrap_or(yaoku_aliyun::strangers::DEFAULT_LIMIT) {
+            unproven_per_minute: match options.unproven_per_minute.unwrap_or(yaoku_gate::DEFAULT_LIMIT) {
                 limit @ 1..=60_000 => limit,
                 _ => return Err(beyond("unproven-per-minute", &(1..=60_000))),
             },

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
-use crate::control::OfficeName;
+use crate::control::AdminApiName;
 use crate::operator::running;
 
 /// One of a kind: a user, a group, a role, a policy.
@@ -78,7 +78,7 @@ impl RamCommand {
             Self::Role(command) => (command.at().account.clone(), command.request()?),
             Self::Explain(explain) => return running(&settings).await?.explain(explain.supposed()).await,
         };
-        request.ask(OfficeName::Ram, account, &settings).await
+        request.ask(AdminApiName::Ram, account, &settings).await
     }
 }
 

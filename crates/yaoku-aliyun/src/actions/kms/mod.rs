@@ -21,7 +21,7 @@ pub use arguments::fuzzing;
 pub(in crate::actions) use failure::of_dry_run;
 
 use super::{Action, Api, Exchange, Reply, XmlRoot, parameters};
-use crate::wire::{Format, WireError};
+use crate::wire::Format;
 
 /// The API.
 pub(super) const API: Api = Api {

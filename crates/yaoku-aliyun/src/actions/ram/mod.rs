@@ -15,7 +15,7 @@ mod users;
 mod versions;
 
 use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
-use crate::wire::{Format, WireError};
+use crate::wire::Format;
 
 /// The API.
 pub(crate) const API: Api = Api {

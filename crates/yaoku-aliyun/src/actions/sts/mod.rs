@@ -4,7 +4,7 @@ mod caller;
 mod session;
 
 use super::{Action, Api, Exchange, Reply, XmlRoot};
-use crate::wire::{Format, WireError};
+use crate::wire::Format;
 
 /// The API.
 pub(super) const API: Api = Api {
