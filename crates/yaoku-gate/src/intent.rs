@@ -16,7 +16,7 @@ use yaoku_seal::{Changes, Domain, Kind, Record, RecordName, Vault, read_each};
 use crate::RequestId;
 
 /// The intent of a record. In the system's domain, under the id of the event.
-const INTENT: Kind = Kind(32);
+const INTENT: Kind = Kind(40);
 /// Rows taken away in one commit.
 const ROWS_A_COMMIT: usize = 100;
 

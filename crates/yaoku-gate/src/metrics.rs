@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn requests_count_under_their_action_and_outcome() {
         let metrics = metrics();
-        let mut count = |action, code, took| metrics.call("aliyun", Counted { action, code }, took);
+        let count = |action, code, took| metrics.call("aliyun", Counted { action, code }, took);
         count(Some(0), None, Duration::from_micros(30));
         count(Some(0), None, Duration::from_secs(60));
         count(Some(0), Some(0), Duration::from_micros(25));

@@ -197,10 +197,7 @@ impl Directory {
                 POLICY => {
                     let id = policy_id(name)?;
                     let record = PolicyRecord::decode(bytes)?;
-                    let version = record.versions.get(&record.default).ok_or(Error::Record("a policy"))?;
-                    // A policy that can't be read must not be passed over: it may be one that denies.
-                    let policy = Policy::parse_stored(&version.document, PolicyKind::Identity);
-                    let policy = policy.map_err(|_| Error::Record("a policy"))?;
+                    let policy = self.compile(&id, &record);
                     self.compiled.insert(id.clone(), Arc::new(policy));
                     self.policies.insert(id.clone(), record);
                     touched.policies.insert(id);
@@ -232,6 +229,19 @@ impl Directory {
             *counts.entry(name).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// A policy, ready to be asked. One that can't be read must not be passed over: it may be one that denies. So it denies
+    /// everything to those that it is attached to, until it has a version that can be read.
+    fn compile(&self, name: &Name, record: &PolicyRecord) -> Policy {
+        let Some(version) = record.versions.get(&record.default) else {
+            tracing::error!(account = %self.account, policy = %name, "the policy lacks its default version: it denies everything");
+            return Policy::denying_everything();
+        };
+        Policy::parse_stored(&version.document, PolicyKind::Identity).unwrap_or_else(|error| {
+            tracing::error!(account = %self.account, policy = %name, %error, "the policy can't be read: it denies everything");
+            Policy::denying_everything()
+        })
     }
 
     fn bring_into_force(&mut self, touched: &Touched) {
@@ -267,8 +277,12 @@ impl Directory {
     fn known_user(&self, user: &UserRecord) -> Known {
         let mut policies = Vec::new();
         self.attach(&user.policies, &format!("user {}", user.name), &mut policies);
-        for group in user.groups.keys().filter_map(|id| self.groups.get(*id)) {
-            self.attach(&group.policies, &format!("group {}", group.name), &mut policies);
+        for id in user.groups.keys() {
+            match self.groups.get(*id) {
+                Some(group) => self.attach(&group.policies, &format!("group {}", group.name), &mut policies),
+                // A group that has members can't be deleted. What its policies denied nobody knows.
+                None => policies.push(missing(&format!("the group {id} of user {}", user.name))),
+            }
         }
         let arn = format!("acs:ram::{}:user/{}", self.account, user.name).into();
         Known { name: user.name.as_str().into(), arn, policies: policies.into(), ended: false }
@@ -287,12 +301,21 @@ impl Directory {
                 PolicyName::System(name) => SystemPolicy::find(name.as_str()).map(|system| system.policy.clone()),
                 PolicyName::Custom(name) => self.compiled.get(name).cloned(),
             };
-            // A policy that is attached can't be deleted.
-            if let Some(policy) = policy {
-                to.push(Arc::new(Attached { origin: format!("{} of {whose}", name.name()).into(), policy }));
-            }
+            let origin = format!("{} of {whose}", name.name());
+            to.push(match policy {
+                Some(policy) => Arc::new(Attached { origin: origin.into(), policy }),
+                // A policy that is attached can't be deleted. What this one denied nobody knows.
+                None => missing(&origin),
+            });
         }
     }
+}
+
+/// In the place of policies that should be there and are not: denies everything.
+fn missing(origin: &str) -> Arc<Attached> {
+    tracing::error!("{origin} is attached and not there: everything is denied");
+    let origin = format!("{origin}, which is attached and not there").into();
+    Arc::new(Attached { origin, policy: Arc::new(Policy::denying_everything()) })
 }
 
 fn set<I: Ord>(subjects: &mut BTreeMap<I, Arc<Subject>>, id: I, known: Known) {

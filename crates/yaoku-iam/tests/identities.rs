@@ -298,3 +298,36 @@ proptest! {
         });
     }
 }
+
+/// Someone who can write the store but has no seal can delete a row: what a policy denied must not vanish with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_row_is_gone_denies_everything_to_whom_it_is_attached() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
+    let iam = node(&store, &dir).await;
+    for change in [
+        Change::CreateUser(0),
+        Change::CreateUser(1),
+        Change::CreatePolicy(0),
+        Change::CreatePolicy(1),
+        Change::AttachToUser(0, 0),
+        Change::AttachToUser(1, 0),
+        Change::AttachToUser(0, 1),
+    ] {
+        apply(&iam, &change).await.unwrap();
+    }
+    let may_before = [may(&iam, 0), may(&iam, 1)];
+    let name = yaoku_seal::RecordName {
+        kind: yaoku_seal::Kind(14),
+        domain: account().domain(),
+        id: policy(1).as_str().as_bytes().to_vec(),
+        version: Vec::new(),
+    };
+    let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+    let vault = Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap();
+    let gone = yaoku_seal::Changes { deletes: vec![name], ..Default::default() };
+    vault.commit(gone).await.unwrap();
+    let late = node(&store, &dir).await;
+    assert!(may_before[1] && may(&late, 1), "whom it was not attached to");
+    assert!(!may(&late, 0));
+}

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-seal"],
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
-    &["yaoku-http"],
+    &["yaoku-gate", "yaoku-http"],
     &["yaoku-aliyun"],
     &["yaoku"],
     &["yaoku-bench"],

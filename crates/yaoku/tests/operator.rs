@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -130,9 +131,14 @@ fn what_is_done_to_the_whole_installation_is_recorded() {
         assert_eq!(event["eventRW"], kind);
         assert_eq!(event["eventSource"], "control-socket");
         assert_eq!(event["serviceName"], "Yaoku");
-        let who = serde_json::json!({
+        let uid = std::fs::metadata(world.dir.path()).unwrap().uid();
+        let mut who = serde_json::json!({
             "type": "root-account", "principalId": ACCOUNT, "accountId": ACCOUNT, "userName": "root"
         });
+        // And who logged in, where somebody did.
+        let user = event["userIdentity"]["operatingSystemUser"].as_str().unwrap();
+        assert!(user == format!("uid {uid}") || user.starts_with(&format!("uid {uid}, logged in as uid ")), "{user}");
+        who["operatingSystemUser"] = user.into();
         assert_eq!(event["userIdentity"], who);
         assert!(event.get("errorCode").is_none(), "{event}");
         let by_name = [("LookupAttribute.1.Key", "EventName"), ("LookupAttribute.1.Value", action)];
@@ -372,7 +378,7 @@ fn an_operator_manages_identities_without_an_sdk() {
     refuses(&["user", "delete", "alice"], "DeleteConflict.User");
     refuses(&["policy", "attach", "makers"], "--user");
     refuses(&["policy", "attach", "makers", "--user", "bob"], "EntityNotExist.User");
-    refuses(&["user", "list", "--account", "1999999999999999"], "no account 1999999999999999");
+    refuses(&["user", "list", "--account", "1999999999999999"], "the account 1999999999999999 does not exist");
     refuses(&["policy", "create", "p", "--document", "/nonexistent/p.json"], "/nonexistent/p.json");
     ram(&["access-key", "delete", &id, "--user", "alice"]);
     ram(&["group", "remove", "makers", "alice"]);

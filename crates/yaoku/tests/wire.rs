@@ -312,7 +312,7 @@ fn operators_pages() {
     let (status, metrics) = client.page("/metrics");
     assert_eq!(status, 200);
     for wanted in [
-        "yaoku_requests_total{service=\"Kms\",action=\"CreateKey\",outcome=\"ok\"}",
+        "yaoku_requests_total{protocol=\"aliyun\",service=\"Kms\",action=\"CreateKey\",outcome=\"ok\"}",
         "yaoku_keys{state=\"Enabled\"}",
         "yaoku_scheduler_lag",
     ] {

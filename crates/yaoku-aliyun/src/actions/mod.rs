@@ -133,7 +133,7 @@ pub(crate) struct Exchange<'a> {
 pub(crate) fn spell(api: &Api, failure: Failure, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
     match failure {
         Failure::Keys(error) => kms::failure::of(error, request_id, arguments),
-        Failure::Identities(error) if std::ptr::eq(api, &accounts::API) => accounts::of(error, request_id),
+        Failure::Identities(error) if api.version == accounts::API.version => accounts::of(error, request_id),
         Failure::Identities(error) => ram::failure::of(error, request_id),
         Failure::AuditLog(error) => actiontrail::failure(error, request_id),
     }

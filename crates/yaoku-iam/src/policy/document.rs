@@ -108,6 +108,21 @@ impl Policy {
         Self::of(elements(document)?, kind)
     }
 
+    /// A policy in the place of one that can't be read: it may have denied anything.
+    pub(crate) fn denying_everything() -> Self {
+        // All actions but none.
+        let actions = Patterns { patterns: Box::default(), negated: true };
+        let everything = Statement {
+            sid: None,
+            effect: Effect::Deny,
+            actions,
+            resources: None,
+            principals: None,
+            conditions: Box::default(),
+        };
+        Self { statements: [everything].into() }
+    }
+
     fn of(elements: Vec<(String, Json)>, kind: PolicyKind) -> Result<Self, PolicyError> {
         let (mut version, mut statements) = (false, None);
         for (name, value) in elements {
