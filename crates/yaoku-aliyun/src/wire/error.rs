@@ -444,14 +444,14 @@ impl WireError {
 
     /// Too many unauthenticated calls of one address: what was wrong with this one is not said.
     pub fn too_many_unauthenticated() -> Self {
-        let message = "Too many calls from this address did not prove who makes them; check the AccessKey, and try again in a minute.";
+        let message = "Too many unauthenticated calls from this address; check the AccessKey, and try again in a minute.";
         Self::new(Code::Throttling, message)
     }
 
     /// As [`Self::too_many_unauthenticated`], for its record.
     pub fn too_many_unauthenticated_and(held: u64) -> Self {
         let Self { code, message, .. } = Self::too_many_unauthenticated();
-        Self::new(code, format!("{message} {held} more like it since the last such record were not recorded."))
+        Self::new(code, format!("{message} {held} more such calls since the last such record were not recorded."))
     }
 
     /// Too much of what the caller or its account asked for is under way, or waits.

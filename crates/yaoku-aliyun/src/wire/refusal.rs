@@ -7,13 +7,13 @@ use super::{Code, WireError};
 /// The error for a refusal. What another attempt may cure is never a 4xx, which SDKs do not try again.
 pub fn error(refusal: Refusal) -> WireError {
     match refusal {
-        Refusal::TooLarge => WireError::parse("its body is larger than this server takes"),
+        Refusal::TooLarge => WireError::parse("its body is larger than this server accepts"),
         Refusal::TooSlow => {
-            WireError::new(Code::ServiceUnavailableTemporary, "The request's body did not arrive in time; try again.")
+            WireError::new(Code::ServiceUnavailableTemporary, "The request body did not arrive in time; try again.")
         }
         Refusal::Overloaded => WireError::unavailable(),
-        Refusal::BrokenOff => WireError::parse("its body broke off"),
-        Refusal::Unattributed => WireError::parse("the proxy before this server does not say whose it is"),
+        Refusal::BrokenOff => WireError::parse("its body is incomplete"),
+        Refusal::Unattributed => WireError::parse("the proxy in front of this server does not name the client"),
         Refusal::Panicked => WireError::internal(),
     }
 }
