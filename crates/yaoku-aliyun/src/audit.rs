@@ -88,7 +88,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let elements = call.notes.elements.lock();
     let event = Event {
         event_id: &request_id,
-        event_version: 1,
+        event_version: "1",
         event_time: &time,
         event_type: "ApiCall",
         event_category: "Management",
@@ -153,7 +153,7 @@ impl Deed<'_> {
         let resources: Vec<_> = self.key.into_iter().map(|key| (KEY, Cow::Borrowed(key))).collect();
         let event = Event {
             event_id: &id,
-            event_version: 1,
+            event_version: "1",
             event_time: &time,
             event_type: self.event_type,
             event_category: "Management",
