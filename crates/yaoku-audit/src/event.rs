@@ -88,8 +88,8 @@ impl Serialize for Resources<'_> {
 pub struct Event<'a, P: Serialize> {
     /// Its own id.
     pub event_id: &'a str,
-    /// Version of this structure.
-    pub event_version: u8,
+    /// Version of this structure: a text, as ActionTrail has it. In records of earlier versions it is a number.
+    pub event_version: &'static str,
     /// When it was answered, in UTC.
     pub event_time: &'a str,
     /// `ApiCall`.

@@ -58,7 +58,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let elements = if call.ended && call.error.is_none() { told.elements() } else { None };
     let event = Event {
         event_id: &event_id,
-        event_version: 1,
+        event_version: "1",
         event_time: &time,
         event_type: call.event_type,
         event_category: "Management",

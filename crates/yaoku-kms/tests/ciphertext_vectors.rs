@@ -6,13 +6,13 @@ use std::collections::HashMap;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::aead::{Algorithm, CommittingAead};
-use yaoku_kms::blob::{Header, open};
+use yaoku_kms::blob::{Content, Header, open};
 use yaoku_kms::{EncryptionContext, Error, KeyId, KeyVersionId, ProtectionLevel};
 
 #[test]
 fn blobs_of_another_implementation_open() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 64);
+    assert_eq!(vectors.len(), 80);
     for vector in &vectors {
         let number = &vector["number"];
         let key = hex(&vector["key"]);
@@ -27,6 +27,7 @@ fn blobs_of_another_implementation_open() {
         let (header, sealed) = Header::parse(&blob).unwrap();
         let named = Header {
             protection: ProtectionLevel::Software,
+            content: if vector.contains_key("content") { Content::Text } else { Content::Bytes },
             algorithm,
             key: KeyId::parse(&vector["key id"]).unwrap(),
             version: KeyVersionId::parse(&vector["version id"]).unwrap(),

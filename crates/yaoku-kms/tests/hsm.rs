@@ -22,6 +22,7 @@ use softhsm::{PIN, SoftHsm, module};
 use yaoku_crypto::pkcs11::{Token, TokenConfig};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
+use yaoku_kms::blob::Content;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt};
 use yaoku_kms::operations::keys::{CreateKey, ScheduleKeyDeletion};
 use yaoku_kms::operations::versions::CreateKeyVersion;
@@ -163,9 +164,12 @@ async fn deletion_destroys_the_objects_of_every_version() {
         world.clock.advance_seconds(DAY * 7);
         world.call(CreateKeyVersion { key: doomed.into() }).await.unwrap();
     }
-    let encrypt =
-        Encrypt { key: kept.into(), plaintext: Secret::new(b"text".to_vec()), context: EncryptionContext::default() };
-    let blob = world.call(encrypt).await.unwrap().blob;
+    let mut blobs = Vec::new();
+    for content in [Content::Bytes, Content::Text] {
+        let (plaintext, context) = (Secret::new(b"text".to_vec()), EncryptionContext::default());
+        let encrypt = Encrypt { key: kept.into(), plaintext, content, context };
+        blobs.push((content, world.call(encrypt).await.unwrap().blob));
+    }
     let full = objects();
     assert_eq!(full - before, 1 + 4 + 2);
     for key in [doomed, pair] {
@@ -177,8 +181,14 @@ async fn deletion_destroys_the_objects_of_every_version() {
     world.clock.advance_seconds(1);
     world.looks().await;
     assert_eq!(objects() - before, 1);
-    let decrypt = Decrypt { blob, context: EncryptionContext::default() };
-    assert!(world.call(decrypt).await.unwrap().plaintext.ct_eq(b"text"));
+    for (content, blob) in blobs {
+        let mut unmarked = blob.clone();
+        unmarked[0] ^= 0x80;
+        let opened = world.call(Decrypt { blob, context: EncryptionContext::default() }).await.unwrap();
+        assert!(opened.plaintext.ct_eq(b"text") && opened.content == content);
+        let refused = world.call(Decrypt { blob: unmarked, context: EncryptionContext::default() }).await;
+        assert!(matches!(refused, Err(Error::Ciphertext)), "{content:?}");
+    }
 }
 
 /// An object of a CreateKey that could not commit goes after an hour; the keys that could stay.

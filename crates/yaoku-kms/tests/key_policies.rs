@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
+use yaoku_kms::blob::Content;
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::ListAliasesByKeyId;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt};
@@ -72,7 +73,8 @@ impl World {
 
     /// Encrypts as an account; the ciphertext.
     async fn encrypt(&self, account: &str, key: KeyRef) -> Result<Vec<u8>, Error> {
-        let encrypt = Encrypt { key, plaintext: Secret::new(b"text".to_vec()), context: EncryptionContext::default() };
+        let (plaintext, context) = (Secret::new(b"text".to_vec()), EncryptionContext::default());
+        let encrypt = Encrypt { key, plaintext, content: Content::Bytes, context };
         Ok(self.call(account, encrypt).await?.blob)
     }
 

@@ -19,6 +19,7 @@ use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Environment, Iam, Principal};
+use yaoku_kms::blob::Content;
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::CreateAlias;
 use yaoku_kms::operations::crypto::{Decrypt, Encrypt, Encrypted};
@@ -103,7 +104,14 @@ impl World {
 
     async fn encrypt(&self, key: KeyId) -> Encrypted {
         let plaintext = Secret::new(b"text".to_vec());
-        self.call(Encrypt { key: key.into(), plaintext, context: EncryptionContext::default() }).await.unwrap()
+        self.call(Encrypt {
+            key: key.into(),
+            plaintext,
+            content: Content::Bytes,
+            context: EncryptionContext::default(),
+        })
+        .await
+        .unwrap()
     }
 
     /// All nodes look at once, as often as it takes for one of them to be late.

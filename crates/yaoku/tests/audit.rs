@@ -225,7 +225,7 @@ fn users_and_sessions_are_told_apart_as_actiontrail_does() {
     let attributes = &who["sessionContext"]["attributes"];
     assert_eq!(attributes["mfaAuthenticated"], "false");
     assert!(attributes["creationDate"].as_str().unwrap().ends_with('Z'), "{who}");
-    assert_eq!((&refused["eventVersion"], &refused["eventCategory"]), (&1.into(), &"Management".into()));
+    assert_eq!((&refused["eventVersion"], &refused["eventCategory"]), (&"1".into(), &"Management".into()));
     let assumed = of("AssumeRole");
     assert_eq!(assumed["referencedResources"], serde_json::json!({"ACS::RAM::Role": [wanted[0].1]}));
     let all = said(&data, &["export"]);

@@ -50,6 +50,9 @@ fn every_spec_that_the_token_knows_works_and_the_others_are_refused_by_name() {
         let bound = client.call("Encrypt", &bound).ok().text("CiphertextBlob").to_owned();
         client.call("Decrypt", &[("CiphertextBlob", &bound)]).fails(400, "InvalidParameter");
         client.call("Decrypt", &[("CiphertextBlob", &bound), ("EncryptionContext", r#"{"a":"b"}"#)]).ok();
+        let text = client.encrypt(&key, "not base64, but text");
+        assert_eq!(STANDARD.decode(&text).unwrap()[0], 2 | 0x80);
+        assert_eq!(decrypt(&client, &text), "not base64, but text");
         blobs.push(blob);
     }
     for (spec, algorithms) in [

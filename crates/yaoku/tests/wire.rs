@@ -52,6 +52,8 @@ struct V1 {
     secret: String,
     /// How many of the parameters, in order of their names, stand in the form body.
     in_form: usize,
+    /// Sent instead of a form, with the content type.
+    body: Option<(&'static str, &'static str)>,
 }
 
 impl V1 {
@@ -71,7 +73,7 @@ impl V1 {
         ];
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let params = common.iter().chain(own).map(owned).collect();
-        Self { method: "POST", hash: "HMAC-SHA1", params, secret: ACCESS_KEY_SECRET.to_owned(), in_form: 0 }
+        Self { method: "POST", hash: "HMAC-SHA1", params, secret: ACCESS_KEY_SECRET.to_owned(), in_form: 0, body: None }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {
@@ -104,7 +106,12 @@ impl V1 {
         let url = format!("http://{}/?{}", server().address, query.join("&"));
         let answer = match self.method {
             "GET" => agent.get(url).call(),
-            "POST" => agent.post(url).header("content-type", "application/x-www-form-urlencoded").send(form.join("&")),
+            "POST" => match self.body {
+                Some((content_type, body)) => agent.post(url).header("content-type", content_type).send(body),
+                None => {
+                    agent.post(url).header("content-type", "application/x-www-form-urlencoded").send(form.join("&"))
+                }
+            },
             _ => agent.delete(url).call(),
         };
         let mut answer = answer.unwrap();
@@ -137,6 +144,7 @@ fn session(server: &Server) -> [String; 3] {
     let role = format!("acs:ram::{account}:role/signed");
     let mut assume = V1::new("AssumeRole", &[("RoleArn", &role), ("RoleSessionName", "s1")])
         .with("Version", support::STS)
+        .with("Format", "JSON")
         .with("AccessKeyId", key.text("AccessKey/AccessKeyId"));
     assume.secret = key.text("AccessKey/AccessKeySecret").to_owned();
     let (status, _, body) = assume.send();
@@ -337,9 +345,8 @@ fn secrets_appear_nowhere() {
     client.call("Decrypt", &[("CiphertextBlob", &blob), ("EncryptionContext", context)]).ok();
     let data_key = client.call("GenerateDataKey", &[("KeyId", &key)]).ok().text("Plaintext").to_owned();
     client.call("Encrypt", &[("KeyId", "alias/none"), ("Plaintext", &text)]).fails(404, "Forbidden.AliasNotFound");
-    client
-        .call("Encrypt", &[("KeyId", &key), ("Plaintext", "not base64 planted-51f0c2")])
-        .fails(400, "InvalidParameter");
+    client.call("Encrypt", &[("KeyId", &key), ("Plaintext", "not base64 planted-51f0c2")]).ok();
+    client.call("Decrypt", &[("CiphertextBlob", "not base64 planted-51f0c2")]).fails(400, "InvalidParameter");
     let wrong = support::Client { secret: "planted-wrong-secret-51f0c2".into(), ..server.client() };
     wrong.call("Encrypt", &params).fails(400, "SignatureDoesNotMatch");
     let metrics = client.page("/metrics").1;
@@ -372,5 +379,270 @@ fn secrets_appear_nowhere() {
             let found = bytes.windows(secret.len()).any(|window| window == secret);
             assert!(!found, "{} is in {place}", String::from_utf8_lossy(secret));
         }
+    }
+}
+
+/// What the element of that name holds, where it holds text without references.
+fn element<'a>(document: &'a str, name: &str) -> &'a str {
+    let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
+    rest.split_once(&format!("</{name}>")).unwrap().0
+}
+
+#[test]
+fn text_that_is_no_base64_comes_back_exactly_as_it_was_sent() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let longest = "é".repeat(3072);
+    let texts = [
+        "abcdefg",
+        "a",
+        "aGVsbG8",
+        "aGVsbG9=",
+        "aGVsbG8==",
+        "-_8=",
+        " aGVsbG8=",
+        "pass word!",
+        "数据库口令",
+        "\u{1}\u{7f}\0",
+        "abc\ndef\r\n",
+        "aGVs bG8=\n",
+        "{\"json\":true}",
+        "<&>\"'",
+        "%41+b",
+        &longest,
+    ];
+    for text in texts {
+        let blob = client.encrypt(&key, text);
+        let opened = client.call("Decrypt", &[("CiphertextBlob", &blob)]).ok();
+        assert_eq!(opened.text("Plaintext"), text);
+        client
+            .call("Decrypt", &[("CiphertextBlob", &blob), ("EncryptionContext", r#"{"a":"b"}"#)])
+            .fails(400, "InvalidParameter");
+        // The mark is a part of what is sealed.
+        let mut bytes = STANDARD.decode(&blob).unwrap();
+        bytes[0] ^= 0x80;
+        client.call("Decrypt", &[("CiphertextBlob", &STANDARD.encode(bytes))]).fails(400, "InvalidParameter");
+        let to = client.create_key(&[("KeySpec", "Aliyun_SM4")]);
+        let moved = client.call("ReEncrypt", &[("CiphertextBlob", &blob), ("DestinationKeyId", &to)]).ok();
+        let opened = client.call("Decrypt", &[("CiphertextBlob", moved.text("CiphertextBlob"))]).ok();
+        assert_eq!(opened.text("Plaintext"), text, "after ReEncrypt");
+    }
+    for (text, same) in [("aGVsbG8=", "aGVsbG8="), ("aGVs\r\nbG8=\n", "aGVsbG8="), ("\nAAAA\nAAAA\n", "AAAAAAAA")] {
+        let opened = client.call("Decrypt", &[("CiphertextBlob", &client.encrypt(&key, text))]).ok();
+        assert_eq!(opened.text("Plaintext"), same, "canonical base64 is bytes");
+    }
+    for refused in ["", "\n", &format!("{longest}!"), &"A".repeat(8196)] {
+        client.call("Encrypt", &[("KeyId", &key), ("Plaintext", refused)]).fails(400, "InvalidParameter");
+    }
+}
+
+#[test]
+fn text_is_said_in_xml_where_xml_can_say_it() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let decrypt = |blob: &str| V1::new("Decrypt", &[("CiphertextBlob", blob), ("Format", "XML")]).send();
+    let (status, _, body) = decrypt(&client.encrypt(&key, " two words "));
+    assert_eq!((status, element(&body, "Plaintext")), (200, " two words "));
+    let (status, _, body) = decrypt(&client.encrypt(&key, "a\0b"));
+    assert_eq!((status, element(&body, "Code")), (400, "InvalidParameter"));
+    assert!(element(&body, "Message").contains("XML"), "{body}");
+}
+
+#[test]
+fn a_text_is_exported_as_its_bytes_and_public_keys_take_no_text() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let pair = client.create_key(&[("KeySpec", "RSA_2048"), ("KeyUsage", "ENCRYPT/DECRYPT")]);
+    let version = client.version(&pair);
+    let named = [("KeyId", pair.as_str()), ("KeyVersionId", version.as_str())];
+    let public = client.call("GetPublicKey", &named).ok();
+    let der: String = public.text("PublicKey").lines().filter(|line| !line.starts_with("--")).collect();
+    let algorithm = ("Algorithm", "RSAES_OAEP_SHA_256");
+    let export = client.call(
+        "ExportDataKey",
+        &[
+            ("CiphertextBlob", &client.encrypt(&key, "abcdefg")),
+            ("PublicKeyBlob", &der),
+            ("WrappingKeySpec", "RSA_2048"),
+            ("WrappingAlgorithm", algorithm.1),
+        ],
+    );
+    let wrapped = export.ok().text("ExportedDataKey").to_owned();
+    let opened =
+        client.call("AsymmetricDecrypt", &[&named[..], &[algorithm, ("CiphertextBlob", &wrapped)]].concat()).ok();
+    assert_eq!(opened.text("Plaintext"), STANDARD.encode("abcdefg"));
+    let moved = client.call(
+        "ReEncrypt",
+        &[
+            ("CiphertextBlob", wrapped.as_str()),
+            ("SourceKeyId", &pair),
+            ("SourceKeyVersionId", &version),
+            ("SourceEncryptionAlgorithm", algorithm.1),
+            ("DestinationKeyId", &key),
+        ],
+    );
+    let opened = client.call("Decrypt", &[("CiphertextBlob", moved.ok().text("CiphertextBlob"))]).ok();
+    assert_eq!(opened.text("Plaintext"), STANDARD.encode("abcdefg"));
+    let encrypt = |text| client.call("AsymmetricEncrypt", &[&named[..], &[algorithm, ("Plaintext", text)]].concat());
+    encrypt("aGVs\nbG8=").ok();
+    for text in ["abcdefg", "aGVsbG8", "not base64"] {
+        encrypt(text).fails(400, "InvalidParameter");
+    }
+}
+
+#[test]
+fn line_breaks_are_taken_wherever_base64_is_read() {
+    let server = server();
+    let client = server.client();
+    let broken = |text: &str| {
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join("\r\n")
+            + "\n"
+    };
+    let blob = client.encrypt(&client.create_key(&[]), "aGk=");
+    assert_eq!(client.call("Decrypt", &[("CiphertextBlob", &broken(&blob))]).ok().text("Plaintext"), "aGk=");
+    let unpadded = blob.trim_end_matches('=');
+    if unpadded != blob {
+        client.call("Decrypt", &[("CiphertextBlob", unpadded)]).fails(400, "InvalidParameter");
+    }
+    let key = client.create_key(&[("KeySpec", "HMAC_SHA256")]);
+    let mac = [("KeyId", key.as_str()), ("Algorithm", "HMAC_SHA_256"), ("Message", "aGk\n=")];
+    let code = client.call("GenerateMac", &mac).ok().text("Mac").to_owned();
+    let joined = [("KeyId", key.as_str()), ("Algorithm", "HMAC_SHA_256"), ("Message", "aGk="), ("Mac", &broken(&code))];
+    assert_eq!(client.call("VerifyMac", &joined).ok().body["Value"], true);
+}
+
+#[test]
+fn a_timestamp_may_have_milliseconds_and_no_nonce() {
+    let _server = server();
+    let with = |millis: &str| {
+        let timestamp = utc(now()).replace('Z', &format!(".{millis}Z"));
+        V1::new("DescribeRegions", &[]).without("SignatureNonce").with("Timestamp", &timestamp)
+    };
+    let [one, other] = ["007", "991"].map(with);
+    assert_eq!(one.clone().code(), is(200, "ok"));
+    assert_eq!(other.code(), is(200, "ok"), "another request of the same second");
+    assert_eq!(one.code(), is(400, "SignatureNonceUsed"));
+    assert_eq!(with("x").code(), is(400, "InvalidTimeStamp.Format"));
+}
+
+#[test]
+fn the_number_of_bytes_counts_before_the_key_spec() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    for spec in ["AES_128", "AES_256", "Aliyun_AES_256", "whatever"] {
+        let own = [("KeyId", key.as_str()), ("KeySpec", spec), ("NumberOfBytes", "7")];
+        let made = client.call("GenerateDataKey", &own).ok();
+        assert_eq!(STANDARD.decode(made.text("Plaintext")).unwrap().len(), 7, "{spec}");
+        client.call("GenerateDataKeyWithoutPlaintext", &own).ok();
+    }
+    client.call("GenerateDataKey", &[("KeyId", &key), ("KeySpec", "whatever")]).fails(400, "InvalidParameter");
+    client.call("GenerateDataKey", &[("KeyId", &key), ("NumberOfBytes", "0")]).fails(400, "InvalidParameter");
+}
+
+#[test]
+fn a_context_is_one_map_however_it_is_spelled() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let own = [("KeyId", key.as_str()), ("Plaintext", "aGk=")];
+    let list = [
+        ("EncryptionContext.1.Key", "a"),
+        ("EncryptionContext.1.Value", "1"),
+        ("EncryptionContext.2.Key", "b.c"),
+        ("EncryptionContext.2.Value", ""),
+    ];
+    let entries = [("EncryptionContext.a", "1"), ("EncryptionContext.b.c", "")];
+    let json = [("EncryptionContext", r#"{"b.c":"","a":"1"}"#)];
+    let spellings = [&list[..], &entries, &json];
+    for one in spellings {
+        let made = client.call("Encrypt", &[&own[..], one].concat()).ok();
+        let blob = [("CiphertextBlob", made.text("CiphertextBlob"))];
+        for other in spellings {
+            client.call("Decrypt", &[&blob[..], other].concat()).ok();
+        }
+        client.call("Decrypt", &blob).fails(400, "InvalidParameter");
+    }
+    for (wrong, code) in [
+        (&list[..3], "MissingParameter"),
+        (&list[1..], "MissingParameter"),
+        (&list[2..], "MissingParameter"),
+        (&[list[0], list[1], entries[1]], "InvalidParameter"),
+        (&[list[0], list[1], json[0]], "InvalidParameter"),
+        (&[list[0], list[1], ("EncryptionContext.2.Key", "a"), ("EncryptionContext.2.Value", "2")], "InvalidParameter"),
+        (&[("EncryptionContext.0.Key", "a"), ("EncryptionContext.0.Value", "1")], "InvalidParameter"),
+    ] {
+        client.call("Encrypt", &[&own[..], wrong].concat()).fails(400, code);
+    }
+}
+
+#[test]
+fn a_tag_without_a_value_has_an_empty_one() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    let named = [("ResourceType", "key"), ("RegionId", support::REGION), ("ResourceId.1", key.as_str())];
+    let tags =
+        [("Tag.1.Key", "bare"), ("Tag.2.Key", "empty"), ("Tag.2.Value", ""), ("Tag.3.Key", "k"), ("Tag.3.Value", "v")];
+    client.call("TagResources", &[&named[..], &tags].concat()).ok();
+    client.call("TagResource", &[("KeyId", &key), ("Tags", r#"[{"TagKey":"json"}]"#)]).ok();
+    let listed = client.call("ListResourceTags", &[("KeyId", &key)]).ok();
+    let value =
+        |tag: &Value| (tag["TagKey"].as_str().unwrap().to_owned(), tag["TagValue"].as_str().unwrap().to_owned());
+    let listed: BTreeSet<_> = listed.body["Tags"]["Tag"].as_array().unwrap().iter().map(value).collect();
+    let expected = [("bare", ""), ("empty", ""), ("json", ""), ("k", "v")];
+    assert_eq!(listed, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    client.call("TagResources", &[&named[..], &[("Tag.1.Value", "v")]].concat()).fails(400, "MissingParameter");
+}
+
+#[test]
+fn an_expiry_in_milliseconds_is_told_from_one_in_seconds() {
+    let server = server();
+    let client = server.client();
+    let key = client.create_key(&[("Origin", "EXTERNAL")]);
+    let expiry = format!("{}", (now() + 86_400) * 1000);
+    let own = [("KeyId", key.as_str()), ("EncryptedKeyMaterial", "AAAA"), ("ImportToken", "AAAA")];
+    let answer = client.call("ImportKeyMaterial", &[&own[..], &[("KeyMaterialExpireUnix", &expiry)]].concat());
+    answer.fails(400, "InvalidParameter");
+    assert!(
+        answer.text("Message").contains("KeyMaterialExpireUnix") && answer.text("Message").contains("milliseconds")
+    );
+}
+
+#[test]
+fn each_api_answers_in_its_own_format_unless_asked() {
+    let _server = server();
+    for (version, action, kind) in [
+        (support::KMS, "ListKeys", "application/json;charset=utf-8"),
+        (support::RAM, "ListUsers", "text/xml;charset=utf-8"),
+        (support::STS, "GetCallerIdentity", "text/xml;charset=utf-8"),
+        (support::ACTIONTRAIL, "LookupEvents", "text/xml;charset=utf-8"),
+    ] {
+        let call = || V1::new(action, &[]).with("Version", version);
+        let (status, sent, body) = call().send();
+        assert_eq!((status, sent.as_str()), (200, kind), "{body}");
+        let (status, sent, _) = V1 { secret: "wrong".into(), ..call() }.send();
+        assert_eq!((status, sent.as_str()), (400, kind), "errors of {action}");
+        let (status, sent, body) = call().with("Format", "JSON").send();
+        assert_eq!((status, sent.as_str()), (200, "application/json;charset=utf-8"), "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_is_no_form_is_refused_by_its_content_type() {
+    let _server = server();
+    let with = |content_type, body| V1 { body: Some((content_type, body)), ..V1::new("DescribeRegions", &[]) };
+    for (content_type, named) in [
+        ("application/json; charset=utf-8", "application/json"),
+        ("multipart/form-data; boundary=xyz", "multipart/form-data"),
+    ] {
+        let (status, _, body) = with(content_type, "{}").send();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, body["Code"].as_str()), (400, Some("ParseRequestParameterException")));
+        assert!(body["Message"].as_str().unwrap().contains(&format!("content type {named};")), "{body}");
+        assert_eq!(with(content_type, "").code(), is(200, "ok"), "nothing is lost with an empty body");
     }
 }

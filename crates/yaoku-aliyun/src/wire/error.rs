@@ -444,7 +444,8 @@ impl WireError {
 
     /// Too many unauthenticated calls of one address: what was wrong with this one is not said.
     pub fn too_many_unauthenticated() -> Self {
-        let message = "Too many unauthenticated calls from this address; check the AccessKey, and try again in a minute.";
+        let message =
+            "Too many unauthenticated calls from this address; check the AccessKey, and try again in a minute.";
         Self::new(Code::Throttling, message)
     }
 

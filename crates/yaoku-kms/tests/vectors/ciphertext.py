@@ -34,12 +34,12 @@ def encode(context):
     return out
 
 
-def seal(cipher, key, key_id, version_id, context, nonce, plaintext):
-    header = bytes([1, CODES[cipher, len(key)]]) + key_id + version_id
+def seal(cipher, key, key_id, version_id, context, nonce, plaintext, text=False):
+    header = bytes([0x81 if text else 1, CODES[cipher, len(key)]]) + key_id + version_id
     blocks = [cmac(cipher, key, b"\x00" + bytes([i]) + b"X\x00" + nonce[:12]) for i in (1, 2)]
     subkey = b"".join(blocks)[: len(key)]
     commitment = b"".join(cmac(cipher, key, b"XCMT" + nonce + b"\x00\x01\x00" + bytes([i])) for i in (1, 2))
-    sealed = gcm(cipher, subkey, nonce[12:], plaintext, header + encode(context))
+    sealed = gcm(cipher, subkey, nonce[12:], b"\x01" + plaintext if text else plaintext, header + encode(context))
     return header + nonce + commitment + sealed
 
 
@@ -54,18 +54,30 @@ CONTEXTS = [
     {"": "empty key", "\U0001f511": "é", "e\u0301": "not the same as é"},
 ]
 
+TEXTS = ["a", "abcdefg", "not base64: 值 \U0001f511", "line\r\nline\n"]
+
+
+def show(number, cipher, size, context, plaintext, text=False):
+    key, nonce = stream(f"key {number}", size), stream(f"nonce {number}", 24)
+    ids = [uuid.UUID(bytes=stream(f"{what} id {number}", 16), version=4) for what in ("key", "version")]
+    blob = seal(cipher, key, ids[0].bytes, ids[1].bytes, context, nonce, plaintext, text)
+    pairs = ",".join(f"{k.encode().hex()}={v.encode().hex()}" for k, v in context.items())
+    name = "SM4" if cipher is SM4 else "AES"
+    print(f"number: {number}\ncipher: {name}\nkey: {key.hex()}\nkey id: {ids[0]}\nversion id: {ids[1]}\ncontext: {pairs}")
+    if text:
+        print("content: text")
+    print(f"nonce: {nonce.hex()}\nplaintext: {plaintext.hex()}\nblob: {blob.hex()}\n")
+
+
 print("# Made by ciphertext.py. One line a field, hexadecimal but for ids; a blank line ends a vector.")
-print("# context: pairs of key=value in hexadecimal of UTF-8, joined by commas.")
+print("# context: pairs of key=value in hexadecimal of UTF-8, joined by commas. content: text, where the plaintext is text.")
 number = 0
 for cipher, size in ((AES, 32), (AES, 24), (AES, 16), (SM4, 16)):
     for context in CONTEXTS:
         for length in (1, 16, 33, 1000):
             number += 1
-            key, nonce = stream(f"key {number}", size), stream(f"nonce {number}", 24)
-            ids = [uuid.UUID(bytes=stream(f"{what} id {number}", 16), version=4) for what in ("key", "version")]
-            plaintext = stream(f"plaintext {number}", length)
-            blob = seal(cipher, key, ids[0].bytes, ids[1].bytes, context, nonce, plaintext)
-            pairs = ",".join(f"{k.encode().hex()}={v.encode().hex()}" for k, v in context.items())
-            name = "SM4" if cipher is SM4 else "AES"
-            print(f"number: {number}\ncipher: {name}\nkey: {key.hex()}\nkey id: {ids[0]}\nversion id: {ids[1]}\ncontext: {pairs}")
-            print(f"nonce: {nonce.hex()}\nplaintext: {plaintext.hex()}\nblob: {blob.hex()}\n")
+            show(number, cipher, size, context, stream(f"plaintext {number}", length))
+for cipher, size in ((AES, 32), (AES, 24), (AES, 16), (SM4, 16)):
+    for context, text in zip(CONTEXTS, TEXTS):
+        number += 1
+        show(number, cipher, size, context, text.encode(), text=True)

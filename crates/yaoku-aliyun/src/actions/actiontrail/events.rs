@@ -92,6 +92,10 @@ fn shown(record: &[u8], recipient: &str) -> Option<Value> {
     if who.get("accountId").and_then(Value::as_str) != Some(recipient) {
         who.retain(|name, _| ["type", "accountId", "principalId"].contains(&name.as_str()));
     }
+    // Earlier versions wrote a number.
+    if let Some(version) = event.get_mut("eventVersion").filter(|version| version.is_number()) {
+        *version = version.to_string().into();
+    }
     // Each of them gets an event of its own.
     event.remove("recipientAccountIds");
     event.insert("recipientAccountId".into(), recipient.into());
@@ -170,5 +174,18 @@ impl Parameter<'_> {
                 return Err(WireError::invalid_parameter("LookupAttribute.1.Key", why));
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_an_event_is_text_whoever_wrote_it() {
+        for version in ["1", r#""1""#] {
+            let record = format!(r#"{{"eventVersion":{version},"userIdentity":{{"accountId":"1"}}}}"#);
+            assert_eq!(shown(record.as_bytes(), "1").unwrap()["eventVersion"], "1");
+        }
     }
 }
