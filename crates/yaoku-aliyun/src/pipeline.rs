@@ -10,8 +10,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_gate::{
-    Admitted, Arrival, Arrived, Authenticated, CountedProtocol, Failure, Gate, Refusal as GateRefusal, Released,
-    Spelling, user_agent,
+    Arrival, Arrived, Authenticated, CountedProtocol, Failure, Gate, Refusal as GateRefusal, Released, Spelling,
+    user_agent,
 };
 use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
 use yaoku_iam::{Caller, SessionError, Unproven};
@@ -142,7 +142,10 @@ impl Service {
         told.api = Api::of_version(claim.version);
         let admitted = match arrived.admit(!told.is_unrecorded()) {
             Ok(admitted) => admitted,
-            Err((arrived, refusal)) => return refused(arrived.refuse(told, WireError::of(refusal)).await),
+            Err(unrecordable) => {
+                let (arrived, refusal) = *unrecordable;
+                return refused(arrived.refuse(told, WireError::of(refusal)).await);
+            }
         };
         let call = match self.authenticate(&claim).await {
             Ok(caller) => admitted.authenticated(caller),
@@ -150,7 +153,11 @@ impl Service {
         };
         let call = match call {
             Ok(call) => call,
-            Err((admitted, refusal)) => return refused(over_bound(admitted, told, refusal).await),
+            Err(over_bound) => {
+                // That is not counted against its address, nor is the reason hidden.
+                let (admitted, refusal) = *over_bound;
+                return refused(admitted.refuse_authenticated(told, WireError::of(refusal)).await);
+            }
         };
         let Some(api) = told.api else {
             return call.finish(told, Err(WireError::invalid_version()), |_| WireError::internal()).await;
@@ -190,11 +197,6 @@ impl Service {
         let text = self.gate.scrape(actions::state_name, reach.unsigned_abs());
         reply(StatusCode::OK, yaoku_gate::Metrics::CONTENT_TYPE, text.into())
     }
-}
-
-/// Refuses a call beyond the bounds of its principal: that is not counted against its address, nor is its reason hidden.
-async fn over_bound(admitted: Admitted<'_>, told: &Told<'_>, refusal: GateRefusal) -> Released<WireError> {
-    admitted.refuse_authenticated(told, WireError::of(refusal)).await
 }
 
 /// Does what a caller who is known asks for.

@@ -164,11 +164,11 @@ impl<'g> Arrived<'g> {
     ///
     /// # Errors
     /// [`Refusal::Unrecordable`], with the call to be refused for it.
-    pub fn admit(self, is_recorded: bool) -> Result<Admitted<'g>, (Self, Refusal)> {
+    pub fn admit(self, is_recorded: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
         let permit = match &self.gate.trail {
             Some(trail) if is_recorded => match trail.admit() {
                 Ok(permit) => Some(permit),
-                Err(_) => return Err((self, Refusal::Unrecordable)),
+                Err(_) => return Err(Box::new((self, Refusal::Unrecordable))),
             },
             _ => None,
         };
@@ -255,8 +255,10 @@ impl<'g> Admitted<'g> {
     ///
     /// # Errors
     /// [`Refusal::TooManyAtOnce`], with the call to be refused for it.
-    pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, (Self, Refusal)> {
-        let Some(under_way) = caller.principal().enter() else { return Err((self, Refusal::TooManyAtOnce)) };
+    pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, Box<(Self, Refusal)>> {
+        let Some(under_way) = caller.principal().enter() else {
+            return Err(Box::new((self, Refusal::TooManyAtOnce)));
+        };
         let Self { arrived, permit } = self;
         let (trace, again) = (Trace::default(), Mutex::default());
         Ok(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way })

@@ -35,10 +35,10 @@ pub(crate) async fn recorded<T>(
     let done = match failed {
         Some(failed) => {
             let done = deed.await;
-            if let Err(error) = &done {
-                if failed.record(Err((FAILED, &error.to_string()))).await.is_err() {
-                    tracing::error!("the failure is not recorded, because the audit log can't be written");
-                }
+            if let Err(error) = &done
+                && failed.record(Err((FAILED, &error.to_string()))).await.is_err()
+            {
+                tracing::error!("the failure is not recorded, because the audit log can't be written");
             }
             done
         }

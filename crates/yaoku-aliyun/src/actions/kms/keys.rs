@@ -167,7 +167,7 @@ async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Repl
     };
     let operation = CreateKey { spec, usage, origin, protection, description, rotation, tags, policy };
     let key = exchange.perform(operation).await?;
-    exchange.reply(&MetadataReply { key_metadata: Metadata::new(key, &exchange.arguments) })
+    exchange.reply(&MetadataReply { key_metadata: Metadata::new(key, exchange.arguments) })
 }
 
 impl Parameter<'_> {
@@ -184,7 +184,7 @@ impl Parameter<'_> {
 async fn describe(exchange: &Exchange<'_>, given: OneKeyToUse) -> Result<Reply, WireError> {
     let mut key = exchange.perform(DescribeKey { key: given.key }).await?;
     let protection = key.deletion_protection.take();
-    let mut key_metadata = Metadata::new(key, &exchange.arguments);
+    let mut key_metadata = Metadata::new(key, exchange.arguments);
     key_metadata.deletion_protection = Some(Shown(if protection.is_some() { "Enabled" } else { "Disabled" }));
     key_metadata.deletion_protection_description = protection.map(Shown);
     exchange.reply(&MetadataReply { key_metadata })
@@ -210,7 +210,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
         key_id: String,
         key_arn: String,
     }
-    let arguments = &exchange.arguments;
+    let arguments = exchange.arguments;
     let page = Page { number: given.number, size: given.size };
     let listing = exchange.perform(ListKeys { filters: given.filters, page }).await?;
     let key = |id: KeyId| Key { key_id: id.to_string(), key_arn: arguments.key_arn(arguments.account, id) };
