@@ -3,22 +3,25 @@
 CARGO ?= cargo
 DATA ?= yaoku-data
 LISTEN ?= 127.0.0.1:7788
-FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
+# How many parts of `make test` run side by side.
+TEST_JOBS ?= 3
 
-.PHONY: help run build test lint deny unit conformance fuzz bench bench-build bench-scale soak instructions clean
+.PHONY: help run build check test lint fmt clippy deny unit conformance fuzz bench bench-build bench-scale soak instructions clean
 
 help:
 	@echo "make run          build the release binary and serve on $(LISTEN), data in ./$(DATA)"
-	@echo "make test         everything below, installing what it needs inside ./target"
-	@echo "make lint         formatting, lints, licences and advisories"
+	@echo "make check        formatting, lints and unit tests: a few minutes, with Rust alone"
+	@echo "make test         everything below up to 'fuzz', $(TEST_JOBS) parts side by side (TEST_JOBS), each target fuzzed"
+	@echo "                  for 10 seconds; installs what it needs inside ./target, logs in target/logs"
+	@echo "make lint         formatting (fmt), lints (clippy), licences and advisories of dependencies (deny)"
 	@echo "make unit         Rust tests: units, properties, wire, crashes"
-	@echo "make conformance  the official SDKs against the release binary"
-	@echo "make fuzz         every fuzz target for $(FUZZ_SECONDS) seconds"
+	@echo "make instructions instructions of a request against bench/instructions.json"
+	@echo "make conformance  the official SDKs against the binary, built with the profile 'ci' (PROFILE)"
+	@echo "make fuzz         every fuzz target for 60 seconds (FUZZ_SECONDS)"
 	@echo "make bench        yaoku against the floor of its HTTP stack; see bench/README.md"
 	@echo "make bench-scale  the same with 1,000,000 keys against few"
 	@echo "make soak         load, changes and restarts for SOAK_SECONDS, $(SOAK_SECONDS) by default"
-	@echo "make instructions instructions of a request against bench/instructions.json"
 	@echo "make clean        remove what was built; ./$(DATA) stays"
 
 run: build
@@ -27,10 +30,15 @@ run: build
 build:
 	$(CARGO) build --release --locked --bin yaoku
 
-test: lint unit instructions conformance fuzz
+check: fmt clippy
+	$(CARGO) test --workspace --locked --lib --bins
 
-lint: deny
+lint: fmt clippy deny
+
+fmt:
 	$(CARGO) fmt --all --check
+
+clippy:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 deny:
@@ -39,11 +47,42 @@ deny:
 unit:
 	$(CARGO) test --workspace --locked
 
-conformance: build
+conformance:
 	conformance/run
 
+instructions:
+	bench/instructions
+
 fuzz:
-	fuzz/run $(FUZZ_SECONDS)
+	fuzz/run $(or $(FUZZ_SECONDS),60)
+
+# make test: its parts, what each waits for, and what it does. Those that others wait for stand first.
+SUITES := python node go java
+PARTS := tools fmt build clippy deny sdk-go sdk-java sdk-python sdk-node unit instructions \
+    $(SUITES:%=conformance-%) fuzz-build fuzz
+
+test:
+	@rm -rf target/logs; started=$$(date +%s); \
+	$(MAKE) --no-print-directory -k -j$(TEST_JOBS) $(PARTS:%=part-%) || true; \
+	tests/summary $$(($$(date +%s) - started)) $(PARTS)
+
+.PHONY: test $(PARTS:%=part-%)
+part-deny part-fuzz-build: part-tools
+part-fuzz: part-fuzz-build
+part-instructions: part-build
+$(SUITES:%=part-conformance-%): part-conformance-%: part-build part-sdk-%
+
+part-tools: ; @tests/part tools tests/tools
+part-fmt: ; @tests/part fmt $(CARGO) fmt --all --check
+part-build: ; @tests/part build tests/binaries
+part-clippy: ; @tests/part clippy $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+part-deny: ; @tests/part deny tests/deny
+part-unit: ; @tests/part unit $(CARGO) test --workspace --locked -- --show-output
+part-instructions: ; @tests/part instructions bench/instructions
+part-fuzz-build: ; @tests/part fuzz-build fuzz/run --build
+part-fuzz: ; @tests/part fuzz fuzz/run $(or $(FUZZ_SECONDS),10)
+$(SUITES:%=part-sdk-%): part-sdk-%: ; @tests/part sdk-$* conformance/$*/install
+$(SUITES:%=part-conformance-%): ; @tests/part $(@:part-%=%) conformance/run $(@:part-conformance-%=%)
 
 bench: bench-build
 	target/release/yaoku-bench standard
@@ -54,9 +93,6 @@ bench-scale: bench-build
 
 soak: bench-build
 	target/release/yaoku-bench soak --seconds $(SOAK_SECONDS)
-
-instructions:
-	bench/instructions
 
 bench-build: build
 	$(CARGO) build --release --locked -p yaoku-bench
