@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Body;
 use yaoku_gate::{
     Arrival, Arrived, Authenticated, CountedProtocol, Failure, Gate, Refusal as GateRefusal, Released, Spelling,
     user_agent,
@@ -246,12 +247,19 @@ pub(crate) async fn perform(
 
 impl Handler for Service {
     async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
-        match (&request.parts.method, request.parts.uri.path()) {
-            (&Method::GET, "/healthz") => plain(StatusCode::OK, "alive\n".into()),
-            (&Method::GET, "/readyz") => self.ready().await,
-            (&Method::GET, "/metrics") => self.scrape(),
+        let path = request.parts.uri.path();
+        let is_page = PAGES.contains(&path);
+        let response = match &request.parts.method {
+            &Method::OPTIONS => return methods(StatusCode::NO_CONTENT, is_page),
+            &Method::GET | &Method::HEAD if is_page => match path {
+                "/healthz" => plain(StatusCode::OK, "alive\n".into()),
+                "/readyz" => self.ready().await,
+                _ => self.scrape(),
+            },
+            _ if is_page => return methods(StatusCode::METHOD_NOT_ALLOWED, is_page),
             _ => self.answer(request).await,
-        }
+        };
+        if request.parts.method == Method::HEAD { without_body(response) } else { response }
     }
 
     async fn refuse(&self, request: Refused<'_>) -> Response<Full<Bytes>> {
@@ -269,6 +277,27 @@ impl Handler for Service {
         }
         error_response(Format::accepted(&parts.headers, Format::Json), &error, request_id, host(parts))
     }
+}
+
+/// Pages for operators and their programs. They are no calls, and leave no record.
+const PAGES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Which methods there are (RFC 9110, 10.2.1), on a page or on the protocol's path.
+fn methods(status: StatusCode, is_page: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    let allowed = if is_page { "GET, HEAD, OPTIONS" } else { "GET, POST, OPTIONS" };
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// The same answer as HEAD has it (RFC 9110, 9.3.2): how long the content would be, and no content.
+fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Full::default())
 }
 
 /// What is known of a request that did not arrive whole.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use yaoku_audit::{Lookup, Page, Trail};
+use yaoku_crypto::Secret;
 use yaoku_iam::{
     Call, Decision, Denial, Domain, Grant, Iam, Named, Operation, OperationSpec, Question, Resource, ResourceKind,
     StateRule, Target, Which,
 };
+use yaoku_seal::Vault;
 
 /// All events of an account: a permission is asked on all of them.
 const EVENTS: &ResourceKind = &ResourceKind { name: "events", prefix: "", all: "*" };
@@ -16,6 +18,7 @@ const SERVICE: &str = "actiontrail";
 pub struct AuditLog {
     iam: Arc<Iam>,
     trail: Option<Arc<Trail>>,
+    vault: Arc<Vault>,
 }
 
 /// Why events can't be read.
@@ -27,14 +30,20 @@ pub enum LookupError {
     /// There is no log.
     #[error("the audit log of this server is switched off")]
     SwitchedOff,
+    /// The place where the page is to begin was not given out by this server.
+    #[error("the place in the listing was not given out here")]
+    Place,
+    /// Places can't be sealed or opened at present.
+    #[error("places in the listing can't be told at present")]
+    Unavailable(#[source] yaoku_seal::Error),
     /// The log can't be read.
     #[error("the audit log can't be read")]
     Unreadable(#[source] yaoku_audit::Error),
 }
 
 impl AuditLog {
-    pub(crate) const fn new(iam: Arc<Iam>, trail: Option<Arc<Trail>>) -> Self {
-        Self { iam, trail }
+    pub(crate) const fn new(iam: Arc<Iam>, trail: Option<Arc<Trail>>, vault: Arc<Vault>) -> Self {
+        Self { iam, trail, vault }
     }
 
     fn allow(&self, call: &Call<'_>) -> Result<(), LookupError> {
@@ -61,17 +70,49 @@ impl Domain for AuditLog {
 }
 
 /// Looks for events of the caller's account.
-pub struct LookupEvents(pub Lookup);
+pub struct LookupEvents {
+    /// Which; its account and page are filled in here.
+    pub lookup: Lookup,
+    /// Where an earlier page said that the next begins.
+    pub after: Option<Vec<u8>>,
+}
+
+/// A page of events.
+pub struct EventPage {
+    /// The records of the events.
+    pub records: Vec<Vec<u8>>,
+    /// Where the next page begins; none if there is no more. It is sealed: it tells how many records all accounts left.
+    pub next: Option<Vec<u8>>,
+}
+
+/// What places in the log are sealed as.
+const PLACE: &[u8] = b"place in the audit log v1";
 
 impl Operation for LookupEvents {
     type Domain = AuditLog;
-    type Output = Page;
+    type Output = EventPage;
     const SPEC: OperationSpec = OperationSpec::read(SERVICE, "LookupEvents", &[EVENTS], StateRule::ANY);
 
-    async fn perform(mut self, log: &AuditLog, call: &Call<'_>) -> Result<Page, LookupError> {
+    async fn perform(self, log: &AuditLog, call: &Call<'_>) -> Result<EventPage, LookupError> {
         log.allow(call)?;
-        self.0.account = call.principal.account().as_str().to_owned();
+        let account = call.principal.account();
+        let mut lookup = self.lookup;
+        lookup.account = account.as_str().to_owned();
+        if let Some(sealed) = &self.after {
+            let opened = log.vault.open_token(account.domain(), PLACE, sealed).await;
+            let place = opened.map_err(LookupError::Unavailable)?.ok_or(LookupError::Place)?;
+            let place = <[u8; 8]>::try_from(place.expose()).map_err(|_| LookupError::Place)?;
+            lookup.page = Some(u64::from_be_bytes(place));
+        }
         let trail = log.trail.as_ref().ok_or(LookupError::SwitchedOff)?;
-        trail.lookup(self.0).await.map_err(LookupError::Unreadable)
+        let Page { records, next } = trail.lookup(lookup).await.map_err(LookupError::Unreadable)?;
+        let next = match next {
+            Some(next) => {
+                let place = Secret::new(next.to_be_bytes().to_vec());
+                Some(log.vault.seal_token(account.domain(), PLACE, &place).await.map_err(LookupError::Unavailable)?)
+            }
+            None => None,
+        };
+        Ok(EventPage { records, next })
     }
 }

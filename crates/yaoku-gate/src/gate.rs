@@ -51,9 +51,9 @@ impl Gate {
         config: GateConfig,
     ) -> Result<Self, yaoku_seal::Error> {
         let GateConfig { region, unauthenticated_per_minute } = config;
-        let intents = Intents::open(vault, trail.as_deref()).await?;
+        let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
-        let audit_log = AuditLog::new(iam.clone(), trail.clone());
+        let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault);
         Ok(Self { kms, iam, audit_log, clock, region, limiter, lines, metrics, trail, intents })
     }
 

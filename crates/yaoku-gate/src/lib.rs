@@ -21,7 +21,7 @@ mod record;
 mod request_id;
 pub mod time;
 
-pub use audit_log::{AuditLog, LookupError, LookupEvents};
+pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
 pub use due::DueWork;
 pub use gate::{Failure, Gate, GateConfig, Serves};
 pub use life::{

@@ -5,11 +5,10 @@
 mod support;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use support::{ACCOUNT, ACTIONTRAIL, Client, RAM, REGION, STS, Server, wait_until};
+use support::{ACCOUNT, ACTIONTRAIL, Client, RAM, REGION, STS, Server, records, wait_until};
 
 struct World {
     server: Server,
@@ -66,12 +65,6 @@ impl World {
         let made = self.yaoku(&["account", "create", label]);
         (made["Account"]["AccountId"].as_str().unwrap().to_owned(), self.client(&made["AccessKey"]))
     }
-}
-
-fn records(data: &Path) -> Vec<Value> {
-    let mut export = Command::new(env!("CARGO_BIN_EXE_yaoku"));
-    let output = export.args(["audit", "export", "--data-dir"]).arg(data).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]

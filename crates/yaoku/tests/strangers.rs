@@ -7,10 +7,8 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 
-use serde_json::Value;
-use support::{Client, Server};
+use support::{Client, Server, records};
 
 const LIMIT: usize = 20;
 
@@ -18,12 +16,6 @@ fn server(data: &Path) -> Server {
     Server::start_with(data, |command| {
         command.args(["--unproven-per-minute", &LIMIT.to_string()]);
     })
-}
-
-fn records(data: &Path) -> Vec<Value> {
-    let mut export = Command::new(env!("CARGO_BIN_EXE_yaoku"));
-    let output = export.args(["audit", "export", "--data-dir"]).arg(data).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]

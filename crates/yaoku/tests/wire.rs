@@ -288,6 +288,10 @@ fn tags_are_listed_page_by_page_each_once() {
     let tags: Vec<_> = (0..9).map(|n| format!(r#"{{"TagKey":"page-{n}","TagValue":"v"}}"#)).collect();
     let tags = format!("[{}]", tags.join(","));
     let keys: BTreeSet<_> = (0..50).map(|_| client.create_key(&[("Tags", &tags)])).collect();
+    for foreign in ["x", "AAAA", keys.first().unwrap()] {
+        let params = [("ResourceType", "key"), ("RegionId", support::REGION), ("NextToken", foreign)];
+        client.call("ListTagResources", &params).fails(400, "InvalidParameter");
+    }
     for filter in [&[][..], &[("Tag.1.Key", "page-3")], &[("Tag.1.Key", "page-3"), ("Tag.1.Value", "v")]] {
         let (mut seen, mut token, mut pages) = (Vec::new(), String::new(), 0);
         loop {
@@ -300,7 +304,11 @@ fn tags_are_listed_page_by_page_each_once() {
             seen.extend(listed.iter().map(pair).filter(|(_, key)| key.contains("page-")));
             pages += 1;
             match page.body["NextToken"].as_str() {
-                Some(next) => token = next.to_owned(),
+                Some(next) => {
+                    // It may stand behind a key that the caller may not know of.
+                    assert!(!keys.iter().any(|key| next.contains(key.as_str()) || key.contains(next)), "{next}");
+                    token = next.to_owned();
+                }
                 None => break,
             }
         }
@@ -645,4 +653,62 @@ fn a_body_that_is_no_form_is_refused_by_its_content_type() {
         assert!(body["Message"].as_str().unwrap().contains(&format!("content type {named};")), "{body}");
         assert_eq!(with(content_type, "").code(), is(200, "ok"), "nothing is lost with an empty body");
     }
+}
+
+/// Status, `Allow`, `Content-Length` and what came as content, over HTTP/1.1 or HTTP/2.
+async fn asked(
+    address: &str,
+    method: &str,
+    path: &str,
+    is_second: bool,
+) -> (u16, Option<String>, Option<String>, usize) {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let stream = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+    let uri = format!("http://{address}{path}");
+    let request = http::Request::builder().method(method).uri(uri).header("host", address);
+    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+    let response = if is_second {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    };
+    let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (status, allow, length) = (response.status().as_u16(), header("allow"), header("content-length"));
+    let content = response.into_body().collect().await.unwrap().to_bytes();
+    (status, allow, length, content.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_pages_know_their_methods_and_leave_no_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let address = server.client().address;
+    for is_second in [false, true] {
+        for page in ["/healthz", "/readyz"] {
+            let (status, _, length, content) = asked(&address, "GET", page, is_second).await;
+            assert_eq!(status, 200);
+            let head = asked(&address, "HEAD", page, is_second).await;
+            assert_eq!((head.0, head.3), (200, 0), "{page}");
+            assert!(content > 0 && head.2.is_none_or(|said| said == content.to_string()), "{page}: {length:?}");
+            let allowed = Some("GET, HEAD, OPTIONS".to_owned());
+            assert_eq!(asked(&address, "OPTIONS", page, is_second).await.1, allowed);
+            let refused = asked(&address, "DELETE", page, is_second).await;
+            assert_eq!((refused.0, refused.1), (405, allowed));
+        }
+        assert_eq!(asked(&address, "HEAD", "/metrics", is_second).await.3, 0);
+        let path = asked(&address, "OPTIONS", "/", is_second).await;
+        assert_eq!((path.0, path.1.as_deref()), (204, Some("GET, POST, OPTIONS")));
+        assert_eq!(asked(&address, "HEAD", "/", is_second).await.3, 0);
+    }
+    // HEAD on the API's path is a call, and refused; nothing else of this was one.
+    let records = support::records(&data);
+    assert_eq!(records.len(), 2, "{records:?}");
+    assert!(records.iter().all(|record| record["errorCode"] == "UnsupportedHTTPMethod"));
 }

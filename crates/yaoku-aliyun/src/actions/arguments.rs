@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use yaoku_iam::AccountId;
 
@@ -42,6 +44,22 @@ impl<'a> Arguments<'a> {
     /// A parameter that the action declares. Only what [`parameters!`](super::parameters) makes asks for one.
     pub(super) fn declared(&'a self, name: &'static str) -> Parameter<'a> {
         Parameter { arguments: self, name }
+    }
+}
+
+/// A place in a listing, as clients give it back.
+pub(super) fn place_text(place: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(place)
+}
+
+impl Parameter<'_> {
+    /// A place in a listing, as [`place_text`] gave it out.
+    pub(super) fn place(self) -> Read<Vec<u8>> {
+        /// More than any that is given out.
+        const MAX: usize = 256;
+        let Some(text) = self.filled() else { return Ok(None) };
+        let place = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| text.len() <= MAX);
+        place.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use yaoku_iam::{Call, Operation, OperationSpec, Tags};
+use yaoku_crypto::Secret;
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
 use crate::admission::proceed;
@@ -115,16 +116,16 @@ pub struct ListTagResources {
     pub keys: Vec<KeyId>,
     /// Only keys that have all of these tags; a value of none is any value.
     pub tags: Vec<(String, Option<String>)>,
-    /// Only keys after this one.
-    pub after: Option<KeyId>,
+    /// Where an earlier page said that the next begins.
+    pub after: Option<Vec<u8>>,
 }
 
 /// A page of tags.
 pub struct TagPage {
     /// Whole keys' tags, at most [`TAG_PAGE`].
     pub tags: Vec<(KeyId, Tag)>,
-    /// The last key of the page, if there are more.
-    pub next: Option<KeyId>,
+    /// Where the next page begins, if there may be more. It is sealed: it may stand behind keys that the caller may not know of.
+    pub next: Option<Vec<u8>>,
 }
 
 impl Operation for ListTagResources {
@@ -135,6 +136,7 @@ impl Operation for ListTagResources {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<TagPage, Error> {
         check_resources(&self.keys)?;
         let account = call.principal.account();
+        let after = open_place(kms, account, self.after.as_deref()).await?;
         for key in &self.keys {
             kms.admit(call, &Self::SPEC, &(*key).into()).await?;
         }
@@ -143,10 +145,10 @@ impl Operation for ListTagResources {
             let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
             let asked: BTreeSet<_> = self.keys.iter().copied().collect();
             let candidates: Box<dyn Iterator<Item = KeyId>> = match (asked.is_empty(), &self.tags[..]) {
-                (true, []) => Box::new(catalogue.tagged_keys(self.after)),
-                (true, _) => catalogue.keys_with_tags(tags, self.after),
+                (true, []) => Box::new(catalogue.tagged_keys(after)),
+                (true, _) => catalogue.keys_with_tags(tags, after),
                 (false, tags) => {
-                    let after = move |key: &KeyId| self.after.is_none_or(|after| *key > after);
+                    let after = move |key: &KeyId| after.is_none_or(|after| *key > after);
                     Box::new(asked.into_iter().filter(after).filter(|key| has_all(catalogue.tags_of(*key), tags)))
                 }
             };
@@ -163,7 +165,7 @@ impl Operation for ListTagResources {
             let shown = kms.allow_key(call, Self::SPEC.permission(), Self::SPEC.states, &key).is_ok();
             let tags = key.record.tags.iter().filter(|_| shown);
             if seen == TAG_SCAN || page.tags.len() + tags.clone().count() > TAG_PAGE {
-                page.next = last;
+                page.next = seal_place(kms, account, last).await?;
                 break;
             }
             page.tags.extend(tags.map(|(key, value)| (id, Tag { key: key.into(), value: value.into() })));
@@ -171,6 +173,23 @@ impl Operation for ListTagResources {
         }
         Ok(page)
     }
+}
+
+/// What places in a listing of tags are sealed as.
+const PLACE: &[u8] = b"place in a listing of tags v1";
+
+async fn seal_place(kms: &Kms, account: AccountId, last: Option<KeyId>) -> Result<Option<Vec<u8>>, Error> {
+    let Some(last) = last else { return Ok(None) };
+    let place = Secret::new(last.as_bytes().to_vec());
+    Ok(Some(kms.vault.seal_token(account.domain(), PLACE, &place).await?))
+}
+
+async fn open_place(kms: &Kms, account: AccountId, sealed: Option<&[u8]>) -> Result<Option<KeyId>, Error> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    let opened = kms.vault.open_token(account.domain(), PLACE, sealed).await?;
+    let bytes = opened.and_then(|opened| <[u8; 16]>::try_from(opened.expose()).ok());
+    let foreign = || Error::invalid(Field::NextToken, "it is not one that was given out");
+    bytes.map(|bytes| Some(KeyId::from_bytes(bytes))).ok_or_else(foreign)
 }
 
 /// Whether each of `wanted` is among the tags; a value of none is any value.

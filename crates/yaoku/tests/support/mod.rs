@@ -23,6 +23,13 @@ pub const ACCESS_KEY_SECRET: &str = "planted-access-key-secret-7Qx";
 pub const ACCOUNT: &str = "1234567890123456";
 pub const REGION: &str = "cn-hangzhou";
 
+/// All audit records of a data directory.
+pub fn records(data: &Path) -> Vec<Value> {
+    let mut export = Command::new(env!("CARGO_BIN_EXE_yaoku"));
+    let output = export.args(["audit", "export", "--data-dir"]).arg(data).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// A `yaoku server` process; killed when dropped.
 pub struct Server {
     child: Child,

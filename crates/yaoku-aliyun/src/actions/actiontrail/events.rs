@@ -7,7 +7,7 @@ use yaoku_gate::{LookupError, LookupEvents};
 use yaoku_iam::Operation;
 
 use super::{Action, Exchange, Reply, parameters};
-use crate::actions::arguments::{Parameter, Read};
+use crate::actions::arguments::{Parameter, Read, place_text};
 use crate::actions::names::Named;
 use crate::actions::run;
 use crate::wire::time::{format_time, parse_time};
@@ -34,7 +34,7 @@ parameters! {
         start: Option<i64> = "StartTime" optional shown => time;
         direction: Direction = "Direction" default(Direction::Backward) shown => named;
         most: u32 = "MaxResults" default(PAGE) shown => page_size;
-        page: Option<u64> = "NextToken" optional shown => page_token;
+        page: Option<Vec<u8>> = "NextToken" optional shown => place;
         condition: Option<Condition> = "LookupAttribute" optional shown => condition;
     }
 }
@@ -73,14 +73,14 @@ async fn lookup_events(exchange: &Exchange<'_>, given: LookupParameters) -> Resu
         condition,
         direction,
         most: most as usize,
-        page,
+        page: None,
     };
-    let page = exchange.perform(LookupEvents(lookup)).await?;
+    let page = exchange.perform(LookupEvents { lookup, after: page }).await?;
     exchange.reply(&Content {
         start_time: text(start),
         end_time: text(end),
         events: page.records.iter().filter_map(|record| shown(record, account)).collect(),
-        next_token: page.next.map(|next| next.to_string()),
+        next_token: page.next.as_deref().map(place_text),
     })
 }
 
@@ -110,6 +110,11 @@ pub(in crate::actions) fn failure(error: LookupError, request_id: RequestId) -> 
         LookupError::Denied(denial) => {
             tracing::warn!(%request_id, why = &*denial.why, "no permission");
             WireError::no_permission()
+        }
+        LookupError::Place => WireError::invalid_parameter("NextToken", "it is not one that was given out"),
+        LookupError::Unavailable(error) => {
+            tracing::warn!(%request_id, %error, "not available");
+            WireError::unavailable()
         }
         LookupError::SwitchedOff => {
             WireError::new(Code::UnsupportedOperation, "The audit log of this server is switched off.")
@@ -141,11 +146,6 @@ impl Parameter<'_> {
             }
             most => Ok(most.filter(|most| *most != 0)),
         }
-    }
-
-    fn page_token(self) -> Read<u64> {
-        let token = self.filled().map(str::parse).transpose();
-        token.map_err(|_| self.invalid("it is not one that was given out"))
     }
 
     /// `LookupAttribute.1.Key` and `.Value`: one condition a request, as ActionTrail has it.

@@ -8,7 +8,7 @@ use yaoku_kms::{KeyId, Tag, Tags};
 
 use super::keys::OneKey;
 use super::{Action, Exchange, Reply, action, parameters};
-use crate::actions::arguments::{Parameter, Read, unsupported};
+use crate::actions::arguments::{Parameter, Read, place_text, unsupported};
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -63,7 +63,7 @@ parameters! {
     struct ListSeveralParameters {
         _ = "RegionId" optional shown => passed_over;
         tags: Vec<(String, Option<String>)> = "Tag" default(Vec::new()) shown => tag_filters;
-        after: Option<KeyId> = "NextToken" optional shown => next_token;
+        after: Option<Vec<u8>> = "NextToken" optional shown => place;
         _ = "ResourceType" required shown => resource_type;
         keys: Vec<KeyId> = "ResourceId" default(Vec::new()) shown => key_ids(MAX_RESOURCES);
     }
@@ -95,11 +95,6 @@ impl Parameter<'_> {
         let objects = self.objects(["Key", "Value"], Tags::MAX)?.unwrap_or_default();
         let filter = |[key, value]: [Option<&str>; 2]| Ok((self.required(key)?.to_owned(), value.map(str::to_owned)));
         objects.into_iter().map(filter).collect::<Result<_, _>>().map(Some)
-    }
-
-    fn next_token(self) -> Read<KeyId> {
-        let Some(text) = self.filled() else { return Ok(None) };
-        KeyId::parse(text).map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
     }
 }
 
@@ -191,7 +186,7 @@ async fn list_several(exchange: &Exchange<'_>, given: ListSeveralParameters) -> 
         Resource { resource_id: key.to_string(), resource_type: "key", tag_key, tag_value }
     };
     exchange.reply(&Content {
-        next_token: page.next.map(|key| key.to_string()),
+        next_token: page.next.as_deref().map(place_text),
         tag_resources: Resources { tag_resource: page.tags.iter().map(resource).collect() },
     })
 }
