@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use crate::record::{
     ALIAS, AliasRecord, DESTRUCTION, DestructionRecord, KEY, KEY_VERSION, KeyRecord, ScrubRecord, VersionRecord,
 };
 use crate::record::{key_name, scrub_name, version_name};
+use crate::steadiness::Steadiness;
 use crate::workers::{Pace, Workers};
 use crate::{AliasName, Clock, Error, KeyId, KeyState, KeyVersionId, ProtectionLevel, Timestamp};
 
@@ -65,6 +67,8 @@ pub struct KmsConfig {
     pub key_pair_version_interval: u64,
     /// Seconds after a deletion until the store is scrubbed of the material.
     pub scrub_delay: u64,
+    /// Seconds for which the clock must have been steady, since the start or since it was changed, before a key is deleted.
+    pub deletion_patience: u64,
 }
 
 impl Default for KmsConfig {
@@ -76,6 +80,7 @@ impl Default for KmsConfig {
             key_version_interval: 0,
             key_pair_version_interval: 7 * 86_400,
             scrub_delay: 600,
+            deletion_patience: 3600,
         }
     }
 }
@@ -90,6 +95,7 @@ pub struct Kms {
     pub(crate) workers: Workers,
     pub(crate) hsm: Hsm,
     pub(crate) state: RwLock<State>,
+    pub(crate) steadiness: Steadiness,
     /// Whether what is done without a call is to end.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) follower: Follower,
@@ -141,6 +147,7 @@ impl Kms {
             iam,
             clock,
             keyring: Keyring::new(config.cached_keys),
+            steadiness: Steadiness::new(Duration::from_secs(config.deletion_patience)),
             config,
             workers: Workers::new(token.as_deref().map(Token::sessions)),
             hsm: Hsm::new(token),

@@ -25,6 +25,7 @@ mod resource;
 mod rotation;
 mod scheduler;
 mod spec;
+mod steadiness;
 mod tag;
 mod workers;
 

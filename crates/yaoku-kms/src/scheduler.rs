@@ -9,7 +9,7 @@
 //! no process ran is due at the next start.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use yaoku_iam::{AccountId, Operation};
@@ -25,6 +25,8 @@ use crate::{Error, KeyId, KeyState, Kms, Timestamp};
 const TICK: Duration = Duration::from_secs(1);
 /// Keys taken up at a time.
 const BATCH: usize = 256;
+/// As many as are looked at while deletions that are due must wait.
+const BATCH_WHILE_DELETIONS_WAIT: usize = 16 * BATCH;
 /// Keys taken up at once.
 const AT_ONCE: usize = 64;
 /// Seconds by which a restore puts off deletions that are overdue.
@@ -112,15 +114,19 @@ impl Kms {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
-            let due = self.state.read().catalogue.due(now, BATCH);
+            let may_delete = self.steadiness.look(Instant::now(), now);
+            // Deletions that wait stay first in line: the rest must not wait behind them.
+            let most = if may_delete { BATCH } else { BATCH_WHILE_DELETIONS_WAIT };
+            let due = self.state.read().catalogue.due(now, most);
             let found = due.len();
-            let results = stream::iter(due).map(|(account, key)| self.take_up(performer, account, key, now));
+            let results =
+                stream::iter(due).map(|(account, key)| self.take_up(performer, account, key, now, may_delete));
             // Together, so that their commits share syncs.
             let results: Vec<_> = results.buffer_unordered(AT_ONCE).collect().await;
             let failed = results.iter().filter(|result| result.is_err()).count();
             failure = failure.and(results.into_iter().collect());
             // Those that fail stay first in line; the rest comes to its turn when the next look finds fewer of them.
-            if found < BATCH || failed > 0 || *self.stopping.borrow() {
+            if found < BATCH || failed > 0 || !may_delete || *self.stopping.borrow() {
                 break;
             }
         }
@@ -157,6 +163,7 @@ impl Kms {
         account: AccountId,
         id: KeyId,
         now: Timestamp,
+        may_delete: bool,
     ) -> Result<(), Error> {
         let key = match self.stored_key(account, id).await {
             Err(Error::KeyNotFound) => return Ok(()),
@@ -168,6 +175,10 @@ impl Kms {
         let done = match due {
             Due::MaterialExpiry => performer.perform(account, ExpireKeyMaterial(due_key)).await?.is_some(),
             Due::Rotation => performer.perform(account, RotateKey(due_key)).await?.is_some(),
+            Due::Deletion if !may_delete => {
+                self.steadiness.say_that_deletions_wait();
+                false
+            }
             Due::Deletion => performer.perform(account, DeleteKey(due_key)).await?.is_some(),
         };
         if done {

@@ -98,6 +98,11 @@ impl Store for Failing {
     }
 }
 
+/// The clock here is moved by days at once, which is what these tests are about.
+fn config() -> KmsConfig {
+    KmsConfig { deletion_patience: 0, ..KmsConfig::default() }
+}
+
 struct World {
     store: Arc<Failing>,
     clock: Arc<ManualClock>,
@@ -120,7 +125,7 @@ impl World {
         let opened = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap();
         let token = Some(TOKEN.clone());
         let iam = opened.iam;
-        let kms = Kms::open(vault, iam.clone(), clock.clone(), KmsConfig::default(), token, None).await.unwrap();
+        let kms = Kms::open(vault, iam.clone(), clock.clone(), config(), token, None).await.unwrap();
         let performer = Unrecorded { kms: kms.clone(), iam };
         Self { store, clock, principal, kms, performer, _dir: dir }
     }

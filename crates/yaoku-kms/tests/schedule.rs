@@ -45,6 +45,11 @@ const HERE: Environment<'_> = Environment {
     user_agent: None,
 };
 
+/// The clock here is moved by days at once, which is what these tests are about.
+fn config() -> KmsConfig {
+    KmsConfig { deletion_patience: 0, ..KmsConfig::default() }
+}
+
 struct World {
     dir: tempfile::TempDir,
     store: Arc<dyn Store>,
@@ -80,7 +85,7 @@ impl World {
         let account = Some(self.principal.account());
         let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
         let iam = opened.iam;
-        let kms = Kms::open(vault, iam.clone(), self.clock.clone(), KmsConfig::default(), None, None).await.unwrap();
+        let kms = Kms::open(vault, iam.clone(), self.clock.clone(), config(), None, None).await.unwrap();
         self.performers.push(Arc::new(Unrecorded { kms: kms.clone(), iam }));
         self.nodes.push(kms);
     }

@@ -12,15 +12,21 @@ use yaoku::config::{Options, Settings};
 use yaoku::serve::{Running, start};
 use yaoku_kms::{Clock, ManualClock, SystemClock};
 
-async fn started(data: &Path, clock: Arc<dyn Clock>) -> Running {
+/// Where deletions that are due do not wait for the clock to have been steady, unless `is_patient`.
+async fn started_with(data: &Path, clock: Arc<dyn Clock>, is_patient: bool) -> Running {
     let options = Options {
         listen: Some("127.0.0.1:0".into()),
         data_dir: Some(data.to_owned()),
         root_access_key_id: Some(support::ACCESS_KEY_ID.into()),
+        deletion_patience: if is_patient { None } else { Some(0) },
         ..Options::default()
     };
     let secret = |name: &str| (name == "YAOKU_ROOT_ACCESS_KEY_SECRET").then(|| support::ACCESS_KEY_SECRET.into());
     start(Settings::of(&options, &secret).unwrap(), clock).await.unwrap()
+}
+
+async fn started(data: &Path, clock: Arc<dyn Clock>) -> Running {
+    started_with(data, clock, false).await
 }
 
 /// Runs what blocks beside the server.
@@ -106,6 +112,29 @@ async fn a_session_ends_at_its_time_and_no_later() {
         let answer = tokio::task::spawn_blocking(call).await.unwrap();
         assert_eq!((answer.status, answer.code()), (status, code), "after {ahead} seconds: {answer:?}");
     }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_deletes_nothing() {
+    const WEEK: u64 = 7 * 86_400;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let running = started_with(&dir.path().join("data"), clock.clone(), true).await;
+    let keys = with_client(&running, 0, |client| {
+        let key = client.create_key(&[]);
+        client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]).ok();
+        (key, client.create_key(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "8d")]))
+    });
+    let (key, rotating) = keys.await;
+    clock.advance_seconds(2 * WEEK);
+    let kept = with_client(&running, 2 * WEEK, move |client| {
+        let versions = || client.call("ListKeyVersions", &[("KeyId", &rotating)]).ok().number("TotalCount");
+        // What can be lived with is done.
+        support::wait_until("the other key is rotated", || versions() == 2);
+        client.state(&key)
+    });
+    assert_eq!(kept.await, "PendingDeletion");
     running.stop().await;
 }
 

@@ -78,6 +78,12 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_delay: Option<u64>,
 
+    /// Seconds for which the system's clock must have been steady, since the start or since it was changed, before keys whose
+    /// deletion is due are deleted [default: 3600]
+    #[arg(long, env = "YAOKU_DELETION_PATIENCE", value_name = "SECONDS", help_heading = "Storage")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_patience: Option<u64>,
+
     /// PKCS#11 library of a hardware security module (HSM), for keys of ProtectionLevel HSM [default: none]
     #[arg(long, env = "YAOKU_PKCS11_MODULE", value_name = "FILE", help_heading = "HSM")]
     #[serde(skip_serializing_if = "Option::is_none")]

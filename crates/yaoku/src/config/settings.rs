@@ -289,6 +289,7 @@ fn kms(options: &Options, region: String) -> Result<KmsConfig, Error> {
             default.key_pair_version_interval,
         )?,
         scrub_delay: options.scrub_delay.unwrap_or(default.scrub_delay),
+        deletion_patience: options.deletion_patience.unwrap_or(default.deletion_patience),
     })
 }
 
