@@ -5,11 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::operations::sessions::AssumeRole;
+use crate::operations::tags;
 use crate::record::PolicyName;
 use crate::tenant::Tenant;
 use crate::{
-    Call, Decision, Denial, Domain, Error, Grant, Iam, Name, Named, Operation, OperationSpec, Permission, Question,
-    Resource, ResourceKind, StateRule, Which,
+    AccountId, Call, Decision, Denial, Domain, Error, Grant, Iam, Name, Named, Operation, OperationSpec, Permission,
+    Question, Resource, ResourceKind, StateRule, Tagged, Tags, Which,
 };
 
 /// A user.
@@ -125,9 +126,10 @@ impl Iam {
         let account = call.principal.account();
         for target in targets {
             let owner = target.owner;
+            let tags = self.tags_of(account, target);
+            let tags = tags.as_ref().map(|tags| tags as &dyn Tagged);
             // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
-            let resource =
-                Resource { service: SERVICE, region: "", account, owner, name: target, tags: None, policy: None };
+            let resource = Resource { service: SERVICE, region: "", account, owner, name: target, tags, policy: None };
             let question = Question { permission, resource: &resource, environment: call.environment };
             if let Decision::Denied(denial) = self.authorise(call.principal, &question) {
                 return Err(Error::Denied(denial));
@@ -136,6 +138,13 @@ impl Iam {
             call.granted(Grant { permission, states, on, account, owner, external_id: None });
         }
         Ok(())
+    }
+
+    /// The tags of an account's own identity, which conditions of policies ask about.
+    fn tags_of(&self, account: AccountId, target: &Target<'_>) -> Option<Tags> {
+        let Target { kind, name: Some(name), owner: None } = *target else { return None };
+        let name = Name::from_stored(name);
+        tags::held(&self.tenant(account)?.directory.read(), kind, &name)
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Tagged;
+
 /// The tags of one resource, by key. What keys and values may be is the rule of the service that the resource belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags(BTreeMap<Box<str>, Box<str>>);
@@ -48,6 +50,12 @@ impl Tags {
     /// The value of the tag of that key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(|value| &**value)
+    }
+}
+
+impl Tagged for Tags {
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.get(name)
     }
 }
 

@@ -91,6 +91,37 @@ fn allow(action: &str, resource: &str) -> String {
 }
 
 #[test]
+fn a_deny_is_not_passed_over_however_its_pattern_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let root = server.client();
+    let key = root.create_key(&[]);
+    let blob = root.encrypt(&key, "aGk=");
+    let everything = allow("kms:*", "*");
+    let deny = |action: &str| format!(r#"{{"Effect":"Deny","Action":"{action}","Resource":"*"}}"#);
+    let patterns = ["kms:Decrypt**", "kms:Decryp?**", "kms:D*t**", "kms:**Decrypt", "k**:decrypt", "**", "KMS:?ecryp?"];
+    for (number, pattern) in patterns.into_iter().enumerate() {
+        let user = user(&root, &format!("u{number}"), &format!("{everything},{}", deny(pattern)));
+        user.call("Decrypt", &[("CiphertextBlob", &blob)]).fails(403, "Forbidden.NoPermission");
+    }
+    let other = user(&root, "other", &format!("{everything},{}", deny("kms:Decrypt?**")));
+    assert_eq!(other.call("Decrypt", &[("CiphertextBlob", &blob)]).code(), "ok");
+
+    // What could never match is refused while it is written, instead of denying nothing.
+    for (operator, context) in [
+        ("StringEquals", r#"{"kms:EncryptionAlgorithm":"x"}"#),
+        ("StringEquals", r#"{"acs:SourceIp":"10.0.0.0/8"}"#),
+        ("IpAddress", r#"{"acs:CurrentTime":"10.0.0.0/8"}"#),
+    ] {
+        let document = format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"{operator}":{context}}}}}]}}"#
+        );
+        let made = [("PolicyName", "strange"), ("PolicyDocument", &*document)];
+        root.at(RAM).call("CreatePolicy", &made).fails(400, "MalformedPolicyDocument");
+    }
+}
+
+#[test]
 fn re_encrypting_asks_for_one_permission_on_each_side() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&dir.path().join("data"));

@@ -7,7 +7,7 @@ use crate::resource::Target;
 use crate::session::NewSession;
 use crate::{
     AccountId, Call, Decision, Denial, Entity, Error, Field, Grant, Iam, Name, Named, NewAccessKey, Operation,
-    OperationSpec, Question, ROLE, Resource, RoleId, StateRule, Timestamp, Which,
+    OperationSpec, Question, ROLE, Resource, RoleId, StateRule, Tagged, Timestamp, Which,
 };
 
 /// Gives the caller a session of a role, if the role trusts it and its own policies let it.
@@ -94,8 +94,8 @@ fn decide(
     let target = Target::own(ROLE, role);
     let permission = AssumeRole::SPEC.permission();
     // What the caller's own policies say comes first: of another account's roles, nothing else may be learnt.
-    let resource =
-        Resource { service: "ram", region: "", account, owner: None, name: &target, tags: None, policy: None };
+    let tags = found.as_ref().map(|(_, record)| &record.tags as &dyn Tagged);
+    let resource = Resource { service: "ram", region: "", account, owner: None, name: &target, tags, policy: None };
     let question = Question { permission, resource: &resource, environment: call.environment };
     if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
         return Err(Error::Denied(denial));

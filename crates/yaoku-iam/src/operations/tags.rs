@@ -183,6 +183,11 @@ impl Taggable {
         .ok_or_else(|| self.missing())
     }
 
+    /// What a permission is asked on, if it can have tags.
+    fn of_kind(kind: &ResourceKind) -> Option<Self> {
+        [Self::Role, Self::Policy].into_iter().find(|taggable| taggable.resource_kind() == kind)
+    }
+
     /// In the order of names.
     fn all(self, directory: &Directory) -> Box<dyn Iterator<Item = (&Name, &Tags)> + '_> {
         match self {
@@ -206,6 +211,11 @@ impl Taggable {
             }
         }
     }
+}
+
+/// The tags of an identity of the account, for conditions: none where it can have none, or is not there.
+pub(crate) fn held(directory: &Directory, kind: &ResourceKind, name: &Name) -> Option<Tags> {
+    Taggable::of_kind(kind)?.tags(directory, name).ok()
 }
 
 /// What tags can be on: each permission is asked on one of these.

@@ -27,6 +27,12 @@ pub enum ConditionKey {
     Other(Box<str>),
 }
 
+/// The services that are here, as the names of condition keys begin.
+const SERVICES: &[&str] = &["acs", "actiontrail", "kms", "ram", "sts"];
+
+/// Keys of these services that no request can have here: there are no private networks and no directories of accounts.
+const ABSENT: &[&str] = &["acs:principalrdid", "acs:principalrdpath", "acs:sourcevpc", "acs:vpcsourceip"];
+
 impl ConditionKey {
     /// Reads a key. Every text is one: that of a service which isn't here is missing from every request.
     pub fn parse(text: &str) -> Self {
@@ -45,6 +51,20 @@ impl ConditionKey {
             ("kms:tag" | "acs:resourcetag", Some(tag)) => Self::ResourceTag(tag.into()),
             (_, None) => Self::Other(name.into()),
             (_, Some(tag)) => Self::Other(format!("{name}/{tag}").into()),
+        }
+    }
+
+    /// Whether it is known what a request has under the key. Not so of one that a service which is here may have in the cloud:
+    /// the request may have what it asks about, and nobody here looks. Nor of what is no name of a key.
+    pub(super) fn is_known(&self) -> bool {
+        let Self::Other(name) = self else { return true };
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        match name.split_once(':') {
+            Some((service, _)) if SERVICES.contains(&service) => ABSENT.contains(&&**name),
+            Some((service, rest)) => plain(service) && rest.split('/').next().is_some_and(plain),
+            None => false,
         }
     }
 }
@@ -69,16 +89,64 @@ pub trait Context {
 }
 
 impl Value<'_> {
-    /// The value as a text, made where the caller stands.
-    pub(super) fn with_text<T>(self, read: impl FnOnce(&str) -> T) -> T {
+    /// The value as a text, made where the caller stands; none of a time beyond the calendar.
+    pub(super) fn with_text<T>(self, read: impl FnOnce(&str) -> T) -> Option<T> {
         match self {
-            Self::Text(text) => read(text),
-            Self::Flag(flag) => read(if flag { "true" } else { "false" }),
-            Self::Address(address) => with_text(format_args!("{address}"), read),
-            Self::Time(milliseconds) => match jiff::Timestamp::from_millisecond(milliseconds.cast_signed()) {
-                Ok(time) => with_text(format_args!("{time:.0}"), read),
-                Err(_) => read(""),
-            },
+            Self::Text(text) => Some(read(text)),
+            Self::Flag(flag) => Some(read(if flag { "true" } else { "false" })),
+            Self::Address(address) => Some(with_text(format_args!("{}", address.to_canonical()), read)),
+            Self::Time(milliseconds) => {
+                let time = jiff::Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()?;
+                Some(with_text(format_args!("{time:.0}"), read))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_a_service_here_may_have_in_the_cloud_are_not_taken_as_missing() {
+        for known in [
+            "acs:SourceIp",
+            "KMS:Tag/team",
+            "acs:ResourceTag/a:b",
+            "acs:SourceVpc",
+            "ecs:tag/team",
+            "x:y",
+            "oss:a.b/c d",
+        ] {
+            assert!(ConditionKey::parse(known).is_known(), "{known}");
+        }
+        for unknown in [
+            "kms:EncryptionAlgorithm",
+            "acs:RequestTag/team",
+            "acs:SourceIp/32",
+            "acs:SourceVpc/x",
+            "kms:tag",
+            "kms:tags/team",
+            "STS:x",
+            "SourceIp",
+            "",
+            "acs",
+            ":x",
+            "x:",
+            " acs:SourceIp",
+            "acs :SourceIp",
+            "x:a b",
+            "x:/y",
+        ] {
+            assert!(!ConditionKey::parse(unknown).is_known(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_shown_as_what_it_is() {
+        let mapped = Value::Address("::ffff:10.1.2.3".parse().unwrap());
+        assert_eq!(mapped.with_text(str::to_owned).as_deref(), Some("10.1.2.3"));
+        assert_eq!(Value::Time(u64::MAX).with_text(str::to_owned), None);
+        assert_eq!(Value::Time(i64::MAX as u64).with_text(str::to_owned), None);
     }
 }

@@ -63,6 +63,13 @@ pub enum Reason<'a> {
         /// Its number, counted from 1.
         number: usize,
     },
+    /// A statement denies, and it can't be told whether it speaks of this.
+    Undecided {
+        /// Of this policy.
+        policy: &'a Attached,
+        /// Its number, counted from 1.
+        number: usize,
+    },
     /// No policy of the caller's, nor of the resource, allows it.
     NothingAllows,
     /// The policy of another account's resource allows it, but none of the caller's does, which is needed as well.
@@ -93,6 +100,7 @@ impl<'a> Policies<'a> {
             .say_to(request, at_least)
         {
             Said::Deny(number) => Some(Reason::Statement { policy, number }),
+            Said::Undecided(number) => Some(Reason::Undecided { policy, number }),
             Said::Allow(number) => {
                 allowed.get_or_insert(Reason::Statement { policy, number });
                 None
@@ -128,14 +136,22 @@ impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("the caller is the root of the account"),
-            Self::Statement { policy, number } => match policy.policy.sid(*number) {
-                Some(sid) => write!(f, "statement {number} ({sid:?}) of {}", policy.origin),
-                None => write!(f, "statement {number} of {}", policy.origin),
-            },
+            Self::Statement { policy, number } => write_statement(f, policy, *number),
+            Self::Undecided { policy, number } => {
+                write_statement(f, policy, *number)?;
+                f.write_str(", a Deny that can't be evaluated for this call")
+            }
             Self::NothingAllows => f.write_str("no policy allows it"),
             Self::CallersAccountIsSilent => f.write_str("no policy of the caller's own account allows it"),
             Self::ResourceIsSilent => f.write_str("the policy of the other account's key does not allow it"),
             Self::SessionIsSilent(policy) => write!(f, "{} does not allow it", policy.origin),
         }
+    }
+}
+
+fn write_statement(f: &mut fmt::Formatter<'_>, policy: &Attached, number: usize) -> fmt::Result {
+    match policy.policy.sid(number) {
+        Some(sid) => write!(f, "statement {number} ({sid:?}) of {}", policy.origin),
+        None => write!(f, "statement {number} of {}", policy.origin),
     }
 }

@@ -1,12 +1,13 @@
 //! Policy documents: how they are read, and what each says of a request.
 
-use super::condition::Condition;
+use super::condition::{self, Condition};
 use super::decision::Request;
 use super::error::{PolicyError, shown};
 use super::json::Json;
 use super::pattern::{Case, Pattern};
 use super::principal::{Meant, Principals};
 use super::strict;
+use super::truth::Truth;
 
 /// Statements in a document.
 const MAX_STATEMENTS: usize = 256;
@@ -83,6 +84,8 @@ pub enum Said {
     Allow(usize),
     /// The statement of this number, counted from 1, denies it.
     Deny(usize),
+    /// The statement of this number, counted from 1, denies, and it can't be told whether it speaks of this: so it is denied.
+    Undecided(usize),
 }
 
 impl Policy {
@@ -97,15 +100,18 @@ impl Policy {
         }
         let elements = elements(document)?;
         strict::check(&elements)?;
-        Self::of(elements, kind)
+        let mut doubt = None;
+        let policy = Self::of(elements, kind, &mut doubt)?;
+        doubt.map_or(Ok(policy), Err)
     }
 
-    /// Reads a document that was accepted once: earlier versions refused less.
+    /// Reads a document that was accepted once: earlier versions refused less. What a new document may not say can't be
+    /// evaluated, and so denies where a `Deny` says it, and allows nothing where an `Allow` does.
     ///
     /// # Errors
     /// As [`Self::parse`], for what was never accepted.
     pub fn parse_stored(document: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
-        Self::of(elements(document)?, kind)
+        Self::of(elements(document)?, kind, &mut None)
     }
 
     /// A policy in the place of one that can't be read: it may have denied anything.
@@ -123,7 +129,12 @@ impl Policy {
         Self { statements: [everything].into() }
     }
 
-    fn of(elements: Vec<(String, Json)>, kind: PolicyKind) -> Result<Self, PolicyError> {
+    /// `doubt` becomes the first reason to refuse the document if it is new.
+    fn of(
+        elements: Vec<(String, Json)>,
+        kind: PolicyKind,
+        doubt: &mut Option<PolicyError>,
+    ) -> Result<Self, PolicyError> {
         let (mut version, mut statements) = (false, None);
         for (name, value) in elements {
             match (name.as_str(), value) {
@@ -145,7 +156,7 @@ impl Policy {
         if statements.is_empty() || statements.len() > MAX_STATEMENTS {
             return Err(PolicyError::new("Statement", format!("there must be 1 to {MAX_STATEMENTS} statements")));
         }
-        let read = |(at, json)| Statement::parse(json, &format!("statement {}", at + 1), kind);
+        let read = |(at, json)| Statement::parse(json, &format!("statement {}", at + 1), kind, doubt);
         let statements = statements.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
@@ -160,11 +171,16 @@ impl Policy {
         let mut said = Said::Nothing;
         for (at, statement) in self.statements.iter().enumerate() {
             match statement.effect {
-                Effect::Deny if statement.applies(request, Meant::ByAccount) => return Said::Deny(at + 1),
-                Effect::Allow if said == Said::Nothing && statement.applies(request, at_least) => {
-                    said = Said::Allow(at + 1)
+                Effect::Deny => match statement.applies(request, Meant::ByAccount) {
+                    Truth::Yes => return Said::Deny(at + 1),
+                    Truth::Unknown => return Said::Undecided(at + 1),
+                    Truth::No => {}
+                },
+                Effect::Allow => {
+                    if said == Said::Nothing && statement.applies(request, at_least) == Truth::Yes {
+                        said = Said::Allow(at + 1);
+                    }
                 }
-                Effect::Allow | Effect::Deny => {}
             }
         }
         said
@@ -177,7 +193,7 @@ impl Policy {
 }
 
 impl Statement {
-    fn parse(json: Json, place: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
+    fn parse(json: Json, place: &str, kind: PolicyKind, doubt: &mut Option<PolicyError>) -> Result<Self, PolicyError> {
         let wrong = |problem: String| PolicyError::new(place, problem);
         let Json::Object(elements) = json else { return Err(wrong("it must be a JSON object".into())) };
         let (mut sid, mut effect, mut actions, mut resources) = (None, None, None, None);
@@ -210,7 +226,7 @@ impl Statement {
                     return Err(PolicyError::new(&at, "it is allowed only in key policies and trust policies"));
                 }
                 "Condition" => {
-                    conditions = parse_conditions(value, &at)?;
+                    conditions = parse_conditions(value, &at, doubt)?;
                     false
                 }
                 _ => return Err(wrong(format!("{} is not an element of a statement", shown(&name)))),
@@ -231,11 +247,25 @@ impl Statement {
     }
 
     /// What is cheapest and rules out most comes first.
-    fn applies(&self, request: &Request<'_>, at_least: Meant) -> bool {
-        self.actions.match_any(request.action)
-            && self.resources.as_ref().is_none_or(|resources| resources.match_any(request.resource))
-            && self.principals.as_ref().is_none_or(|principals| principals.mean(&request.caller) >= at_least)
-            && self.conditions.iter().all(|condition| condition.holds(request.context))
+    fn applies(&self, request: &Request<'_>, at_least: Meant) -> Truth {
+        let covered = self.actions.match_any(request.action)
+            && self.resources.as_ref().is_none_or(|resources| resources.match_any(request.resource));
+        if !covered {
+            return Truth::No;
+        }
+        let mut applies = match self.principals.as_ref().map(|principals| principals.mean(&request.caller)) {
+            None => Truth::Yes,
+            Some(meant) if meant >= at_least => Truth::Yes,
+            Some(Meant::Perhaps) => Truth::Unknown,
+            Some(_) => Truth::No,
+        };
+        for condition in &self.conditions {
+            if applies == Truth::No {
+                break;
+            }
+            applies = applies.min(condition.holds(request.context));
+        }
+        applies
     }
 }
 
@@ -327,7 +357,7 @@ fn parse_principals(json: Json, negated: bool, place: &str) -> Result<Principals
     Principals::parse(&entries, negated).map_err(wrong)
 }
 
-fn parse_conditions(json: Json, place: &str) -> Result<Box<[Condition]>, PolicyError> {
+fn parse_conditions(json: Json, place: &str, doubt: &mut Option<PolicyError>) -> Result<Box<[Condition]>, PolicyError> {
     let Json::Object(operators) = json else { return Err(PolicyError::new(place, "it must be a JSON object")) };
     let mut conditions = Vec::new();
     for (operator, keys) in operators {
@@ -340,9 +370,17 @@ fn parse_conditions(json: Json, place: &str) -> Result<Box<[Condition]>, PolicyE
                 return Err(PolicyError::new(&at, format!("a condition key has 1 to {MAX_TEXT} bytes")));
             }
             let at = format!("{at}, {}", shown(&key));
+            let inexact = match &values {
+                Json::List(list) => list.iter().any(Json::is_inexact),
+                single => single.is_inexact(),
+            };
             let values = texts(values, &at)?;
-            let condition =
-                Condition::parse(&operator, &key, &values).map_err(|problem| PolicyError::new(&at, problem))?;
+            let read = Condition::parse(&operator, &key, &values, inexact);
+            let condition::Read { condition, doubt: problem } =
+                read.map_err(|problem| PolicyError::new(&at, problem))?;
+            if doubt.is_none() {
+                *doubt = problem.map(|problem| PolicyError::new(&at, problem));
+            }
             conditions.push(condition);
         }
     }

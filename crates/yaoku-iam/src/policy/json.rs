@@ -15,6 +15,13 @@ pub(super) enum Json {
     Object(Vec<(String, Json)>),
 }
 
+impl Json {
+    /// Whether it is a number that may have been written otherwise.
+    pub(super) const fn is_inexact(&self) -> bool {
+        matches!(self, Self::Inexact(_))
+    }
+}
+
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(JsonVisitor)

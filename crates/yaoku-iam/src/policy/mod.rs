@@ -8,6 +8,10 @@
 //! keys are matched without regard to case, but for what follows a `/` in a key; resources with regard to case. `*` and `?`
 //! can't be escaped. A condition on a key that the request lacks does not hold, unless its operator is negated, or ends in
 //! `IfExists`, or begins with `ForAllValues:`.
+//!
+//! What can't be evaluated is never passed over. A condition can't be where the request's value is not of the operator's kind,
+//! where the key is one of a service that is here but not one that this engine knows, and where a stored document says
+//! something that a new one may not say. Then it counts as holding in a `Deny`, and as not holding in an `Allow`.
 
 mod condition;
 mod context;
@@ -20,6 +24,7 @@ mod pattern;
 mod principal;
 mod strict;
 mod system;
+mod truth;
 
 pub use context::{ConditionKey, Context, Value};
 pub use decision::{Attached, Policies, Reason, Request, Verdict};

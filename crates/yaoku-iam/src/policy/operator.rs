@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Value;
 use super::error::shown;
 use super::pattern::{Case, Pattern};
+use super::truth::Truth;
+use super::{ConditionKey, Value};
 
 /// What an operator compares, and with what: met by a value that agrees with any of these.
 pub(super) enum Test {
@@ -90,53 +91,126 @@ impl Test {
         Self::Text(values.iter().map(|value| value.as_str().into()).collect(), case)
     }
 
-    /// Whether `found` agrees with any of the values; one that isn't of the operator's kind never does.
-    pub(super) fn is_met_by(&self, found: Value<'_>) -> bool {
+    /// Whether `found` agrees with any of the values. Of one that isn't of the operator's kind that can't be told.
+    pub(super) fn is_met_by(&self, found: Value<'_>) -> Truth {
+        self.compare(found).unwrap_or(Truth::Unknown)
+    }
+
+    /// None for what isn't of the operator's kind.
+    fn compare(&self, found: Value<'_>) -> Option<Truth> {
         match self {
-            Self::Text(wanted, case) => found.with_text(|found| {
-                wanted.iter().any(|wanted| match case {
-                    Case::Sensitive => **wanted == *found,
-                    Case::Insensitive => same_but_for_case(wanted, found),
-                })
-            }),
-            Self::Like(wanted) => found.with_text(|found| wanted.iter().any(|pattern| pattern.matches(found))),
+            Self::Text(wanted, Case::Sensitive) => {
+                found.with_text(|found| wanted.iter().any(|wanted| **wanted == *found).into())
+            }
+            Self::Text(wanted, Case::Insensitive) => {
+                found.with_text(|found| any(wanted, |wanted| same_but_for_case(wanted, found)))
+            }
+            Self::Like(wanted) => found.with_text(|found| wanted.iter().any(|pattern| pattern.matches(found)).into()),
             Self::Number(wanted, comparison) => {
-                let Value::Text(text) = found else { return false };
-                let Ok(found) = number(text) else { return false };
-                wanted.iter().any(|wanted| comparison.holds(found.cmp(wanted)))
+                let Value::Text(text) = found else { return None };
+                let found = number(text).ok()?;
+                Some(wanted.iter().any(|wanted| comparison.holds(found.cmp(wanted))).into())
             }
             Self::Date(wanted, comparison) => {
                 let found = match found {
-                    Value::Time(milliseconds) => milliseconds.cast_signed(),
-                    Value::Text(text) => match date(text) {
-                        Ok(found) => found,
-                        Err(_) => return false,
-                    },
-                    Value::Address(_) | Value::Flag(_) => return false,
+                    Value::Time(milliseconds) => i64::try_from(milliseconds).ok()?,
+                    Value::Text(text) => date(text).ok()?,
+                    Value::Address(_) | Value::Flag(_) => return None,
                 };
-                wanted.iter().any(|wanted| comparison.holds(found.cmp(wanted)))
+                Some(wanted.iter().any(|wanted| comparison.holds(found.cmp(wanted))).into())
             }
             Self::Flag(wanted) => {
                 let found = match found {
-                    Value::Flag(found) => Ok(found),
-                    Value::Text(text) => flag(text),
-                    Value::Address(_) | Value::Time(_) => return false,
+                    Value::Flag(found) => found,
+                    Value::Text(text) => flag(text).ok()?,
+                    Value::Address(_) | Value::Time(_) => return None,
                 };
-                found.is_ok_and(|found| wanted.contains(&found))
+                Some(wanted.contains(&found).into())
             }
             Self::Network(wanted) => {
                 let found = match found {
                     Value::Address(address) => address,
-                    Value::Text(text) => match text.parse::<IpAddr>() {
-                        Ok(address) => address,
-                        Err(_) => return false,
-                    },
-                    Value::Time(_) | Value::Flag(_) => return false,
+                    Value::Text(text) => text.parse::<IpAddr>().ok()?,
+                    Value::Time(_) | Value::Flag(_) => return None,
                 };
                 let found = found.to_canonical();
-                wanted.iter().any(|network| network.contains(&found))
+                Some(any(wanted, |network| contains(network, found)))
             }
         }
+    }
+
+    /// Why the test can't mean what it says of that key: it could never be met, whatever the request has.
+    pub(super) fn contradicts(&self, key: &ConditionKey) -> Option<String> {
+        let kind = match key {
+            ConditionKey::CurrentTime => "a time",
+            ConditionKey::SourceIp => "an address",
+            ConditionKey::SecureTransport | ConditionKey::MfaPresent => "true or false",
+            ConditionKey::PrincipalArn => "an ARN",
+            ConditionKey::UserAgent
+            | ConditionKey::ExternalId
+            | ConditionKey::ResourceTag(_)
+            | ConditionKey::Other(_) => return None,
+        };
+        let is_possible = match (self, key) {
+            (Self::Date(..), ConditionKey::CurrentTime)
+            | (Self::Network(_), ConditionKey::SourceIp)
+            | (Self::Flag(_), ConditionKey::SecureTransport | ConditionKey::MfaPresent) => true,
+            (Self::Number(..) | Self::Date(..) | Self::Flag(_) | Self::Network(_), _) => false,
+            (Self::Text(wanted, case), _) => wanted.iter().all(|wanted| may_be_text_of(key, wanted, *case)),
+            (Self::Like(wanted), _) => wanted.iter().all(|wanted| may_be_like_text_of(key, wanted)),
+        };
+        (!is_possible).then(|| format!("it can never hold: the value of this key is {kind}"))
+    }
+}
+
+/// Whether a request can have that text under a key whose values are all of one kind.
+fn may_be_text_of(key: &ConditionKey, text: &str, case: Case) -> bool {
+    let is = |shown: &str| match case {
+        Case::Sensitive => *text == *shown,
+        Case::Insensitive => text.eq_ignore_ascii_case(shown),
+    };
+    match key {
+        ConditionKey::CurrentTime => {
+            let time = text.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_millisecond()).ok());
+            time.is_some_and(|time| Value::Time(time).with_text(is).unwrap_or_default())
+        }
+        ConditionKey::SourceIp => {
+            text.parse().is_ok_and(|address| Value::Address(address).with_text(is).unwrap_or_default())
+        }
+        ConditionKey::SecureTransport | ConditionKey::MfaPresent => is("true") || is("false"),
+        ConditionKey::PrincipalArn => !text.contains(OF_SESSION),
+        _ => true,
+    }
+}
+
+/// As [`may_be_text_of`], of a text with wildcards: as far as its characters tell.
+fn may_be_like_text_of(key: &ConditionKey, pattern: &Pattern) -> bool {
+    let only = |others: &[u8]| {
+        let of_key = |byte: u8| byte.is_ascii_digit() || b"*?".contains(&byte) || others.contains(&byte);
+        pattern.as_str().bytes().all(of_key)
+    };
+    match key {
+        ConditionKey::CurrentTime => only(b"-:TZ"),
+        ConditionKey::SourceIp => only(b"abcdef:."),
+        ConditionKey::SecureTransport | ConditionKey::MfaPresent => pattern.matches("true") || pattern.matches("false"),
+        ConditionKey::PrincipalArn => !pattern.as_str().contains(OF_SESSION),
+        _ => true,
+    }
+}
+
+/// What the ARN of a session has, by which no policy knows it: there it has its role's.
+const OF_SESSION: &str = "assumed-role/";
+
+fn any<T>(wanted: &[T], is_met: impl Fn(&T) -> Truth) -> Truth {
+    wanted.iter().map(is_met).max().unwrap_or(Truth::No)
+}
+
+/// Whether a block has an address in it. An IPv4 address has a form in IPv6 as well: whether a block of IPv6 that has that in
+/// it is meant to have the address, nobody said.
+fn contains(network: &IpNet, found: IpAddr) -> Truth {
+    match (network, found) {
+        (IpNet::V6(network), IpAddr::V4(found)) if network.contains(&found.to_ipv6_mapped()) => Truth::Unknown,
+        _ => network.contains(&found).into(),
     }
 }
 
@@ -144,8 +218,16 @@ fn each<T>(values: &[String], read: impl Fn(&str) -> Result<T, String>) -> Resul
     values.iter().map(|value| read(value)).collect()
 }
 
-fn same_but_for_case(one: &str, other: &str) -> bool {
-    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+/// Whether two texts differ in case only. There are letters that differ as capitals but not as small letters, and the other way
+/// round: of those it can't be told.
+fn same_but_for_case(one: &str, other: &str) -> Truth {
+    if one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase)) {
+        return Truth::Yes;
+    }
+    match one.chars().flat_map(char::to_uppercase).eq(other.chars().flat_map(char::to_uppercase)) {
+        true => Truth::Unknown,
+        false => Truth::No,
+    }
 }
 
 /// Reads `true` or `false`, in any case.
@@ -229,14 +311,54 @@ mod tests {
     #[test]
     fn an_address_of_version_4_is_one_in_the_clothes_of_version_6_too() {
         let (test, _) = Test::parse("IpAddress", &["10.0.0.0/8".into()]).unwrap().unwrap();
-        assert!(test.is_met_by(Value::Address("::ffff:10.1.2.3".parse().unwrap())));
-        assert!(!test.is_met_by(Value::Address("::10.1.2.3".parse().unwrap())));
+        assert_eq!(test.is_met_by(Value::Address("::ffff:10.1.2.3".parse().unwrap())), Truth::Yes);
+        assert_eq!(test.is_met_by(Value::Address("::10.1.2.3".parse().unwrap())), Truth::No);
         let (mapped, _) =
             Test::parse("IpAddress", &["::ffff:10.0.0.0/104".into(), "::ffff:192.0.2.1".into()]).unwrap().unwrap();
         for (address, is_in) in
             [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("192.0.2.1", true), ("192.0.2.2", false)]
         {
-            assert_eq!(mapped.is_met_by(Value::Address(address.parse().unwrap())), is_in, "{address}");
+            assert_eq!(mapped.is_met_by(Value::Address(address.parse().unwrap())), is_in.into(), "{address}");
         }
+        let (all, _) = Test::parse("IpAddress", &["::/0".into()]).unwrap().unwrap();
+        for (address, is_in) in [("10.1.2.3", Truth::Unknown), ("2001:db8::1", Truth::Yes)] {
+            assert_eq!(all.is_met_by(Value::Address(address.parse().unwrap())), is_in, "{address}");
+        }
+    }
+
+    #[test]
+    fn letters_that_are_one_as_capitals_only_may_be_one() {
+        let test = |wanted: &str| Test::parse("StringEqualsIgnoreCase", &[wanted.into()]).unwrap().unwrap().0;
+        for (one, other, same) in [
+            ("Shop", "sHOP", Truth::Yes),
+            ("ΟΔΟΣ", "οδος", Truth::Unknown),
+            ("STRASSE", "straße", Truth::Unknown),
+            ("shop", "shops", Truth::No),
+        ] {
+            assert_eq!(test(one).is_met_by(Value::Text(other)), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_the_operators_kind_is_neither_met_nor_unmet() {
+        let texts = ["NumericEquals 3", "DateLessThan 2026-01-31T00:00:00Z", "Bool true", "IpAddress 10.0.0.0/8"];
+        for text in texts {
+            let (operator, wanted) = text.split_once(' ').unwrap();
+            let (test, _) = Test::parse(operator, &[wanted.into()]).unwrap().unwrap();
+            for found in ["", "high", " 3", "3x", "10.0.0", "yes"] {
+                assert_eq!(test.is_met_by(Value::Text(found)), Truth::Unknown, "{text} {found:?}");
+            }
+        }
+        let all = [Value::Text("x"), Value::Flag(true), Value::Time(0), Value::Address([10, 0, 0, 1].into())];
+        let met = |operator: &str, wanted: &str| {
+            let (test, _) = Test::parse(operator, &[wanted.into()]).unwrap().unwrap();
+            all.map(|value| test.is_met_by(value))
+        };
+        use Truth::{No, Unknown, Yes};
+        assert_eq!(met("NumericEquals", "0"), [Unknown, Unknown, Unknown, Unknown]);
+        assert_eq!(met("DateEquals", "1970-01-01T00:00:00Z"), [Unknown, Unknown, Yes, Unknown]);
+        assert_eq!(met("Bool", "false"), [Unknown, No, Unknown, Unknown]);
+        assert_eq!(met("IpAddress", "10.0.0.1"), [Unknown, Unknown, Unknown, Yes]);
+        assert_eq!(met("StringEquals", "true"), [No, Yes, No, No]);
     }
 }

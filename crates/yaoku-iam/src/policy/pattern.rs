@@ -40,6 +40,11 @@ impl Pattern {
         Ok(Self { text: text.into(), case })
     }
 
+    /// The pattern as it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether all of `text` is of this form.
     pub(super) fn matches(&self, text: &str) -> bool {
         let mut parts = self.text.split('*').map(|text| Part { text, case: self.case });

@@ -27,6 +27,9 @@ enum Principal {
     Account(AccountId),
     /// `acs:ram::<account>:user/<name>` and the like, wildcards allowed in the name.
     Named(AccountId, Pattern),
+    /// `acs:ram::<account>:assumed-role/<role>/<session>` of earlier documents, as `role/<role>`: it names some sessions of the role.
+    /// A caller is known by its role's name only.
+    Sessions(AccountId, Pattern),
     /// A service of the cloud or an identity provider, none of which calls here.
     Elsewhere,
 }
@@ -36,6 +39,8 @@ enum Principal {
 pub(super) enum Meant {
     /// Not at all.
     No,
+    /// Perhaps: that can't be told.
+    Perhaps,
     /// As one of an account.
     ByAccount,
     /// As such.
@@ -57,6 +62,7 @@ impl Principals {
         match (self.negated, meant) {
             (false, meant) => meant,
             (true, Meant::No) => Meant::ByName,
+            (true, Meant::Perhaps) => Meant::Perhaps,
             (true, Meant::ByAccount | Meant::ByName) => Meant::No,
         }
     }
@@ -78,7 +84,16 @@ impl Principal {
                 let account = AccountId::parse(account).map_err(|_| form())?;
                 match whom.split_once('/') {
                     None if matches!(whom, "root" | "*") => Ok(Self::Account(account)),
-                    Some(("user" | "role" | "assumed-role", name)) if !name.is_empty() => {
+                    Some(("assumed-role", name)) if !name.is_empty() => {
+                        let role = match (name.split_once('/'), name.split_once(['*', '?'])) {
+                            (Some((role, _)), _) => format!("role/{role}"),
+                            // The wildcard may stand for what is between the role's name and the session's.
+                            (None, Some((role, _))) => format!("role/{role}*"),
+                            (None, None) => format!("role/{name}"),
+                        };
+                        Ok(Self::Sessions(account, Pattern::new(&role, Case::Sensitive)?))
+                    }
+                    Some(("user" | "role", name)) if !name.is_empty() => {
                         Ok(Self::Named(account, Pattern::new(whom, Case::Sensitive)?))
                     }
                     _ => Err(form()),
@@ -90,17 +105,50 @@ impl Principal {
     }
 
     fn means(&self, caller: &Caller<'_>) -> Meant {
+        let is = |account: &AccountId, pattern: &Pattern| {
+            // "acs:ram::" and the account with its colon come first.
+            let whom = caller.arn.get("acs:ram::".len() + 17..);
+            *account == caller.account && whom.is_some_and(|whom| pattern.matches(whom))
+        };
         match self {
             Self::Anyone => Meant::ByName,
             Self::Account(account) if *account == caller.account => Meant::ByAccount,
-            Self::Named(account, pattern) if *account == caller.account => {
-                // "acs:ram::" and the account with its colon come first.
-                match caller.arn.get("acs:ram::".len() + 17..) {
-                    Some(whom) if pattern.matches(whom) => Meant::ByName,
-                    _ => Meant::No,
-                }
-            }
-            Self::Account(_) | Self::Named(..) | Self::Elsewhere => Meant::No,
+            Self::Named(account, pattern) if is(account, pattern) => Meant::ByName,
+            Self::Sessions(account, role) if is(account, role) => Meant::Perhaps,
+            Self::Account(_) | Self::Named(..) | Self::Sessions(..) | Self::Elsewhere => Meant::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_named_in_an_earlier_document_may_be_any_of_its_role() {
+        const ACCOUNT: &str = "1000000000000001";
+        for (whom, role, meant) in [
+            ("assumed-role/ops/x", "ops", Meant::Perhaps),
+            ("assumed-role/ops/*", "ops", Meant::Perhaps),
+            ("assumed-role/o*", "ops", Meant::Perhaps),
+            ("assumed-role/ops?x", "ops", Meant::Perhaps),
+            ("assumed-role/o*/x", "ops", Meant::Perhaps),
+            ("assumed-role/ops/x", "ops2", Meant::No),
+            ("assumed-role/op?/x", "ops2", Meant::No),
+            ("role/ops", "ops", Meant::ByName),
+        ] {
+            let name = format!("acs:ram::{ACCOUNT}:{whom}");
+            let arn = format!("acs:ram::{ACCOUNT}:role/{role}");
+            let caller = Caller { account: AccountId::parse(ACCOUNT).unwrap(), arn: &arn };
+            let named = Principals::parse(&[("RAM", &name)], false).unwrap();
+            assert_eq!(named.mean(&caller), meant, "{whom} {role}");
+            let others = Principals::parse(&[("RAM", &name)], true).unwrap();
+            let opposite = match meant {
+                Meant::No => Meant::ByName,
+                Meant::Perhaps => Meant::Perhaps,
+                Meant::ByAccount | Meant::ByName => Meant::No,
+            };
+            assert_eq!(others.mean(&caller), opposite, "not {whom} {role}");
         }
     }
 }
