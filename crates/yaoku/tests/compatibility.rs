@@ -237,7 +237,7 @@ fn a_data_directory_of_0190706_opens_and_goes_on() {
     opens_and_goes_on(&data, &facts);
     let kept = |name: &str| fixture.join(name).to_str().unwrap().to_owned();
     let verify = ["audit", "verify", "--public-key", &kept("public-key"), "--checkpoint", &kept("checkpoint")];
-    assert!(said(TODAY, &verify, &data).contains("is whole"));
+    assert!(said(TODAY, &verify, &data).contains("is intact"));
 }
 
 #[test]
@@ -265,5 +265,5 @@ fn a_backup_of_0190706_is_restored_here_and_elsewhere() {
     // In the place of the store that it was made of, beside its audit log.
     said(TODAY, &["restore", "--replace", backup], &data);
     opens_and_goes_on(&data, &facts);
-    assert!(said(TODAY, &["audit", "verify"], &data).contains("is whole"));
+    assert!(said(TODAY, &["audit", "verify"], &data).contains("is intact"));
 }

@@ -50,11 +50,9 @@ fn check_statement(elements: &[(String, Json)], place: &str) -> Result<(), Polic
                     return Err(PolicyError::new(&format!("{at}, {}", shown(operator)), problem));
                 }
             }
-            ("Principal" | "NotPrincipal", value) => {
-                if find(value, &|text| text.contains(":assumed-role/")).is_some() {
-                    let problem = "name the session's role instead, acs:ram::<account id>:role/<name>; assumed-role/ matches no principal";
-                    return Err(PolicyError::new(&at, problem));
-                }
+            ("Principal" | "NotPrincipal", value) if find(value, &|text| text.contains(":assumed-role/")).is_some() => {
+                let problem = "name the session's role instead, acs:ram::<account id>:role/<name>; assumed-role/ matches no principal";
+                return Err(PolicyError::new(&at, problem));
             }
             _ => {}
         }
