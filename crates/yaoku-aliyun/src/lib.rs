@@ -4,10 +4,10 @@
 //! operation, and [`pipeline`] takes a request through all of it, and through `yaoku-gate`.
 
 pub mod actions;
-mod operator;
+mod control_socket;
 pub mod pipeline;
 mod told;
 pub mod wire;
 
-pub use operator::{AdminApi, counted_operators, operate};
+pub use control_socket::{AdminApi, counted_operators, operate};
 pub use pipeline::{Service, ServiceConfig, counted};

@@ -15,7 +15,7 @@ use yaoku_gate::{
     user_agent,
 };
 use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
-use yaoku_iam::{Caller, SessionError, Unproven};
+use yaoku_iam::{Caller, NotAuthenticated, SessionError};
 
 use crate::actions::{self, Api, Arguments, Exchange, Reply};
 use crate::told::Told;
@@ -176,8 +176,8 @@ impl Service {
         };
         let proven = access_key.prove(|secret| claim.verify_for(secret, &self.accepted_hosts));
         let caller = proven.map_err(|why| match why {
-            Unproven::Signature => claim.mismatch(),
-            Unproven::Inactive => WireError::access_key_disabled(),
+            NotAuthenticated::Signature => claim.mismatch(),
+            NotAuthenticated::Inactive => WireError::access_key_disabled(),
         })?;
         // Only now: unauthenticated callers must not fill the table.
         self.nonces.accept(claim)?;

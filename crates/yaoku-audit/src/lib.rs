@@ -7,7 +7,6 @@
 
 mod error;
 mod event;
-mod keeper;
 mod lookup;
 pub mod merkle;
 pub mod note;
@@ -15,16 +14,17 @@ mod proof;
 mod reader;
 mod recovery;
 mod segment;
+mod store_rows;
 mod trail;
 mod verify;
 mod writer;
 
 pub use error::Error;
 pub use event::{Event, Identity, ReadWrite, Resources, SessionAttributes, SessionContext, is_obeyed};
-pub use keeper::{forget, load_signer, remember, remembered};
 pub use lookup::{Condition, Direction, Lookup, Page, segment_at};
 pub use proof::{MAX_PROOF, check_proof, prove};
 pub use reader::{Backwards, Indexed, Reader};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};
+pub use store_rows::{forget, load_signer, remember, remembered};
 pub use trail::{Options, Permit, Sync, Trail, Unavailable};
 pub use verify::{Check, Found, verify};

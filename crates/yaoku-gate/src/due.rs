@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use yaoku_iam::{AccountId, Named, Operation, Which};
 use yaoku_kms::{Error, KEY, KeyId, Kms, Performer};
 
-use crate::operator::HERE;
+use crate::control_socket::HERE;
 use crate::record::Deed;
 use crate::{Arrival, Gate, Refusal, RequestId, Spelling, Telling, ToldAction};
 

@@ -9,6 +9,7 @@
 //! is called). Nothing here knows the words of one.
 
 mod audit_log;
+mod control_socket;
 mod due;
 mod gate;
 mod intent;
@@ -16,12 +17,12 @@ mod life;
 mod limiter;
 mod maintenance;
 mod metrics;
-mod operator;
 mod record;
 mod request_id;
 pub mod time;
 
 pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
+pub use control_socket::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use due::DueWork;
 pub use gate::{Failure, Gate, GateConfig, Serves};
 pub use life::{
@@ -30,6 +31,5 @@ pub use life::{
 pub use limiter::DEFAULT_LIMIT;
 pub use maintenance::{Entry, Maintenance};
 pub use metrics::{Counted, CountedProtocol, Metrics};
-pub use operator::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use record::{cut, user_agent};
 pub use request_id::RequestId;

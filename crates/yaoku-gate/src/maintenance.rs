@@ -6,7 +6,7 @@ use yaoku_audit::{Permit, Trail};
 use yaoku_iam::{Access, Caller, Trace};
 use yaoku_kms::Clock;
 
-use crate::operator::{CONTROL_SOCKET, HERE, OPERATOR_PROGRAM};
+use crate::control_socket::{CONTROL_SOCKET, HERE, OPERATOR_PROGRAM};
 use crate::record::{self, Deed};
 use crate::{Gate, Refusal, RequestId};
 

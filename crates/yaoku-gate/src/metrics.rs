@@ -87,7 +87,7 @@ impl Metrics {
             audit_failing.clone(),
         );
         registry.register(
-            "unproven_calls_held",
+            "unauthenticated_calls_limited",
             "Unauthenticated calls beyond the bound of their addresses, answered Throttling",
             unauthenticated.clone(),
         );

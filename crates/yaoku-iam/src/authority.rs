@@ -117,14 +117,14 @@ impl Iam {
             let why = format!("the account {} was disabled", question.resource.account);
             return Decision::Denied(Denial { why: why.into(), may_know: false });
         }
-        principal.stand(|standing| question.answer(standing))
+        principal.as_policy_subject(|subject| question.answer(subject))
     }
 
     /// Decides whether a principal's own policies let it assume a role, whosever that is; whether the role trusts it is
     /// another question.
     pub(crate) fn may_assume(&self, principal: &Principal, question: &Question<'_>) -> Decision {
         match principal.is_live() {
-            true => principal.stand(|standing| question.answer_of_own(standing)),
+            true => principal.as_policy_subject(|subject| question.answer_of_own(subject)),
             false => self.authorise(principal, question),
         }
     }

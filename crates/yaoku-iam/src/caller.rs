@@ -44,7 +44,7 @@ pub enum Credential<'a> {
 
 /// Why a signature does not prove the holder of an AccessKey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unproven {
+pub enum NotAuthenticated {
     /// It was not made with the AccessKey's secret.
     Signature,
     /// The AccessKey or its account is disabled or deleted.
@@ -55,13 +55,13 @@ impl AccessKey {
     /// Proves the holder of the AccessKey by whatever `is_signed` finds made with its secret.
     ///
     /// # Errors
-    /// [`Unproven`].
-    pub fn prove(self: Arc<Self>, is_signed: impl FnOnce(&SigningSecret) -> bool) -> Result<Caller, Unproven> {
+    /// [`NotAuthenticated`].
+    pub fn prove(self: Arc<Self>, is_signed: impl FnOnce(&SigningSecret) -> bool) -> Result<Caller, NotAuthenticated> {
         if !is_signed(&self.secret) {
-            return Err(Unproven::Signature);
+            return Err(NotAuthenticated::Signature);
         }
         if !self.principal.is_live() {
-            return Err(Unproven::Inactive);
+            return Err(NotAuthenticated::Inactive);
         }
         Ok(Caller(Proof::AccessKey(self)))
     }

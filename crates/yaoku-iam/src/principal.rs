@@ -9,7 +9,7 @@ use yaoku_seal::{RecordName, Revision};
 
 use crate::access_key::Status;
 use crate::policy::{Attached, Caller};
-use crate::question::Standing;
+use crate::question::PolicySubject;
 use crate::record::{access_key_name, account_name, head_name};
 use crate::tenant::Tenant;
 use crate::text::with_text;
@@ -157,26 +157,26 @@ impl Principal {
     }
 
     /// Shows the principal as policies see it at this moment. Neither allocates nor waits.
-    pub(crate) fn stand<T>(&self, show: impl FnOnce(&Standing<'_>) -> T) -> T {
+    pub(crate) fn as_policy_subject<T>(&self, show: impl FnOnce(&PolicySubject<'_>) -> T) -> T {
         let account = self.account();
         match &self.identity {
             Identity::Root => with_text(format_args!("acs:ram::{account}:root"), |arn| {
-                show(&Standing { caller: Caller { account, arn }, root: true, identity: &[], session: None })
+                show(&PolicySubject { caller: Caller { account, arn }, root: true, identity: &[], session: None })
             }),
             // No policy lets it do anything: what is due asks for no permission.
             Identity::Service => with_text(format_args!("acs:ram::{account}:service"), |arn| {
-                show(&Standing { caller: Caller { account, arn }, root: false, identity: &[], session: None })
+                show(&PolicySubject { caller: Caller { account, arn }, root: false, identity: &[], session: None })
             }),
             Identity::User { subject, .. } => {
                 let known = subject.load();
                 let caller = Caller { account, arn: &known.arn };
-                show(&Standing { caller, root: false, identity: &known.policies, session: None })
+                show(&PolicySubject { caller, root: false, identity: &known.policies, session: None })
             }
             Identity::Session(session) => {
                 let known = session.role.load();
                 let caller = Caller { account, arn: &known.arn };
                 let session = session.policy.as_ref();
-                show(&Standing { caller, root: false, identity: &known.policies, session })
+                show(&PolicySubject { caller, root: false, identity: &known.policies, session })
             }
         }
     }

@@ -87,7 +87,7 @@ pub struct Denial {
 
 /// A principal as policies see it.
 #[derive(Clone, Copy)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct PolicySubject<'a> {
     /// Its account and ARN.
     pub(crate) caller: Caller<'a>,
     /// Whether it is the root of its account.
@@ -100,57 +100,57 @@ pub(crate) struct Standing<'a> {
 
 impl Question<'_> {
     /// Asks all policies that concern the question.
-    pub(crate) fn answer(&self, standing: &Standing<'_>) -> Decision {
-        self.decide(standing, |verdict| match verdict {
+    pub(crate) fn answer(&self, subject: &PolicySubject<'_>) -> Decision {
+        self.decide(subject, |verdict| match verdict {
             Verdict::Allowed(_) => Decision::Allowed,
             Verdict::Denied(reason) => {
-                let own = standing.caller.account == self.resource.account;
+                let own = subject.caller.account == self.resource.account;
                 let may_know = own || matches!(reason, Reason::CallersAccountIsSilent);
                 let Permission(permission) = self.permission;
                 let Resource { service, region, name, .. } = self.resource;
                 let owner = self.resource.owner();
                 let asked = format!("{service}:{permission} on acs:{service}:{region}:{owner}:{name}");
-                let why = format!("{} may not {asked}: {reason}", standing.caller.arn);
+                let why = format!("{} may not {asked}: {reason}", subject.caller.arn);
                 Decision::Denied(Denial { why: why.into(), may_know })
             }
         })
     }
 
     /// Asks the caller's own policies alone, for an action of STS, whosever the resource is.
-    pub(crate) fn answer_of_own(&self, standing: &Standing<'_>) -> Decision {
-        let Standing { root, identity, session, .. } = *standing;
+    pub(crate) fn answer_of_own(&self, subject: &PolicySubject<'_>) -> Decision {
+        let PolicySubject { root, identity, session, .. } = *subject;
         let policies = Policies { root, identity, session, resource: None, foreign: false };
-        self.put(standing, STS, None, |request| match policies.decide(request) {
+        self.put(subject, STS, None, |request| match policies.decide(request) {
             Verdict::Allowed(_) => Decision::Allowed,
             Verdict::Denied(reason) => {
                 let Request { action, resource, .. } = request;
-                let why = format!("{} may not {action} on {resource}: {reason}", standing.caller.arn);
+                let why = format!("{} may not {action} on {resource}: {reason}", subject.caller.arn);
                 Decision::Denied(Denial { why: why.into(), may_know: false })
             }
         })
     }
 
     /// Whether a trust policy lets the caller in, who gave that external id.
-    pub(crate) fn is_trusted(&self, standing: &Standing<'_>, trust: &Policy, external_id: Option<&str>) -> bool {
-        self.put(standing, STS, external_id, |request| matches!(trust.say(request), Said::Allow(_)))
+    pub(crate) fn is_trusted(&self, subject: &PolicySubject<'_>, trust: &Policy, external_id: Option<&str>) -> bool {
+        self.put(subject, STS, external_id, |request| matches!(trust.say(request), Said::Allow(_)))
     }
 
     /// Shows what was decided, and why.
-    pub(crate) fn decide<T>(&self, standing: &Standing<'_>, show: impl FnOnce(Verdict<'_>) -> T) -> T {
+    pub(crate) fn decide<T>(&self, subject: &PolicySubject<'_>, show: impl FnOnce(Verdict<'_>) -> T) -> T {
         let policies = Policies {
-            root: standing.root,
-            identity: standing.identity,
-            session: standing.session,
+            root: subject.root,
+            identity: subject.identity,
+            session: subject.session,
             resource: self.resource.policy,
-            foreign: standing.caller.account != self.resource.account,
+            foreign: subject.caller.account != self.resource.account,
         };
-        self.put(standing, self.resource.service, None, |request| show(policies.decide(request)))
+        self.put(subject, self.resource.service, None, |request| show(policies.decide(request)))
     }
 
     /// Puts the question in the words of policies, as one for an action of `service`.
     fn put<T>(
         &self,
-        standing: &Standing<'_>,
+        subject: &PolicySubject<'_>,
         service: &str,
         external_id: Option<&str>,
         ask: impl FnOnce(&Request<'_>) -> T,
@@ -158,10 +158,10 @@ impl Question<'_> {
         let Self { permission: Permission(permission), resource, environment } = *self;
         let Resource { service: home, region, name, tags, .. } = *resource;
         let owner = resource.owner();
-        let context = Circumstances { environment, tags, principal: standing.caller.arn, external_id };
+        let context = Circumstances { environment, tags, principal: subject.caller.arn, external_id };
         with_text(format_args!("{service}:{permission}"), |action| {
             with_text(format_args!("acs:{home}:{region}:{owner}:{name}"), |resource| {
-                ask(&Request { action, resource, caller: standing.caller, context: &context })
+                ask(&Request { action, resource, caller: subject.caller, context: &context })
             })
         })
     }
@@ -232,8 +232,8 @@ mod tests {
         };
         let arn = format!("acs:ram::{OWN}:user/u");
         let caller = Caller { account, arn: &arn };
-        let standing = Standing { caller, root: false, identity: &identity, session: None };
-        Question { permission: Permission("Encrypt"), resource: &resource, environment }.answer(&standing)
+        let subject = PolicySubject { caller, root: false, identity: &identity, session: None };
+        Question { permission: Permission("Encrypt"), resource: &resource, environment }.answer(&subject)
     }
 
     const HERE: Environment<'_> = Environment {
@@ -321,10 +321,10 @@ mod tests {
         };
         let arn = format!("acs:ram::{OWN}:user/u");
         let caller = Caller { account, arn: &arn };
-        let standing = Standing { caller, root: false, identity: &identity, session: None };
+        let subject = PolicySubject { caller, root: false, identity: &identity, session: None };
         let question = Question { permission: Permission("Encrypt"), resource: &resource, environment: &HERE };
         let mut decision = None;
-        let allocated = allocation_counter::measure(|| decision = Some(question.answer(&standing)));
+        let allocated = allocation_counter::measure(|| decision = Some(question.answer(&subject)));
         assert_eq!((decision, allocated.count_total), (Some(Decision::Allowed), 0));
         assert!(allocation_counter::measure(|| drop(arn.clone())).count_total > 0, "nothing is counted");
     }

@@ -17,9 +17,9 @@ use yaoku_iam::{AccountId, Call, Iam};
 use yaoku_seal::{Domain, Follower, Record, RecordName, Revision, Vault, View, read_each};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, Gathering, ReadKey};
+use crate::catalogue_image;
 use crate::change::{ATTEMPTS, contended};
 use crate::hsm::Hsm;
-use crate::image;
 use crate::keyring::{Key, Keyring};
 use crate::material::Material;
 use crate::mirror::{account_of, key_id, object_id, version_id};
@@ -258,7 +258,7 @@ impl Kms {
 pub(crate) async fn load(vault: &Vault, image: Option<Box<dyn Read + Send>>) -> Result<(State, Revision), Error> {
     let view = vault.view().await?;
     let imaged = match image {
-        Some(image) => image::catalogue(vault, &view, image).await,
+        Some(image) => catalogue_image::catalogue(vault, &view, image).await,
         None => None,
     };
     let catalogue = match imaged {

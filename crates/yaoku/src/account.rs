@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
 use crate::control::AdminApiName;
-use crate::operator::Request;
+use crate::server_command::Request;
 
 /// Commands on accounts.
 #[derive(Subcommand)]

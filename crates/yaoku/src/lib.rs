@@ -13,14 +13,14 @@ mod datadir;
 mod error;
 mod greeting;
 mod hsm;
-mod image;
+mod image_file;
 mod logging;
 pub mod maintenance;
-mod operator;
 mod ram;
 mod recorded;
 pub mod restore;
 pub mod serve;
+mod server_command;
 mod signals;
 
 pub use error::Error;

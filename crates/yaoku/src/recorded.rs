@@ -9,7 +9,7 @@ use yaoku_kms::SystemClock;
 use yaoku_seal::Vault;
 
 use crate::Error;
-use crate::audit::Keeper;
+use crate::audit::RunningLog;
 use crate::control::{FAILED, login_uid};
 use crate::datadir::DataDir;
 
@@ -22,8 +22,8 @@ pub(crate) async fn recorded<T>(
     deed: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(account) = yaoku_iam::installation(vault).await? else { return deed.await };
-    let Some(keeper) = Keeper::go_on(data_dir, vault.clone()).await? else { return deed.await };
-    let (id, trail) = (RequestId::random(), keeper.trail());
+    let Some(log) = RunningLog::go_on(data_dir, vault.clone()).await? else { return deed.await };
+    let (id, trail) = (RequestId::random(), log.trail());
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let user = OperatingSystemUser { uid: rustix::process::getuid().as_raw(), login_uid: login_uid(pid) };
     let operator = Caller::without_server(account, user);
@@ -45,6 +45,6 @@ pub(crate) async fn recorded<T>(
         None => Err(Error::Unrecorded),
     };
     drop(trail);
-    keeper.close().await;
+    log.close().await;
     done
 }

@@ -26,7 +26,7 @@ use crate::config::{HsmSettings, SealSettings, Settings};
 use crate::control::ControlSocket;
 use crate::datadir::DataDir;
 use crate::greeting::Greeting;
-use crate::image;
+use crate::image_file;
 use crate::signals::{Asked, Signals};
 
 /// Serves until the process is told to stop: SIGTERM and SIGINT let requests under way finish; a second one does not wait
@@ -74,7 +74,7 @@ pub struct Running {
     gate: Arc<Gate>,
     iam: Arc<Iam>,
     control: ControlSocket,
-    audit: Option<audit::Keeper>,
+    audit: Option<audit::RunningLog>,
     kms: Weak<Kms>,
     closed: Closed,
     data_dir: DataDir,
@@ -102,20 +102,20 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         let iam = iam.clone();
         async move { iam.run_bookkeeping().await }
     });
-    let image = image::take(&data_dir);
+    let image = image_file::take(&data_dir);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
     let audit = match settings.audit {
-        Some(options) => Some(audit::Keeper::open(&data_dir, vault.clone(), options).await?),
+        Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options).await?),
         None => {
             tracing::warn!("the audit log is off; calls are not recorded");
             None
         }
     };
-    let trail = audit.as_ref().map(audit::Keeper::trail);
+    let trail = audit.as_ref().map(audit::RunningLog::trail);
     let connections = ConnectionMetrics::default();
     let metrics = Metrics::new(&[counted(), counted_operators()], |registry| connections.register(registry));
     let config =
-        GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unproven_per_minute };
+        GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
     let gate = Gate::open(gate_vault, iam.clone(), kms.clone(), clock, metrics, trail, config).await?;
     let gate = Arc::new(gate);
@@ -234,7 +234,7 @@ impl Running {
         drop(self.gate);
         // After the last of what changes the store, which would void it.
         if let Some(kms) = kms {
-            image::leave(&self.data_dir, &kms).await;
+            image_file::leave(&self.data_dir, &kms).await;
         }
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         if tokio::time::timeout(RELEASE, self.closed.wait()).await.is_err() {

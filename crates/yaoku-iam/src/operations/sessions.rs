@@ -100,9 +100,9 @@ fn decide(
     if let Decision::Denied(denial) = iam.may_assume(call.principal, &question) {
         return Err(Error::Denied(denial));
     }
-    let trusted = trust
-        .as_ref()
-        .is_some_and(|trust| call.principal.stand(|standing| question.is_trusted(standing, trust, external_id)));
+    let trusted = trust.as_ref().is_some_and(|trust| {
+        call.principal.as_policy_subject(|subject| question.is_trusted(subject, trust, external_id))
+    });
     if found.is_none() && own {
         return Err(Error::NotFound(Entity::Role));
     }

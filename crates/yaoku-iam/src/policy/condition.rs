@@ -1,7 +1,7 @@
 //! One condition of a statement: an operator, a key, and values.
 
+use super::condition_operator::{self, Test};
 use super::error::shown;
-use super::operator::{self, Test};
 use super::truth::Truth;
 use super::{ConditionKey, Context};
 
@@ -65,7 +65,7 @@ impl Condition {
         let parsed = ConditionKey::parse(key);
         let (check, contradiction) = if operator == "Null" {
             let [value] = values else { return Err("Null takes one value: true or false".into()) };
-            (Check::Absent(operator::flag(value)?), None)
+            (Check::Absent(condition_operator::flag(value)?), None)
         } else {
             let (test, negated) = Test::parse(name, values).ok_or("the operator is unknown")??;
             let contradiction = test.contradicts(&parsed);

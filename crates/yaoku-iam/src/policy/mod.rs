@@ -14,12 +14,12 @@
 //! something that a new one may not say. Then it counts as holding in a `Deny`, and as not holding in an `Allow`.
 
 mod condition;
+mod condition_operator;
 mod context;
 mod decision;
 mod document;
 mod error;
 mod json;
-mod operator;
 mod pattern;
 mod principal;
 mod strict;

@@ -10,7 +10,7 @@
 mod account;
 mod alias_index;
 mod gathering;
-mod image;
+mod pieces;
 mod tag_index;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +21,7 @@ use yaoku_seal::Revision;
 
 pub(crate) use account::AccountCatalogue;
 pub(crate) use gathering::{Gathering, ReadKey};
-pub(crate) use image::Piece;
+pub(crate) use pieces::Piece;
 
 use crate::record::KeyRecord;
 use crate::{AliasName, KeyId, KeySpec, KeyState, KeyUsage, ProtectionLevel, Timestamp};

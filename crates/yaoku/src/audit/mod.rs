@@ -1,7 +1,7 @@
 //! The audit log: kept by the server, and read by `yaoku audit`.
 
 mod check;
-mod keeper;
+mod running_log;
 mod show;
 
 use std::io::{Write, stdout};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-pub(crate) use keeper::Keeper;
+pub(crate) use running_log::RunningLog;
 
 use self::show::{Filter, Format};
 use crate::Error;

@@ -202,9 +202,9 @@ pub struct Options {
     /// Maximum number of unauthenticated calls per minute from one address; further ones are answered
     /// Throttling and recorded
     /// once a minute. Authenticated calls are not affected [default: 60]
-    #[arg(long, env = "YAOKU_UNPROVEN_PER_MINUTE", value_name = "COUNT", help_heading = "Limits")]
+    #[arg(long, env = "YAOKU_UNAUTHENTICATED_PER_MINUTE", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unproven_per_minute: Option<u32>,
+    pub unauthenticated_per_minute: Option<u32>,
 
     /// Maximum number of keys, and of prepared ciphers, kept in memory [default: 16384]
     #[arg(long, env = "YAOKU_CACHED_KEYS", value_name = "COUNT", help_heading = "Limits")]

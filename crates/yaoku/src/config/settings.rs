@@ -38,7 +38,7 @@ pub struct Settings {
     /// Nonces remembered.
     pub nonce_capacity: usize,
     /// Calls a minute of one address that may prove nobody.
-    pub unproven_per_minute: u32,
+    pub unauthenticated_per_minute: u32,
     /// The domain.
     pub kms: KmsConfig,
     /// The audit log; none where it is switched off.
@@ -100,9 +100,9 @@ impl Settings {
                 yaoku_aliyun::wire::nonce::DEFAULT_CAPACITY,
                 1..=1 << 30,
             )?,
-            unproven_per_minute: match options.unproven_per_minute.unwrap_or(yaoku_gate::DEFAULT_LIMIT) {
+            unauthenticated_per_minute: match options.unauthenticated_per_minute.unwrap_or(yaoku_gate::DEFAULT_LIMIT) {
                 limit @ 1..=60_000 => limit,
-                _ => return Err(beyond("unproven-per-minute", &(1..=60_000))),
+                _ => return Err(beyond("unauthenticated-per-minute", &(1..=60_000))),
             },
             kms: kms(options, region.clone())?,
             region,
@@ -367,7 +367,9 @@ mod tests {
         assert!(refused(|o| o.tls_cert = Some("c".into())).contains("--tls-key"));
         assert!(refused(|o| o.tls_key = Some("k".into())).contains("--tls-cert"));
         assert!(refused(|o| o.max_connections = Some(0)).contains("--max-connections must be from 1"));
-        assert!(refused(|o| o.unproven_per_minute = Some(0)).contains("--unproven-per-minute must be from 1"));
+        assert!(
+            refused(|o| o.unauthenticated_per_minute = Some(0)).contains("--unauthenticated-per-minute must be from 1")
+        );
         assert!(refused(|o| o.body_timeout = Some(0)).contains("--body-timeout"));
         assert!(refused(|o| o.key_version_interval = Some(u64::MAX)).contains("--key-version-interval"));
         assert!(refused(|o| o.data_dir = Some("".into())).contains("--data-dir"));

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Name;
-use crate::operator::{At, Leaf, Request};
+use crate::server_command::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

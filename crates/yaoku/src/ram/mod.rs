@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use crate::Error;
 use crate::config::{StoreOptions, StoreSettings};
 use crate::control::AdminApiName;
-use crate::operator::running;
+use crate::server_command::running;
 
 /// One of a kind: a user, a group, a role, a policy.
 #[derive(Args)]

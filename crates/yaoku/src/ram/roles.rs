@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Name, document, tags};
 use crate::Error;
-use crate::operator::{At, Leaf, Request};
+use crate::server_command::{At, Leaf, Request};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::operator::Request;
+use crate::server_command::Request;
 
 /// `KEY=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,17 +59,17 @@ impl Iam {
 
     /// What would be decided, and why, in a sentence for operators.
     pub fn explain(&self, principal: &Principal, asked: &Hypothesis<'_>) -> String {
-        principal.stand(|standing| {
+        principal.as_policy_subject(|subject| {
             let policies = Policies {
-                root: standing.root,
-                identity: standing.identity,
-                session: standing.session,
+                root: subject.root,
+                identity: subject.identity,
+                session: subject.session,
                 resource: asked.policy,
-                foreign: standing.caller.account != asked.owner,
+                foreign: subject.caller.account != asked.owner,
             };
-            let context = Supposed { asked, principal: standing.caller.arn };
+            let context = Supposed { asked, principal: subject.caller.arn };
             let (action, resource) = (asked.action, asked.resource);
-            let request = Request { action, resource, caller: standing.caller, context: &context };
+            let request = Request { action, resource, caller: subject.caller, context: &context };
             policies.decide(&request).to_string()
         })
     }

@@ -1,4 +1,4 @@
-//! Calls that prove nobody: recorded, bounded by source, and no harm to those who share the address.
+//! Unauthenticated calls: recorded, limited by source, and no harm to those who share the address.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
@@ -14,7 +14,7 @@ const LIMIT: usize = 20;
 
 fn server(data: &Path) -> Server {
     Server::start_with(data, |command| {
-        command.args(["--unproven-per-minute", &LIMIT.to_string()]);
+        command.args(["--unauthenticated-per-minute", &LIMIT.to_string()]);
     })
 }
 
@@ -41,7 +41,8 @@ fn guesses_are_recorded_and_bounded_and_lock_nobody_out() {
     assert!(["Throttling", "InvalidAccessKeyId.NotFound"].contains(&unknown.code()), "{unknown:?}");
     root.call("DescribeRegions", &[]).ok();
     let (_, metrics) = root.page("/metrics");
-    let counted = metrics.lines().find_map(|line| line.strip_prefix("yaoku_unproven_calls_held_total ")).unwrap();
+    let counted =
+        metrics.lines().find_map(|line| line.strip_prefix("yaoku_unauthenticated_calls_limited_total ")).unwrap();
     assert!(counted.parse::<usize>().unwrap() >= held, "{counted}");
     assert_eq!(server.terminate(), Some(0));
     let records = records(&data);
@@ -55,11 +56,11 @@ fn guesses_are_recorded_and_bounded_and_lock_nobody_out() {
     let throttled = of("Throttling");
     assert!((1..=2).contains(&throttled.len()), "one a minute: {throttled:?}");
     assert!(throttled[0]["errorMessage"].as_str().unwrap().contains(" more such calls"), "{throttled:?}");
-    let (proven, unproven): (Vec<_>, Vec<_>) =
+    let (authenticated, unauthenticated): (Vec<_>, Vec<_>) =
         lines(&data, "access_key=").into_iter().partition(|line| line.contains(support::ACCESS_KEY_ID));
-    assert_eq!(proven.len(), 3 * LIMIT + 1, "each call that is proven has its line");
+    assert_eq!(authenticated.len(), 3 * LIMIT + 1, "each authenticated call has its line");
     // Three times as many and one were made; some of the minute is given back while the test runs.
-    assert!((LIMIT..=2 * LIMIT).contains(&unproven.len()), "{}: {unproven:?}", unproven.len());
+    assert!((LIMIT..=2 * LIMIT).contains(&unauthenticated.len()), "{}: {unauthenticated:?}", unauthenticated.len());
 }
 
 /// Lines of the server's log with a word in them.
@@ -94,7 +95,7 @@ fn requests_that_come_too_slowly_do_not_fill_the_log_either() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let server = Server::start_with(&data, |command| {
-        command.args(["--unproven-per-minute", &LIMIT.to_string(), "--body-timeout", "1"]);
+        command.args(["--unauthenticated-per-minute", &LIMIT.to_string(), "--body-timeout", "1"]);
     });
     let streams: Vec<_> = (0..3 * LIMIT)
         .map(|_| {

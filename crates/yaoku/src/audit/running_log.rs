@@ -17,14 +17,14 @@ use crate::datadir::DataDir;
 const REMEMBER: Duration = Duration::from_secs(10);
 
 /// Keeps the log of a running server.
-pub(crate) struct Keeper {
+pub(crate) struct RunningLog {
     trail: Arc<Trail>,
     signer: Arc<Signer>,
     vault: Arc<Vault>,
     remembering: JoinHandle<()>,
 }
 
-impl Keeper {
+impl RunningLog {
     pub(crate) async fn open(data_dir: &DataDir, vault: Arc<Vault>, options: Options) -> Result<Self, Error> {
         let signer = Arc::new(yaoku_audit::load_signer(&vault).await?);
         let remembered = yaoku_audit::remembered(&vault, &signer).await?;
