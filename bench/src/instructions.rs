@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use yaoku::config::{Options as YaokuOptions, Settings};
-use yaoku_http::{ConnectionMetrics, Limits, Server as HttpServer};
+use yaoku_http::{ConnectionMetrics, Limits, Listener, Server as HttpServer};
 use yaoku_kms::SystemClock;
 
 use crate::call::{Caller, Params, Scheme};
@@ -94,8 +94,8 @@ pub(crate) async fn replay(options: &Replay) -> Result<(), Error> {
     if options.subject == "floor" {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let connections = ConnectionMetrics::default();
-        let server = HttpServer::new(listener, None, Limits::default(), Arc::new(Floor::new()), connections);
+        let server = HttpServer::new(Limits::default(), ConnectionMetrics::default());
+        let server = server.listen(Listener { socket: listener, tls: None }, Arc::new(Floor::new()));
         tokio::spawn(server.run(std::future::pending()));
         let caller = Caller::new(
             Scheme::Acs3,

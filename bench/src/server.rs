@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use yaoku_http::{ConnectionMetrics, Handler, Incoming, Limits, Server as HttpServer, TlsReloader};
+use yaoku_http::{ConnectionMetrics, Handler, Incoming, Limits, Listener, Server as HttpServer, TlsReloader};
 
 use crate::Error;
 use crate::call::{Caller, Params, Scheme};
@@ -163,7 +163,8 @@ pub(crate) async fn serve_floor(certificate: Option<(PathBuf, PathBuf)>) -> Resu
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{READY}: http://{}", listener.local_addr()?);
     let tls = certificate.map(|(certificate, key)| TlsReloader::open(certificate, key)).transpose()?.map(Arc::new);
-    HttpServer::new(listener, tls, Limits::default(), Arc::new(Floor::new()), ConnectionMetrics::default())
+    HttpServer::new(Limits::default(), ConnectionMetrics::default())
+        .listen(Listener { socket: listener, tls }, Arc::new(Floor::new()))
         .run(std::future::pending())
         .await;
     Ok(())

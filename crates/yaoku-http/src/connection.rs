@@ -19,29 +19,38 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::activity::{Activity, Entry, Registry, Watched};
 use crate::body::{self, Budget, Claim};
 use crate::finished::Finished;
+use crate::server::slots;
+use crate::tls::Shown;
 use crate::{
     Client, ConnectionMetrics, Handler, Incoming, Limits, Proxies, Refusal, Refused, TlsReloader, Unintelligible,
     proxy_header,
 };
 
-/// What all connections share.
+/// What the connections of one listener share.
 pub(crate) struct Shared<H> {
+    pub(crate) common: Arc<Common>,
     pub(crate) handler: Arc<H>,
+    pub(crate) tls: Option<Arc<TlsReloader>>,
+}
+
+/// What all connections share.
+pub(crate) struct Common {
     pub(crate) limits: Limits,
     pub(crate) proxies: Proxies,
+    pub(crate) slots: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: ConnectionMetrics,
     pub(crate) protocol: auto::Builder<TokioExecutor>,
 }
 
-impl<H: Handler> Shared<H> {
-    pub(crate) fn new(handler: Arc<H>, limits: Limits, proxies: Proxies, metrics: ConnectionMetrics) -> Self {
+impl Common {
+    pub(crate) fn new(limits: Limits, proxies: Proxies, metrics: ConnectionMetrics) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         let head = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
         // The sweeper times heads: hyper's own timer runs between requests as well.
@@ -62,14 +71,13 @@ impl<H: Handler> Shared<H> {
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(64);
         let budget = Budget::new(limits.all_requests_bytes);
-        Self { handler, limits, proxies, registry: Registry::new(), budget, metrics, protocol }
+        Self { limits, proxies, slots: slots(&limits), registry: Registry::new(), budget, metrics, protocol }
     }
 }
 
 /// Serves a connection until it ends or must end.
 pub(crate) async fn serve<H: Handler>(
     shared: Arc<Shared<H>>,
-    tls: Option<Arc<TlsReloader>>,
     mut stream: TcpStream,
     peer: SocketAddr,
     entry: Entry,
@@ -78,40 +86,48 @@ pub(crate) async fn serve<H: Handler>(
     // Answers are small and written at once: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let activity = &entry.activity;
-    let mut origin = Origin { peer, tls: tls.is_some(), named: true };
-    if shared.proxies.proxy_protocol {
-        match introduced(&shared, &mut stream, peer, activity).await {
+    let common = &*shared.common;
+    let mut origin = Origin { peer, tls: shared.tls.is_some(), named: true, shown: None };
+    if common.proxies.proxy_protocol {
+        match introduced(common, &mut stream, peer, activity).await {
             Ok(Some(client)) => origin.peer = client,
             Ok(None) => origin.named = false,
             Err(error) => return tracing::debug!(%peer, %error, "connection refused"),
         }
     }
     let peer = origin.peer;
-    let Some(tls) = tls else { return converse(shared, stream, origin, activity, stopping).await };
-    let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.acceptor().accept(stream));
+    let Some(tls) = &shared.tls else { return converse(shared, stream, origin, activity, stopping).await };
+    let handshake = tokio::time::timeout(common.limits.handshake_timeout, tls.acceptor().accept(stream));
     let stream = tokio::select! {
         stream = handshake => stream,
         () = activity.closed() => return,
     };
     match stream {
-        Ok(Ok(stream)) => converse(shared, stream, origin, activity, stopping).await,
+        Ok(Ok(stream)) => {
+            // A proxy's certificate says nothing of the proxy's clients.
+            if !common.proxies.trust(peer.ip()) {
+                origin.shown = Shown::in_handshake(tls, stream.get_ref().1).map(Arc::new);
+            }
+            converse(shared, stream, origin, activity, stopping).await;
+        }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
 }
 
 /// Where a connection comes from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Origin {
     peer: SocketAddr,
     tls: bool,
     /// Unless a proxy passes it on without knowing whose it is. Nobody then vouches for what its requests say of their client.
     named: bool,
+    shown: Option<Arc<Shown>>,
 }
 
 impl Origin {
     /// The client of a request.
-    fn client(self, proxies: &Proxies, headers: &HeaderMap) -> Result<Client, Unintelligible> {
+    fn client(&self, proxies: &Proxies, headers: &HeaderMap) -> Result<Client, Unintelligible> {
         match self.named {
             true => proxies.client(headers, self.peer.ip(), self.tls),
             false => Ok(Client { address: self.peer.ip().to_canonical(), tls: self.tls, host: None }),
@@ -120,16 +136,16 @@ impl Origin {
 }
 
 /// Whose connection a trusted proxy says that this is, if it knows.
-async fn introduced<H>(
-    shared: &Shared<H>,
+async fn introduced(
+    common: &Common,
     stream: &mut TcpStream,
     peer: SocketAddr,
     activity: &Activity,
 ) -> io::Result<Option<SocketAddr>> {
-    if !shared.proxies.trust(peer.ip()) {
+    if !common.proxies.trust(peer.ip()) {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "the connection does not come from a trusted proxy"));
     }
-    let header = tokio::time::timeout(shared.limits.handshake_timeout, proxy_header::read(stream));
+    let header = tokio::time::timeout(common.limits.handshake_timeout, proxy_header::read(stream));
     tokio::select! {
         read = header => read.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         () = activity.closed() => Err(ErrorKind::ConnectionAborted.into()),
@@ -144,9 +160,9 @@ async fn converse<H: Handler>(
     mut stopping: watch::Receiver<bool>,
 ) {
     let peer = origin.peer;
-    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, origin));
+    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, origin.clone()));
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let mut connection = pin!(shared.protocol.serve_connection(stream, service));
+    let mut connection = pin!(shared.common.protocol.serve_connection(stream, service));
     let mut told = false;
     loop {
         tokio::select! {
@@ -178,18 +194,19 @@ async fn answer<H: Handler>(
 ) -> Result<Response<Full<Bytes>>, Closed> {
     let peer = origin.peer;
     let (mut parts, mut body) = request.into_parts();
-    let mut claim = shared.budget.claim();
+    let common = &*shared.common;
+    let mut claim = common.budget.claim();
     activity.head_complete();
-    let whole = take_in(&shared.limits, &parts, &mut body, &mut claim).await;
+    let whole = take_in(&common.limits, &parts, &mut body, &mut claim).await;
     let _under_way = activity.begin().ok_or(Closed)?;
-    let whole = whole.and_then(|body| match origin.client(&shared.proxies, &parts.headers) {
+    let whole = whole.and_then(|body| match origin.client(&common.proxies, &parts.headers) {
         Ok(client) => Ok((body, client)),
         Err(Unintelligible) => Err(Refusal::Unattributed),
     });
     let (body, client) = match whole {
         Ok(whole) => whole,
         Err(refusal) => {
-            let client = origin.client(&shared.proxies, &parts.headers).ok();
+            let client = origin.client(&common.proxies, &parts.headers).ok();
             let source = client.map_or(peer.ip(), |client| client.address);
             return Ok(refuse(&shared, Refused { parts: &parts, peer, source, refusal }).await);
         }
@@ -200,7 +217,8 @@ async fn answer<H: Handler>(
     let port = if client.address == peer.ip().to_canonical() { peer.port() } else { 0 };
     let (peer_of_client, abandoned) = (SocketAddr::new(client.address, port), Arc::new(AtomicBool::new(false)));
     let noticed = abandoned.clone();
-    let request = Incoming { parts, body, peer: peer_of_client, tls: client.tls, abandoned };
+    let client_certificate = origin.shown.and_then(|shown| shown.certificate());
+    let request = Incoming { parts, body, peer: peer_of_client, tls: client.tls, client_certificate, abandoned };
     let call = async move {
         // What the request takes of the common budget is given back when it is done with.
         let _claim = claim;
@@ -216,7 +234,7 @@ async fn answer<H: Handler>(
 
 /// The handler's answer to a request that is refused.
 async fn refuse<H: Handler>(shared: &Shared<H>, request: Refused<'_>) -> Response<Full<Bytes>> {
-    shared.metrics.refused(request.refusal.reason());
+    shared.common.metrics.refused(request.refusal.reason());
     let answer = catch_panic(pin!(shared.handler.refuse(request))).await;
     answer.unwrap_or_else(|| Refusal::Panicked.plain())
 }

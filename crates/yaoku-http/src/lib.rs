@@ -6,6 +6,8 @@
 //! When all connections are taken, the one that has been without a request for the longest time gives way to a new one;
 //! so a client that merely holds connections does not keep others out. [`Server::run`] says how serving ends.
 //!
+//! A [`Server`] has any number of [`Listener`]s, each with a TLS identity and a handler of its own; they share the limits.
+//!
 //! The crate knows HTTP and no protocol above it: a [`Handler`] says in its own words why a request is [refused](Refusal).
 
 mod activity;
@@ -37,8 +39,8 @@ pub use forwarded::{Client, ForwardedHeaders, Proxies, Unintelligible};
 pub use limits::Limits;
 pub use metrics::ConnectionMetrics;
 pub use refusal::Refusal;
-pub use server::Server;
-pub use tls::{TlsError, TlsReloader};
+pub use server::{Listener, Server};
+pub use tls::{ClientCertificate, TlsError, TlsReloader};
 
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
@@ -77,6 +79,9 @@ pub struct Incoming {
     pub peer: SocketAddr,
     /// Whether that one sent it over TLS.
     pub tls: bool,
+    /// The certificate that the client proved to be its own, where the listener [asks](TlsReloader::with_client_ca) for one and
+    /// the client has one. Behind a trusted proxy that ends TLS, none.
+    pub client_certificate: Option<ClientCertificate>,
     /// Set when the client has gone: what has not begun by then need not.
     pub abandoned: Arc<AtomicBool>,
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,88 +10,131 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::connection::{Shared, serve};
+use crate::connection::{Common, Shared, serve};
 use crate::{ConnectionMetrics, Handler, Limits, Proxies, TlsReloader};
 
-/// A bound socket, served by [`Server::run`].
-pub struct Server<H> {
-    listener: TcpListener,
-    tls: Option<Arc<TlsReloader>>,
-    shared: Arc<Shared<H>>,
+/// A bound socket.
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The identity that it shows. With one, every connection must be TLS; without one, none may be.
+    pub tls: Option<Arc<TlsReloader>>,
 }
 
-impl<H: Handler> Server<H> {
-    /// A server of connections to a bound socket. With `tls` every connection must be TLS, without none may be.
-    pub fn new(
-        listener: TcpListener,
-        tls: Option<Arc<TlsReloader>>,
-        limits: Limits,
-        handler: Arc<H>,
-        metrics: ConnectionMetrics,
-    ) -> Self {
-        let shared = Shared::new(handler, limits, Proxies::default(), metrics);
-        Self { listener, tls, shared: Arc::new(shared) }
+/// Serves listeners, each with a handler of its own. They share the limits: connections, memory, and the time that a stop takes.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use yaoku_http::{ConnectionMetrics, Handler, Limits, Listener, Server};
+/// # async fn example<A: Handler, B: Handler>(a: Listener, b: Listener, one: A, another: B) {
+/// let server = Server::new(Limits::default(), ConnectionMetrics::default());
+/// let server = server.listen(a, Arc::new(one)).listen(b, Arc::new(another));
+/// server.run(std::future::pending()).await;
+/// # }
+/// ```
+pub struct Server {
+    limits: Limits,
+    proxies: Proxies,
+    metrics: ConnectionMetrics,
+    listeners: Vec<Accepting>,
+}
+
+/// Accepts on one listener, from what all share and a sign to stop, until the last of its connections has ended.
+type Accepting = Box<dyn FnOnce(Arc<Common>, watch::Receiver<bool>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+impl Server {
+    /// A server without listeners.
+    pub fn new(limits: Limits, metrics: ConnectionMetrics) -> Self {
+        Self { limits, proxies: Proxies::default(), metrics, listeners: Vec::new() }
     }
 
-    /// The same server behind proxies.
+    /// The same server behind proxies, on every listener.
     pub fn behind(self, proxies: Proxies) -> Self {
-        let Self { listener, tls, shared } = self;
-        let Shared { handler, limits, metrics, .. } = &*shared;
-        let shared = Shared::new(handler.clone(), *limits, proxies, metrics.clone());
-        Self { listener, tls, shared: Arc::new(shared) }
+        Self { proxies, ..self }
+    }
+
+    /// The same server with one more listener.
+    pub fn listen<H: Handler>(mut self, listener: Listener, handler: Arc<H>) -> Self {
+        let Listener { socket, tls } = listener;
+        self.listeners.push(Box::new(move |common, stopping| {
+            Box::pin(accept(socket, Arc::new(Shared { common, handler, tls }), stopping))
+        }));
+        self
     }
 
     /// Serves until `shutdown` resolves. Then no connection is accepted, those without a request are closed, and requests
     /// under way have [`Limits::drain_timeout`] to finish.
+    ///
+    /// Returns before that only if a listener ended by an error of this program.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, tls, shared } = self;
-        let slots = Arc::new(Semaphore::new(shared.limits.connections));
+        let Self { limits, proxies, metrics, listeners } = self;
+        let common = Arc::new(Common::new(limits, proxies, metrics));
         let stopping = watch::Sender::new(false);
-        let mut connections = JoinSet::new();
-        let mut sweeps = tokio::time::interval(sweep_interval(&shared.limits));
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(listener(common.clone(), stopping.subscribe()));
+        }
+        let mut sweeps = tokio::time::interval(sweep_interval(&limits));
         let mut shutdown = std::pin::pin!(shutdown);
-        // At the bound one more is accepted, so that it is known when room must be made.
-        let mut waiting: Option<Waiting> = None;
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                _ = sweeps.tick() => {
-                    shared.metrics.closed_for_time(shared.registry.sweep(&shared.limits));
-                    if let Some(waiting) = &mut waiting {
-                        waiting.make_room(&shared);
-                    }
-                }
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if waiting.is_none() => match accepted {
-                    Ok((stream, peer)) => {
-                        let mut next = Waiting { stream, peer, room_made: slots.available_permits() > 0 };
-                        next.make_room(&shared);
-                        waiting = Some(next);
-                    }
-                    Err(error) => accept_failed(&error, &shared).await,
-                },
-                slot = slots.clone().acquire_owned(), if waiting.is_some() => {
-                    let Some(Waiting { stream, peer, .. }) = waiting.take() else { continue };
-                    let (entry, open) = (shared.registry.enter(), shared.metrics.open());
-                    let served = serve(shared.clone(), tls.clone(), stream, peer, entry, stopping.subscribe());
-                    connections.spawn(async move {
-                        served.await;
-                        drop((open, slot));
-                    });
-                }
+                _ = sweeps.tick() => common.metrics.closed_for_time(common.registry.sweep(&limits)),
+                Some(_) = accepting.join_next() => return tracing::error!("a listener has ended"),
             }
         }
-        drop(listener);
         stopping.send_replace(true);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(shared.limits.drain_timeout, drained).await.is_err() {
-            tracing::warn!(
-                connections = connections.len(),
-                "requests took too long to finish; closing their connections"
-            );
-        }
-        connections.shutdown().await;
+        while accepting.join_next().await.is_some() {}
     }
+}
+
+/// Serves one listener until it is told to stop, and then until its connections have ended or the time for that is over.
+async fn accept<H: Handler>(socket: TcpListener, shared: Arc<Shared<H>>, mut stopping: watch::Receiver<bool>) {
+    let common = shared.common.clone();
+    let mut connections = JoinSet::new();
+    let mut looks = tokio::time::interval(sweep_interval(&common.limits));
+    let told = stopping.clone();
+    // At the bound one more is accepted, so that it is known when room must be made.
+    let mut waiting: Option<Waiting> = None;
+    loop {
+        tokio::select! {
+            () = stop(&mut stopping) => break,
+            _ = looks.tick(), if waiting.is_some() => {
+                if let Some(waiting) = &mut waiting {
+                    waiting.make_room(&common);
+                }
+            }
+            Some(_) = connections.join_next() => {}
+            accepted = socket.accept(), if waiting.is_none() => match accepted {
+                Ok((stream, peer)) => {
+                    let mut next = Waiting { stream, peer, room_made: common.slots.available_permits() > 0 };
+                    next.make_room(&common);
+                    waiting = Some(next);
+                }
+                Err(error) => accept_failed(&error, &common).await,
+            },
+            slot = common.slots.clone().acquire_owned(), if waiting.is_some() => {
+                let Some(Waiting { stream, peer, .. }) = waiting.take() else { continue };
+                let (entry, open) = (common.registry.enter(), common.metrics.open());
+                let served = serve(shared.clone(), stream, peer, entry, told.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop((open, slot));
+                });
+            }
+        }
+    }
+    drop((socket, waiting));
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(common.limits.drain_timeout, drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "requests took too long to finish; closing their connections");
+    }
+    connections.shutdown().await;
+}
+
+/// Resolves when it is time to stop.
+async fn stop(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// How often connections are looked at: a small part of the shortest limit.
@@ -108,21 +152,26 @@ struct Waiting {
 
 impl Waiting {
     /// Closes another connection for this one, unless that was done, or a request is under way on each.
-    fn make_room<H>(&mut self, shared: &Shared<H>) {
-        if !self.room_made && shared.registry.close_quietest() {
+    fn make_room(&mut self, common: &Common) {
+        if !self.room_made && common.registry.close_quietest() {
             self.room_made = true;
-            shared.metrics.closed_for_room();
+            common.metrics.closed_for_room();
         }
     }
 }
 
 /// A failure of one connection concerns nobody else; otherwise something has run out, such as file descriptors, and
 /// trying again at once would not help.
-async fn accept_failed<H>(error: &io::Error, shared: &Shared<H>) {
+async fn accept_failed(error: &io::Error, common: &Common) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
         tracing::error!(%error, "can't accept connections; trying again");
-        shared.registry.close_quietest();
+        common.registry.close_quietest();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// The slots of all listeners' connections.
+pub(crate) fn slots(limits: &Limits) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(limits.connections))
 }

@@ -11,9 +11,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus_client::registry::Registry;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::{ConnectionMetrics, Handler, Incoming, Limits, Refused, Server, TlsReloader};
+use crate::{ConnectionMetrics, Handler, Incoming, Limits, Listener, Proxies, Refused, Server, TlsReloader};
 
 /// Answers with what came; `/wait` waits until it is let go, `/panic` panics.
 #[derive(Default)]
@@ -36,6 +37,12 @@ impl Handler for Echo {
     async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
         let Incoming { parts, body, tls, .. } = request;
         match parts.uri.path() {
+            "/who" => {
+                let shown = request.client_certificate.as_ref();
+                return Response::new(Full::new(
+                    shown.map_or_else(|| "nobody".into(), |shown| named(shown.der(), shown.public_key())).into(),
+                ));
+            }
             "/panic" => panic!("as the test asks"),
             "/wait" => {
                 self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -69,14 +76,27 @@ async fn start(limits: Limits, tls: Option<Arc<TlsReloader>>) -> Running {
     let (handler, metrics) = (Arc::new(Echo::default()), ConnectionMetrics::default());
     let mut registry = Registry::with_prefix("yaoku");
     metrics.register(&mut registry);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = Server::new(listener, tls, limits, handler.clone(), metrics);
+    let (address, listener) = bound(tls).await;
+    let server = Server::new(limits, metrics).listen(listener, handler.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
     Running { address, handler, registry, stop, served }
+}
+
+async fn bound(tls: Option<Arc<TlsReloader>>) -> (std::net::SocketAddr, Listener) {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (socket.local_addr().unwrap(), Listener { socket, tls })
+}
+
+/// What a test compares of a certificate.
+fn named(der: &[u8], public_key: &[u8]) -> String {
+    format!("{} {}", hex(der), hex(public_key))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Running {
@@ -416,6 +436,260 @@ async fn a_certificate_is_replaced_while_serving() {
     std::fs::remove_file(&key).unwrap();
     assert!(reloader.reload().unwrap_err().to_string().contains("key.pem"));
     secure(&running, &TLS13, &new, b"h2").await.unwrap();
+}
+
+/// Says which listener it is, and may wait like [`Echo`].
+struct Other {
+    arrived: Notify,
+    go: Notify,
+}
+
+impl Handler for Other {
+    async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        if request.parts.uri.path() == "/wait" {
+            self.arrived.notify_one();
+            self.go.notified().await;
+        }
+        Response::new(Full::new("the other".into()))
+    }
+}
+
+#[tokio::test]
+async fn listeners_have_handlers_and_identities_of_their_own_and_share_limits_and_end() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (one, one_certificate) = certified(dirs[0].path());
+    let (other, other_certificate) = certified(dirs[1].path());
+    let (address, first) = bound(Some(one)).await;
+    let (other_address, second) = bound(Some(other)).await;
+    let (plain_address, third) = bound(None).await;
+    let echo = Arc::new(Echo::default());
+    let handler = Arc::new(Other { arrived: Notify::new(), go: Notify::new() });
+    let limits = Limits { connections: 3, all_requests_bytes: 100_000, ..Limits::default() };
+    let server = Server::new(limits, ConnectionMetrics::default());
+    let server = server.listen(first, echo.clone()).listen(second, handler.clone()).listen(third, handler.clone());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+
+    let to = |address, certificate: &CertificateDer<'static>| {
+        let config = client_config(&TLS13, certificate, None);
+        async move { ask(connect(address, config).await?, "/").await }
+    };
+    assert!(to(address, &one_certificate).await.unwrap().contains("tls=true"));
+    assert_eq!(to(other_address, &other_certificate).await.unwrap(), "the other");
+    assert!(to(other_address, &one_certificate).await.is_err(), "an identity of its own");
+
+    // The memory that a request takes on one listener is taken of the other's as well.
+    let large = format!("POST /wait HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\n{}", "x".repeat(90_000));
+    let mut busy = TcpStream::connect(plain_address).await.unwrap();
+    busy.write_all(large.as_bytes()).await.unwrap();
+    handler.arrived.notified().await;
+    let tls = connect(address, client_config(&TLS13, &one_certificate, None)).await.unwrap();
+    let (mut client, connection) = http1::handshake(TokioIo::new(tls)).await.unwrap();
+    tokio::spawn(connection);
+    let body = Full::new(Bytes::from(vec![0; 90_000]));
+    let request = Request::post("/").header("host", "a").body(body).unwrap();
+    assert_eq!(client.send_request(request).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    // So are connections: those held on one give way to new ones of the other.
+    let _held = [TcpStream::connect(plain_address).await.unwrap(), TcpStream::connect(plain_address).await.unwrap()];
+    assert_eq!(to(other_address, &other_certificate).await.unwrap(), "the other");
+
+    stop.send(()).unwrap();
+    for address in [address, other_address, plain_address] {
+        let closed = async { while TcpStream::connect(address).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(10), closed).await.expect("nobody new is let in");
+    }
+    assert!(!served.is_finished(), "a request is under way");
+    handler.go.notify_waiters();
+    read_until(&mut busy, "the other").await;
+    tokio::time::timeout(Duration::from_secs(10), served).await.expect("all end together").unwrap();
+}
+
+#[tokio::test]
+async fn a_client_certificate_reaches_the_handler_if_it_is_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, server) = certified(dir.path());
+    let (ours, theirs) = (Issuer::new("ours"), Issuer::new("theirs"));
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, ours.pem()).unwrap();
+    let reloader = TlsReloader::open(dir.path().join("cert.pem"), dir.path().join("key.pem")).unwrap();
+    let reloader = Arc::new(reloader.with_client_ca(&ca).unwrap());
+    let running = start(Limits::default(), Some(reloader.clone())).await;
+    let client = ours.issue(Lifetime::Current);
+    let who = |version, client: Option<&Issued>| {
+        let config = client_config(version, &server, client);
+        let address = running.address;
+        async move { ask(connect(address, config).await?, "/who").await }
+    };
+    for version in [&TLS12, &TLS13] {
+        assert_eq!(who(version, None).await.unwrap(), "nobody", "a client need not have one");
+        assert_eq!(who(version, Some(&client)).await.unwrap(), client.name());
+        for (bad, what) in [
+            (theirs.issue(Lifetime::Current), "another issuer's"),
+            (ours.issue(Lifetime::Over), "expired"),
+            (ours.issue_for_servers(), "not a client's"),
+        ] {
+            assert!(who(version, Some(&bad)).await.is_err(), "{what}");
+        }
+    }
+
+    // Issuers are read again, and what is trusted no more counts on open connections no more either.
+    let open = connect(running.address, client_config(&TLS13, &server, Some(&client))).await.unwrap();
+    let (mut open, connection) = http1::handshake(TokioIo::new(open)).await.unwrap();
+    tokio::spawn(connection);
+    let request = || Request::get("/who").header("host", "a").body(Full::<Bytes>::default()).unwrap();
+    assert_eq!(text(open.send_request(request()).await.unwrap()).await, client.name());
+    std::fs::write(&ca, theirs.pem()).unwrap();
+    reloader.reload().unwrap();
+    assert_eq!(text(open.send_request(request()).await.unwrap()).await, "nobody");
+    assert!(who(&TLS13, Some(&client)).await.is_err());
+    let other = theirs.issue(Lifetime::Current);
+    assert_eq!(who(&TLS12, Some(&other)).await.unwrap(), other.name());
+
+    // What can't be used leaves what is in use.
+    std::fs::write(&ca, "").unwrap();
+    assert!(reloader.reload().unwrap_err().to_string().contains("ca.pem does not contain a certificate"));
+    assert_eq!(who(&TLS12, Some(&other)).await.unwrap(), other.name());
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&ca, broken).unwrap();
+    assert!(reloader.reload().unwrap_err().to_string().contains("ca.pem can't be used to verify client certificates"));
+}
+
+#[tokio::test]
+async fn a_session_with_client_certificates_is_not_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, server) = certified(dir.path());
+    let issuer = Issuer::new("ours");
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, issuer.pem()).unwrap();
+    let reloader = TlsReloader::open(dir.path().join("cert.pem"), dir.path().join("key.pem")).unwrap();
+    let asking = start(Limits::default(), Some(Arc::new(reloader.with_client_ca(&ca).unwrap()))).await;
+    let plain = start(Limits::default(), Some(plain)).await;
+    let client = issuer.issue(Lifetime::Current);
+    for version in [&TLS12, &TLS13] {
+        for (running, resumed) in [(&asking, false), (&plain, true)] {
+            // One configuration for all connections: it remembers sessions.
+            let config = client_config(version, &server, Some(&client));
+            let mut kinds = Vec::new();
+            for _ in 0..3 {
+                let stream = connect(running.address, config.clone()).await.unwrap();
+                kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+                let expected = if resumed { "nobody".to_owned() } else { client.name() };
+                assert_eq!(ask(stream, "/who").await.unwrap(), expected);
+            }
+            assert_eq!(kinds.contains(&HandshakeKind::Resumed), resumed, "{version:?}: {kinds:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_proxy_is_not_its_clients() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, server) = certified(dir.path());
+    let issuer = Issuer::new("ours");
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, issuer.pem()).unwrap();
+    let reloader = TlsReloader::open(dir.path().join("cert.pem"), dir.path().join("key.pem")).unwrap();
+    let (address, listener) = bound(Some(Arc::new(reloader.with_client_ca(&ca).unwrap()))).await;
+    let proxies = Proxies { trusted: vec!["127.0.0.1/32".parse().unwrap()], ..Proxies::default() };
+    let running = Server::new(Limits::default(), ConnectionMetrics::default()).behind(proxies);
+    let running = tokio::spawn(running.listen(listener, Arc::new(Echo::default())).run(std::future::pending()));
+    let client = issuer.issue(Lifetime::Current);
+    let stream = connect(address, client_config(&TLS13, &server, Some(&client))).await.unwrap();
+    assert_eq!(ask(stream, "/who").await.unwrap(), "nobody");
+    running.abort();
+}
+
+/// An issuer of clients' certificates.
+struct Issuer(rcgen::CertifiedIssuer<'static, KeyPair>);
+
+/// When a certificate is good.
+#[derive(Clone, Copy)]
+enum Lifetime {
+    Current,
+    Over,
+}
+
+struct Issued {
+    certificate: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+impl Issuer {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        Self(rcgen::CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn issue(&self, lifetime: Lifetime) -> Issued {
+        let mut params = CertificateParams::default();
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        if matches!(lifetime, Lifetime::Over) {
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        self.sign(&params)
+    }
+
+    fn issue_for_servers(&self) -> Issued {
+        let mut params = CertificateParams::default();
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Issued {
+        let key = KeyPair::generate().unwrap();
+        Issued { certificate: params.signed_by(&key, &self.0).unwrap().der().clone(), key }
+    }
+}
+
+impl Issued {
+    /// What the handler says of it.
+    fn name(&self) -> String {
+        named(&self.certificate, &self.key.subject_public_key_info())
+    }
+}
+
+/// A client that trusts one certificate, and may have one.
+fn client_config(
+    version: &'static SupportedProtocolVersion,
+    trusted: &CertificateDer<'static>,
+    client: Option<&Issued>,
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots);
+    Arc::new(match client {
+        Some(Issued { certificate, key }) => {
+            let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            config.with_client_auth_cert(vec![certificate.clone()], key).unwrap()
+        }
+        None => config.with_no_client_auth(),
+    })
+}
+
+async fn connect(address: std::net::SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(config).connect(name, TcpStream::connect(address).await?).await
+}
+
+/// Asks for a path, and closes the connection; the answer's body.
+async fn ask(mut stream: TlsStream<TcpStream>, path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
 
 /// A certificate for `localhost` in `dir`, and what reads it.

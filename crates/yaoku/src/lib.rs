@@ -14,6 +14,7 @@ mod error;
 mod greeting;
 mod hsm;
 mod image_file;
+mod listener;
 mod logging;
 pub mod maintenance;
 mod ram;

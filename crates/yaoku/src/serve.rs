@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use yaoku_aliyun::{Service, ServiceConfig, counted, counted_operators};
@@ -27,10 +26,11 @@ use crate::control::ControlSocket;
 use crate::datadir::DataDir;
 use crate::greeting::Greeting;
 use crate::image_file;
+use crate::listener::{self, Bound};
 use crate::signals::{Asked, Signals};
 
 /// Serves until the process is told to stop: SIGTERM and SIGINT let requests under way finish; a second one does not wait
-/// for them. SIGHUP reads the TLS certificate again.
+/// for them. SIGHUP reads the TLS certificates again.
 ///
 /// # Errors
 /// When serving can't begin.
@@ -45,7 +45,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     loop {
         tokio::select! {
             asked = signals.next() => match asked {
-                Asked::Reload => running.reload_certificate(),
+                Asked::Reload => running.reload_certificates(),
                 Asked::Stop => break,
             },
             what = running.ended() => return Err(Error::Ended(what)),
@@ -65,7 +65,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 pub struct Running {
     address: SocketAddr,
     greeting: Greeting,
-    tls: Option<Arc<TlsReloader>>,
+    /// The TLS identities of the listeners.
+    tls: Vec<Arc<TlsReloader>>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     scheduler: JoinHandle<()>,
@@ -85,10 +86,9 @@ pub struct Running {
 /// # Errors
 /// When the settings can't be used, or what they name.
 pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running, Error> {
-    let tls = settings.tls.map(|(cert, key)| TlsReloader::open(cert, key)).transpose()?.map(Arc::new);
     // An address that is taken must show before the first start draws a credential and shows it.
-    let listener = listen(&settings.listen, tls.is_some() || settings.allow_plain_http).await?;
-    let address = listener.local_addr().map_err(|error| Error::Options(error.to_string()))?;
+    let Bound { address, listener } = listener::bind(&settings.listen).await?;
+    let tls: Vec<_> = listener.tls.iter().cloned().collect();
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
     let (vault, closed) = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
@@ -132,15 +132,15 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &kms, &gate);
     drop(kms);
-    let server = Server::new(listener, tls.clone(), settings.limits, service, connections);
-    let server = server.behind(settings.proxies);
+    let server = Server::new(settings.limits, connections).behind(settings.proxies);
+    let server = server.listen(listener, service);
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
         // Stops as well when the sender is dropped.
         let _ = stopped.await;
     }));
     let greeting =
-        Greeting { address, tls: tls.is_some(), region: settings.region, account, first_start, drawn, chosen };
+        Greeting { address, tls: !tls.is_empty(), region: settings.region, account, first_start, drawn, chosen };
     Ok(Running {
         address,
         greeting,
@@ -171,14 +171,19 @@ impl Running {
         self.greeting.drawn.as_ref().map(|key| (key.id.as_str(), &key.secret))
     }
 
-    /// Reads the TLS certificate again; what can't be used changes nothing but the log.
-    pub fn reload_certificate(&self) {
-        match self.tls.as_ref().map(|tls| tls.reload()) {
-            Some(Ok(())) => tracing::info!("reloaded the TLS certificate"),
-            Some(Err(error)) => {
-                tracing::error!(%error, "can't reload the TLS certificate; the current one stays in use")
+    /// Reads the TLS certificates again, and those that issue clients' certificates; what can't be used changes nothing but
+    /// the log.
+    pub fn reload_certificates(&self) {
+        if self.tls.is_empty() {
+            tracing::info!("there is no TLS certificate to reload");
+        }
+        for tls in &self.tls {
+            match tls.reload() {
+                Ok(()) => tracing::info!("reloaded the TLS certificate"),
+                Err(error) => {
+                    tracing::error!(%error, "can't reload the TLS certificate; the current one stays in use");
+                }
             }
-            None => tracing::info!("there is no TLS certificate to reload"),
         }
     }
 
@@ -282,23 +287,6 @@ pub(crate) async fn open_token(hsm: Option<HsmSettings>) -> Result<Option<Arc<To
     let Some(hsm) = hsm else { return Ok(None) };
     let opened = tokio::task::spawn_blocking(move || hsm.open()).await;
     opened.map_err(|error| Error::Options(error.to_string()))?.map(Some)
-}
-
-/// Binds the first address that a name stands for; in the clear only if none of them leaves the machine.
-async fn listen(name: &str, anywhere: bool) -> Result<TcpListener, Error> {
-    let form = |why: String| {
-        Error::Options(format!("--listen {name}: {why}; specify an address and a port, such as 127.0.0.1:7788"))
-    };
-    let found: Vec<SocketAddr> =
-        tokio::net::lookup_host(name).await.map_err(|error| form(error.to_string()))?.collect();
-    if let Some(open) = found.iter().find(|address| !address.ip().is_loopback() && !anywhere) {
-        return Err(Error::Options(format!(
-            "plain HTTP on {open} would expose plaintexts and data keys to other machines: set --tls-cert and --tls-key, \
-             listen on 127.0.0.1, or set --allow-plain-http"
-        )));
-    }
-    let address = *found.first().ok_or_else(|| form("the name has no address".into()))?;
-    TcpListener::bind(address).await.map_err(|error| Error::Listen { address, error })
 }
 
 /// Keeps the process's memory, which holds keys, out of swap. Only where the system sets no bound to that: with one, the

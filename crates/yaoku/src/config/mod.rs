@@ -13,4 +13,4 @@ pub use hsm::HsmSettings;
 pub use options::{AuditSync, HsmOptions, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
 pub(crate) use secrets::SECRET_VARIABLES;
 pub(crate) use settings::SEGMENT;
-pub use settings::{SealSettings, Settings, StoreSettings};
+pub use settings::{ListenerSettings, SealSettings, Settings, StoreSettings, TlsSettings};

@@ -19,16 +19,12 @@ use crate::Error;
 pub struct Settings {
     /// Where everything is kept.
     pub store: StoreSettings,
-    /// Address and port, or host name and port.
-    pub listen: String,
+    /// The socket of the API, and of the operators' pages.
+    pub listen: ListenerSettings,
     /// Region in ARNs.
     pub region: String,
     /// Account and root AccessKey, as far as they are chosen.
     pub bootstrap: Bootstrap,
-    /// Certificate and key.
-    pub tls: Option<(PathBuf, PathBuf)>,
-    /// Whether plain HTTP may leave the machine.
-    pub allow_plain_http: bool,
     /// Bounds of connections and requests.
     pub limits: Limits,
     /// The proxies in front.
@@ -47,6 +43,30 @@ pub struct Settings {
     pub log: LogLevel,
     /// In what form.
     pub log_format: LogFormat,
+}
+
+/// A socket to serve on. Listeners that are given no TLS identity of their own share the general one.
+pub struct ListenerSettings {
+    /// The option that names the address, without its dashes.
+    pub option: &'static str,
+    /// Address and port, or host name and port.
+    pub address: String,
+    /// What it shows to clients; without it, it serves plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// Whether plain HTTP may leave the machine.
+    pub allow_plain_http: bool,
+}
+
+/// Files for TLS, in PEM form. All of them are read again on SIGHUP.
+#[derive(Clone)]
+pub struct TlsSettings {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Certificates that issue those of clients. With them, a client is asked for a certificate, which it need not have; what it
+    /// shows is verified, and reaches the listener's handler as [`yaoku_http::ClientCertificate`].
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Where everything is kept, and what protects it.
@@ -78,8 +98,8 @@ impl Settings {
     /// A sentence on what can't be used and what to do.
     pub fn of(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let store = StoreSettings::of(options, environment)?;
-        let tls = match (&options.tls_cert, &options.tls_key) {
-            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+        let tls = match (options.tls_cert.clone(), options.tls_key.clone()) {
+            (Some(certificate), Some(key)) => Some(TlsSettings { certificate, key, client_ca: None }),
             (None, None) => None,
             (Some(_), None) => return Err(refusal("--tls-cert needs its private key: set --tls-key too")),
             (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: set --tls-cert too")),
@@ -87,10 +107,13 @@ impl Settings {
         let region = region(options.region.as_deref().unwrap_or("cn-hangzhou"))?;
         Ok(Self {
             store,
-            listen: options.listen.clone().unwrap_or_else(|| "127.0.0.1:7788".into()),
+            listen: ListenerSettings {
+                option: "listen",
+                address: options.listen.clone().unwrap_or_else(|| "127.0.0.1:7788".into()),
+                tls,
+                allow_plain_http: options.allow_plain_http.unwrap_or(false),
+            },
             bootstrap: bootstrap(options, environment)?,
-            tls,
-            allow_plain_http: options.allow_plain_http.unwrap_or(false),
             limits: limits(options)?,
             proxies: proxies::proxies(options)?,
             accepted_hosts: proxies::accepted_hosts(options)?,
@@ -330,12 +353,12 @@ mod tests {
     #[test]
     fn nothing_given_gives_the_documented_defaults() {
         let settings = settings(|_| {}, &[]).unwrap();
-        assert_eq!((&*settings.listen, &*settings.region), ("127.0.0.1:7788", "cn-hangzhou"));
+        assert_eq!((&*settings.listen.address, &*settings.region), ("127.0.0.1:7788", "cn-hangzhou"));
         assert_eq!(settings.store.data_dir, Path::new("yaoku-data"));
         assert_eq!(settings.store.control_socket, Path::new("yaoku-data/control.sock"));
         assert!(matches!(&settings.store.seal, SealSettings::File(path) if path == Path::new("yaoku-data/root.key")));
         assert!(settings.bootstrap.account.is_none() && settings.bootstrap.root.is_none());
-        assert!(settings.tls.is_none() && !settings.allow_plain_http);
+        assert!(settings.listen.tls.is_none() && !settings.listen.allow_plain_http);
         assert_eq!((settings.kms.key_version_interval, settings.nonce_capacity), (0, 4_194_304));
     }
 
