@@ -15,8 +15,18 @@ use crate::time::format_time;
 pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that an unauthenticated caller chose.
 const MAX_NAME: usize = 128;
-/// Parameters that a record shows.
-const MAX_PARAMS: usize = 64;
+/// Bytes of all parameters that the record of a call shows, and of the names of all things that it was about.
+const OF_DONE: Room = Room { parameters: 16 << 10, resources: 8 << 10 };
+/// The same of a call that was refused: it costs its caller nothing, and so must not fill the log.
+const OF_REFUSED: Room = Room { parameters: 1536, resources: 1024 };
+/// What stands for what was left out.
+const LEFT_OUT: &str = "…";
+
+/// Bytes as they are written, with escapes.
+struct Room {
+    parameters: usize,
+    resources: usize,
+}
 
 /// What is known of a call that is to be recorded.
 pub(crate) struct Call<'a> {
@@ -44,10 +54,15 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let time = format_time(call.millis);
     let source = call.source.to_string();
     let told = call.told;
+    let room = if call.error.is_some() { OF_REFUSED } else { OF_DONE };
     let resources = match told.action() {
-        Some(_) => told.resources(&call.trace.touched()),
+        Some(_) => within(told.resources(&call.trace.touched()), room.resources),
         None => Vec::new(),
     };
+    let (name, host) = (shortened(told.name(), MAX_NAME), shortened(call.host, MAX_NAME));
+    let user_agent = shortened(call.user_agent, MAX_VALUE);
+    let claimed = shortened(told.claimed_access_key(), MAX_NAME);
+    let message = call.error.map(|(_, message)| shortened(message, MAX_VALUE)).unwrap_or_default();
     let (resource_type, resource_name) = resources.first().map_or(("", ""), |(kind, name)| (kind, name));
     let who = call.caller.map(|caller| caller.principal().describe());
     let began = who.as_ref().and_then(|who| who.session_began).map(format_time).unwrap_or_default();
@@ -62,27 +77,27 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         event_time: &time,
         event_type: call.event_type,
         event_category: "Management",
-        event_name: cut(told.name(), MAX_NAME),
+        event_name: &name,
         read_write: match told.action() {
             Some(action) if action.access == Access::Write => ReadWrite::Write,
             _ => ReadWrite::Read,
         },
-        event_source: cut(call.host, MAX_NAME),
+        event_source: &host,
         service_name: told.service(),
         api_version: told.api_version(),
         acs_region: call.region,
         request_id: &request_id,
         source_ip_address: &source,
-        user_agent: call.user_agent,
-        user_identity: identity(call, who.as_ref(), &began, operator.as_deref()),
-        request_parameters: Shown(told),
+        user_agent: &user_agent,
+        user_identity: identity(call, who.as_ref(), &claimed, &began, operator.as_deref()),
+        request_parameters: Shown { told, room: room.parameters },
         response_elements: elements.as_ref(),
         recipient_account_ids: &recipients,
         referenced_resources: Resources(&resources),
         resource_name,
         resource_type,
         error_code: call.error.map_or("", |(code, _)| code),
-        error_message: call.error.map_or("", |(_, message)| cut(message, MAX_VALUE)),
+        error_message: &message,
     };
     event.record()
 }
@@ -100,11 +115,11 @@ fn operator(caller: &Caller) -> Option<String> {
 fn identity<'a>(
     call: &Call<'a>,
     who: Option<&'a Described>,
+    claimed: &'a str,
     began: &'a str,
     operator: Option<&'a str>,
 ) -> Identity<'a> {
     let (Some(caller), Some(who)) = (call.caller, who) else {
-        let claimed = cut(call.told.claimed_access_key(), MAX_NAME);
         return Identity { r#type: "unknown", access_key_id: claimed, ..Identity::default() };
     };
     // No credential of this server has a second factor.
@@ -126,21 +141,86 @@ fn identity<'a>(
     }
 }
 
-/// The parameters of a call that may be shown.
-struct Shown<'a>(&'a dyn Telling);
+/// The parameters of a call that may be shown, within that many bytes.
+struct Shown<'a> {
+    told: &'a dyn Telling,
+    room: usize,
+}
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let (mut left, mut result) = (MAX_PARAMS, Ok(()));
-        self.0.parameters(&mut |name, value| {
-            if left > 0 && result.is_ok() {
-                left -= 1;
-                result = map.serialize_entry(cut(name, MAX_NAME), cut(value, MAX_VALUE));
+        let (mut left, mut left_out, mut result) = (self.room, 0_usize, Ok(()));
+        self.told.parameters(&mut |name, value| {
+            let (name, value) = (shortened(name, MAX_NAME), shortened(value, MAX_VALUE));
+            match left.checked_sub(written(&name) + written(&value) + QUOTES) {
+                Some(rest) if left_out == 0 && result.is_ok() => {
+                    left = rest;
+                    result = map.serialize_entry(&name, &value);
+                }
+                _ => left_out += 1,
             }
         });
         result?;
+        if left_out > 0 {
+            map.serialize_entry(LEFT_OUT, &format!("{left_out} more"))?;
+        }
         map.end()
+    }
+}
+
+/// What stands around a name and a value.
+const QUOTES: usize = r#""":"","#.len();
+
+/// As many of the things that a call was about as fit, each with its name shortened; the last stands for those that don't.
+fn within<'a>(all: Vec<(&'static str, Cow<'a, str>)>, room: usize) -> Vec<(&'static str, Cow<'a, str>)> {
+    let (mut left, mut shown) = (room, Vec::with_capacity(all.len()));
+    for (kind, name) in all {
+        let name = match shortened(&name, MAX_VALUE.min(room / 2)) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(short) => Cow::Owned(short),
+        };
+        let Some(rest) = left.checked_sub(written(&name) + kind.len() + QUOTES) else {
+            shown.push((kind, Cow::Borrowed(LEFT_OUT)));
+            break;
+        };
+        left = rest;
+        shown.push((kind, name));
+    }
+    shown
+}
+
+/// The beginning of a text that takes at most that many bytes in a record; a mark at its end tells that it went on.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    let mut taken = 0;
+    for (at, character) in text.char_indices() {
+        taken += width(character);
+        if taken > most {
+            // The mark may take the place of what stood last.
+            let mut end = at;
+            let mut kept: usize = text[..at].chars().map(width).sum();
+            while kept + LEFT_OUT.len() > most {
+                let Some(last) = text[..end].chars().next_back() else { break };
+                end -= last.len_utf8();
+                kept -= width(last);
+            }
+            return Cow::Owned(format!("{}{LEFT_OUT}", &text[..end]));
+        }
+    }
+    Cow::Borrowed(text)
+}
+
+/// Bytes that a text takes in a record.
+fn written(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// Bytes that a character takes in a record, as JSON and [`yaoku_audit::is_obeyed`] have it.
+fn width(character: char) -> usize {
+    match character {
+        '"' | '\\' => 2,
+        other if yaoku_audit::is_obeyed(other) => r"\u0000".len(),
+        other => other.len_utf8(),
     }
 }
 
@@ -196,5 +276,114 @@ impl Telling for Deed<'_> {
 
     fn elements(&self) -> Option<serde_json::Value> {
         self.elements.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yaoku_iam::Named;
+
+    use super::*;
+
+    /// A call that says as much as any can, all of it in characters that take the most room.
+    struct Loud {
+        known: bool,
+        count: usize,
+        text: String,
+    }
+
+    impl Telling for Loud {
+        fn service(&self) -> &str {
+            "Kms"
+        }
+
+        fn api_version(&self) -> &str {
+            "2016-01-20"
+        }
+
+        fn name(&self) -> &str {
+            &self.text
+        }
+
+        fn action(&self) -> Option<crate::ToldAction> {
+            self.known.then_some(crate::ToldAction { access: Access::Write, counted: None })
+        }
+
+        fn claimed_access_key(&self) -> &str {
+            &self.text
+        }
+
+        fn parameters(&self, show: &mut dyn FnMut(&str, &str)) {
+            (0..self.count).for_each(|number| show(&format!("{number}{}", self.text), &self.text));
+        }
+
+        fn resources(&self, _: &[Named]) -> Vec<(&'static str, Cow<'_, str>)> {
+            (0..self.count).map(|_| ("ACS::KMS::Key", Cow::Borrowed(self.text.as_str()))).collect()
+        }
+
+        fn elements(&self) -> Option<serde_json::Value> {
+            None
+        }
+    }
+
+    fn recorded(told: &Loud, is_refused: bool) -> (usize, serde_json::Value) {
+        let trace = Trace::default();
+        let text = told.text.as_str();
+        let record = record(&Call {
+            event_id: RequestId::random(),
+            request_id: RequestId::random(),
+            event_type: "ApiCall",
+            millis: 1_795_485_600_000,
+            host: text,
+            source: &"2001:0db8:0000:0000:0000:0000:0000:0001",
+            user_agent: text,
+            region: "cn-hangzhou",
+            told,
+            caller: None,
+            trace: &trace,
+            error: is_refused.then_some(("Forbidden.NoPermission", text)),
+            ended: true,
+        })
+        .unwrap();
+        (record.len(), serde_json::from_slice(&record).unwrap())
+    }
+
+    #[test]
+    fn whatever_a_refused_call_says_its_record_is_short_and_marks_what_it_leaves_out() {
+        for text in ["x", "\"", "\\", "\u{1b}", "\u{202e}", "钥", "😀", "\u{9b}"] {
+            for (known, count) in [(false, 0), (true, 1), (true, 512)] {
+                let told = Loud { known, count, text: text.repeat(100_000) };
+                let (len, record) = recorded(&told, true);
+                assert!(len < 6 << 10, "{len} bytes of {text:?}");
+                assert!(record["eventName"].as_str().unwrap().ends_with(LEFT_OUT), "{text:?}");
+                if count == 512 {
+                    let left_out = record["requestParameters"][LEFT_OUT].as_str().unwrap();
+                    assert!(left_out.ends_with(" more"), "{left_out}");
+                    let named = record["referencedResources"]["ACS::KMS::Key"].as_array().unwrap();
+                    assert_eq!(named.last().unwrap(), LEFT_OUT);
+                }
+                assert!(recorded(&told, false).0 < 32 << 10);
+            }
+        }
+    }
+
+    #[test]
+    fn what_fits_is_shown_as_it_is() {
+        let told = Loud { known: true, count: 3, text: "alias/钥\n".into() };
+        let (_, record) = recorded(&told, true);
+        assert_eq!(
+            record["requestParameters"],
+            serde_json::json!({
+                "0alias/钥\n": "alias/钥\n", "1alias/钥\n": "alias/钥\n", "2alias/钥\n": "alias/钥\n",
+            })
+        );
+        assert_eq!(record["eventName"], "alias/钥\n");
+        for most in 3..40 {
+            for text in ["abcdefghijklmnopqrstuvwxyz", "\u{1b}\u{1b}\u{1b}\u{1b}", "钥钥钥钥钥", "a\"b\"c\"d\"e\"f\"g"]
+            {
+                let short = shortened(text, most);
+                assert!(written(&short) <= most && (*short == *text || short.ends_with(LEFT_OUT)), "{short:?} {most}");
+            }
+        }
     }
 }
