@@ -69,7 +69,7 @@ pub async fn operate(
         abandoned: None,
     });
     let mut told = Told::new(action, "", Some(api), Some(&params));
-    let admitted = arrived.admit(true).map_err(|refusal| WireError::of(refusal.1))?;
+    let admitted = arrived.admit_to_revoke(true).map_err(|refusal| WireError::of(refusal.1))?;
     let call = admitted.authenticated(root).map_err(|refusal| WireError::of(refusal.1))?;
     perform(gate, call, api, action, &params, Format::Json, request_id, &mut told).await.open()
 }

@@ -53,6 +53,7 @@ impl Spelling for WireError {
             GateRefusal::TooManyUnauthenticated { held: None } => Self::too_many_unauthenticated(),
             GateRefusal::TooManyUnauthenticated { held: Some(held) } => Self::too_many_unauthenticated_and(held),
             GateRefusal::TooManyAtOnce => Self::too_many_at_once(),
+            GateRefusal::Full => Self::unavailable(),
             GateRefusal::Unrecordable => Self::unrecordable(),
             GateRefusal::UnrecordedChange => Self::unrecorded_change(),
             GateRefusal::Internal => Self::internal(),
@@ -141,7 +142,8 @@ impl Service {
         told.asked = claim.action;
         told.claimed = claim.access_key_id;
         told.api = Api::of_version(claim.version);
-        let admitted = match arrived.admit(!told.is_unrecorded()) {
+        let (is_recorded, revokes) = (!told.is_unrecorded(), told.asks_to_revoke());
+        let admitted = match if revokes { arrived.admit_to_revoke(is_recorded) } else { arrived.admit(is_recorded) } {
             Ok(admitted) => admitted,
             Err(unrecordable) => {
                 let (arrived, refusal) = *unrecordable;

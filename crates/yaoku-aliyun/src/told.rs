@@ -38,6 +38,12 @@ impl<'a> Told<'a> {
         Self { asked, claimed, api, action: None, params, elements: Mutex::default() }
     }
 
+    /// Whether what was asked for takes something away, so that there is room for it whatever else is under way.
+    pub(crate) fn asks_to_revoke(&self) -> bool {
+        let action = self.api.and_then(|api| api.action(self.asked));
+        action.is_some_and(|action| action.spec.revokes)
+    }
+
     /// Whether what was asked for is of those actions that leave no audit record once their caller is proven.
     pub(crate) fn is_unrecorded(&self) -> bool {
         self.api.and_then(|api| api.unrecorded).is_some_and(|action| action == self.asked)

@@ -26,5 +26,7 @@ pub use proof::{MAX_PROOF, check_proof, prove};
 pub use reader::{Backwards, Indexed, Reader};
 pub use segment::{Frame, MAX_RECORD, Segment, segments};
 pub use store_rows::{forget, load_signer, remember, remembered};
-pub use trail::{Options, Permit, Sync, Trail, Unavailable};
+#[cfg(feature = "testing")]
+pub use trail::HeldTrail;
+pub use trail::{Options, Permit, Purpose, Sync, Trail, Unavailable};
 pub use verify::{Check, Found, verify};

@@ -9,18 +9,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use crate::Error;
 use crate::merkle::Head;
 use crate::note::{Signer, Verifier};
 use crate::segment::MAX_RECORD;
 use crate::writer::Writer;
-use crate::{Error, Lookup, Page};
 
 /// Calls that may be under way or wait for their records.
 const CALLS: usize = 65_536;
 /// Bytes of records that may wait. Calls under way may add theirs.
 const BYTES: usize = 64 << 20;
+/// Kept on top of both for calls that take something away, and for an operator's.
+const RESERVED_CALLS: usize = 4096;
+const RESERVED_BYTES: usize = 16 << 20;
 /// How long records may wait in [`Sync::Batched`].
 const BATCH: Duration = Duration::from_millis(200);
 /// Between two attempts on a log that can't be written.
@@ -29,9 +32,6 @@ const RETRY: Duration = Duration::from_millis(500);
 const STALLED: Duration = Duration::from_secs(10);
 /// How long the end of the log waits for calls that are still under way.
 const LAST_CALLS: Duration = Duration::from_secs(5);
-/// Searches at a time: each may read a whole segment.
-const SEARCHES: usize = 2;
-
 /// When a record counts as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
@@ -54,6 +54,17 @@ pub struct Options {
     pub retained_age: Option<Duration>,
 }
 
+/// What a record is to tell of. Of the room for calls, each may take so much that the others are not kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A call that is refused before it has done anything: half of the room at the most.
+    Refusal,
+    /// Any call.
+    Call,
+    /// A call that takes something away, or an operator's: it has room of its own.
+    Revocation,
+}
+
 /// The log can't be written at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log can't be written")]
@@ -65,7 +76,6 @@ pub struct Trail {
     verifier: Verifier,
     dir: PathBuf,
     thread: Mutex<Option<JoinHandle<()>>>,
-    searches: Semaphore,
 }
 
 /// The right to leave one record. Given back when dropped.
@@ -100,6 +110,9 @@ struct State {
     closing: bool,
     /// Whether the writer has ended.
     ended: bool,
+    /// Whether a test holds the writer up.
+    #[cfg(feature = "testing")]
+    held: bool,
 }
 
 struct Waiting {
@@ -127,6 +140,8 @@ impl Trail {
             writing: None,
             closing: false,
             ended: false,
+            #[cfg(feature = "testing")]
+            held: false,
         };
         let shared = Arc::new(Shared { sync: options.sync, state: Mutex::new(state), wake: Condvar::new() });
         let thread = std::thread::Builder::new().name("audit".into());
@@ -136,7 +151,7 @@ impl Trail {
         });
         let thread = thread.map_err(Error::file(dir))?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared, verifier, dir: dir.to_owned(), thread, searches: Semaphore::new(SEARCHES) })
+        Ok(Self { shared, verifier, dir: dir.to_owned(), thread })
     }
 
     /// Asks for the right to leave a record, before anything is done that must be recorded.
@@ -144,8 +159,16 @@ impl Trail {
     /// # Errors
     /// [`Unavailable`] while the log can't be written, or when too much waits to be.
     pub fn admit(&self) -> Result<Permit, Unavailable> {
+        self.admit_for(Purpose::Call)
+    }
+
+    /// As [`Self::admit`], for a record that tells of something in particular.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub fn admit_for(&self, purpose: Purpose) -> Result<Permit, Unavailable> {
         let mut state = self.shared.state.lock();
-        if !state.takes_more() {
+        if !state.takes_more(purpose) {
             return Err(Unavailable);
         }
         state.permits += 1;
@@ -155,24 +178,12 @@ impl Trail {
 
     /// Whether calls are admitted at present.
     pub fn is_open(&self) -> bool {
-        self.shared.state.lock().takes_more()
+        self.shared.state.lock().takes_more(Purpose::Call)
     }
 
     /// Whether the log is being closed: what is done now may leave no record.
     pub fn is_closing(&self) -> bool {
         self.shared.state.lock().closing
-    }
-
-    /// Looks for events, few searches at a time.
-    ///
-    /// # Errors
-    /// When the log can't be read.
-    pub async fn lookup(&self, lookup: Lookup) -> Result<Page, Error> {
-        // The semaphore is never closed.
-        let _turn = self.searches.acquire().await;
-        let dir = self.dir.clone();
-        let found = tokio::task::spawn_blocking(move || lookup.run(&dir)).await;
-        found.unwrap_or_else(|error| Err(Error::Inconsistent(format!("the search failed: {error}"))))
     }
 
     /// Why the log can't be written, if it can't.
@@ -205,6 +216,32 @@ impl Trail {
         {
             tracing::error!("the writer of the audit log was aborted");
         }
+    }
+}
+
+/// Holds the writer of a log up, for tests, until it is dropped.
+#[cfg(feature = "testing")]
+pub struct HeldTrail(Arc<Shared>);
+
+#[cfg(feature = "testing")]
+impl Trail {
+    /// Lets no record be written until what is given is dropped.
+    pub fn hold(&self) -> HeldTrail {
+        self.shared.state.lock().held = true;
+        HeldTrail(self.shared.clone())
+    }
+
+    /// How many records wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.shared.state.lock().waiting.len()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Drop for HeldTrail {
+    fn drop(&mut self) {
+        self.0.state.lock().held = false;
+        self.0.wake.notify_all();
     }
 }
 
@@ -270,9 +307,14 @@ impl State {
         self.writing.is_some_and(|since| since.elapsed() > STALLED)
     }
 
-    fn takes_more(&self) -> bool {
+    fn takes_more(&self, purpose: Purpose) -> bool {
         let works = self.failure.is_none() && !self.is_stalled();
-        works && !self.closing && self.permits + self.records < CALLS && self.bytes < BYTES
+        let (calls, bytes) = match purpose {
+            Purpose::Refusal => (CALLS / 2, BYTES / 2),
+            Purpose::Call => (CALLS, BYTES),
+            Purpose::Revocation => (CALLS + RESERVED_CALLS, BYTES + RESERVED_BYTES),
+        };
+        works && !self.closing && self.permits + self.records < calls && self.bytes < bytes
     }
 }
 
@@ -370,6 +412,10 @@ fn collect(shared: &Shared, failing: bool, pace: &Pace, last_calls: &mut Option<
     if shared.sync == Sync::Batched && !state.closing {
         shared.wake.wait_for(&mut state, BATCH);
     }
+    #[cfg(feature = "testing")]
+    while state.held {
+        shared.wake.wait(&mut state);
+    }
     if !state.closing {
         return (std::mem::take(&mut state.waiting), false);
     }
@@ -382,4 +428,32 @@ fn collect(shared: &Shared, failing: bool, pace: &Pace, last_calls: &mut Option<
     }
     let last = state.permits == 0;
     (std::mem::take(&mut state.waiting), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use yaoku_crypto::Secret;
+
+    use super::*;
+    use crate::note::SEED_LEN;
+
+    #[test]
+    fn refusals_leave_room_for_calls_and_calls_for_what_takes_something_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { sync: Sync::Durable, segment_bytes: 1 << 20, retained_bytes: None, retained_age: None };
+        let signer = Arc::new(Signer::new(&Secret::new(vec![3; SEED_LEN])).unwrap());
+        let trail = Trail::open(dir.path(), signer, None, options).unwrap();
+        let fill = |purpose| {
+            let mut permits = Vec::new();
+            while let Ok(permit) = trail.admit_for(purpose) {
+                permits.push(permit);
+            }
+            permits
+        };
+        let all = [Purpose::Refusal, Purpose::Call, Purpose::Revocation].map(fill);
+        assert_eq!(all.each_ref().map(Vec::len), [CALLS / 2, CALLS / 2, RESERVED_CALLS]);
+        assert!(trail.admit().is_err() && !trail.is_open());
+        drop(all);
+        assert!(trail.admit_for(Purpose::Refusal).is_ok());
+    }
 }

@@ -56,6 +56,9 @@ pub enum Error {
     /// The hardware security module can't be reached at present; trying again may help.
     #[error("the HSM is unavailable: {0}")]
     TokenAway(String),
+    /// All sessions with the hardware security module are in use, for longer than is waited; trying again may help.
+    #[error("the HSM is busy: all sessions with it are in use")]
+    TokenBusy,
     /// The hardware security module can't be used as it is set up; an operator must act.
     #[error("the HSM can't be used: {0}")]
     TokenSetup(String),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use yaoku_audit::{Lookup, Page, Trail};
 use yaoku_crypto::Secret;
 use yaoku_iam::{
-    Call, Decision, Denial, Domain, Grant, Iam, Named, Operation, OperationSpec, Question, Resource, ResourceKind,
-    StateRule, Target, Which,
+    Call, Decision, Denial, Domain, Grant, Iam, Named, NotDone, Operation, OperationSpec, Question, Resource,
+    ResourceKind, StateRule, Target, Turns, WaitingBounds, Which, Workers,
 };
 use yaoku_seal::Vault;
 
@@ -14,11 +14,17 @@ use yaoku_seal::Vault;
 const EVENTS: &ResourceKind = &ResourceKind { name: "events", prefix: "", all: "*" };
 const SERVICE: &str = "actiontrail";
 
+/// Searches at a time: each may read tens of MiB.
+const SEARCHERS: Workers = Workers { threads: 1, in_background: true, deadline: None };
+/// Some tenths of a second each.
+const OF_SEARCHES: WaitingBounds = WaitingBounds { principal: 8, account: 32, all: 256, share: 2 };
+
 /// The audit log, for callers.
 pub struct AuditLog {
     iam: Arc<Iam>,
     trail: Option<Arc<Trail>>,
     vault: Arc<Vault>,
+    searches: Arc<Turns>,
 }
 
 /// Why events can't be read.
@@ -27,6 +33,9 @@ pub enum LookupError {
     /// The caller may not.
     #[error("the caller has no permission to read events")]
     Denied(Denial),
+    /// The search had to wait for others, and was not begun.
+    #[error("the search was not made")]
+    NotDone(#[source] NotDone),
     /// There is no log.
     #[error("the audit log of this server is switched off")]
     SwitchedOff,
@@ -42,8 +51,12 @@ pub enum LookupError {
 }
 
 impl AuditLog {
-    pub(crate) const fn new(iam: Arc<Iam>, trail: Option<Arc<Trail>>, vault: Arc<Vault>) -> Self {
-        Self { iam, trail, vault }
+    pub(crate) fn new(iam: Arc<Iam>, trail: Option<Arc<Trail>>, vault: Arc<Vault>) -> Self {
+        Self { iam, trail, vault, searches: Turns::new(SEARCHERS, OF_SEARCHES) }
+    }
+
+    pub(crate) fn close(&self) {
+        self.searches.close();
     }
 
     fn allow(&self, call: &Call<'_>) -> Result<(), LookupError> {
@@ -58,6 +71,12 @@ impl AuditLog {
         let (on, states) = (Named { kind: EVENTS, name: Which::All }, StateRule::ANY);
         call.granted(Grant { permission, states, on, account, owner: None, external_id: None });
         Ok(())
+    }
+}
+
+impl From<NotDone> for LookupError {
+    fn from(why: NotDone) -> Self {
+        Self::NotDone(why)
     }
 }
 
@@ -104,8 +123,9 @@ impl Operation for LookupEvents {
             let place = <[u8; 8]>::try_from(place.expose()).map_err(|_| LookupError::Place)?;
             lookup.page = Some(u64::from_be_bytes(place));
         }
-        let trail = log.trail.as_ref().ok_or(LookupError::SwitchedOff)?;
-        let Page { records, next } = trail.lookup(lookup).await.map_err(LookupError::Unreadable)?;
+        let dir = log.trail.as_ref().ok_or(LookupError::SwitchedOff)?.dir().to_owned();
+        let found = log.searches.work(&log.iam, log, call, move || lookup.run(&dir)).await?;
+        let Page { records, next } = found.map_err(LookupError::Unreadable)?;
         let next = match next {
             Some(next) => {
                 let place = Secret::new(next.to_be_bytes().to_vec());

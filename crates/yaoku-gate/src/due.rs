@@ -96,7 +96,7 @@ impl Performer for DueWork<'_> {
             abandoned: None,
         });
         let refused = |refusal| Spelled::of(refusal).0;
-        let admitted = arrived.admit(true).map_err(|refusal| refused(refusal.1))?;
+        let admitted = arrived.admit_to_revoke(true).map_err(|refusal| refused(refusal.1))?;
         let call = admitted.authenticated(caller).map_err(|refusal| refused(refusal.1))?;
         let environment = call.environment();
         let done = call.perform(&told, &environment).perform(operation, false).await;

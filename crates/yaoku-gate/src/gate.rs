@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use yaoku_audit::Trail;
-use yaoku_iam::{AccountId, Caller, Domain, Error as IamError, Iam, OperatingSystemUser, SessionError};
+use yaoku_iam::{AccountId, Caller, CallsUnderWay, Domain, Error as IamError, Iam, OperatingSystemUser, SessionError};
 use yaoku_kms::{Clock, Kms};
 use yaoku_seal::Vault;
 
@@ -34,7 +34,11 @@ pub struct Gate {
     /// None where the operator switched it off.
     pub(crate) trail: Option<Arc<Trail>>,
     pub(crate) intents: Intents,
+    pub(crate) under_way: CallsUnderWay,
 }
+
+/// Calls under way at once, unless another number is chosen.
+const CALLS_AT_ONCE: usize = 3072;
 
 impl Gate {
     /// A gate to a domain. Whatever an earlier process committed and did not record is recorded first.
@@ -54,7 +58,19 @@ impl Gate {
         let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
         let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault);
-        Ok(Self { kms, iam, audit_log, clock, region, limiter, lines, metrics, trail, intents })
+        let under_way = CallsUnderWay::new(CALLS_AT_ONCE);
+        Ok(Self { kms, iam, audit_log, clock, region, limiter, lines, metrics, trail, intents, under_way })
+    }
+
+    /// The same gate with that many calls under way at once, of which an account may have two thirds and a principal one third.
+    #[must_use]
+    pub fn with_calls_at_once(self, calls: usize) -> Self {
+        Self { under_way: CallsUnderWay::new(calls), ..self }
+    }
+
+    /// Lets no search of the audit log begin any more: the server is about to end.
+    pub fn close_searches(&self) {
+        self.audit_log.close();
     }
 
     /// The clock that calls go by.

@@ -10,9 +10,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use yaoku_audit::Permit;
+use yaoku_audit::{Permit, Purpose, Trail};
 use yaoku_crypto::Secret;
-use yaoku_iam::{Access, Call, Caller, Domain, Environment, Intent, Named, Operation, Trace};
+use yaoku_iam::{Access, Call, Caller, Domain, Environment, Intent, Named, Operation, TooMany, Trace};
 use yaoku_seal::RecordName;
 
 use crate::gate::{Failure, Gate, Serves};
@@ -71,6 +71,8 @@ pub enum Refusal {
     },
     /// Its principal or account has too many calls under way.
     TooManyAtOnce,
+    /// The server has too many calls under way.
+    Full,
     /// It can't be recorded, and nothing was changed.
     Unrecordable,
     /// It can't be recorded, and was carried out.
@@ -115,6 +117,8 @@ pub struct Arrived<'g> {
 pub struct Admitted<'g> {
     arrived: Arrived<'g>,
     permit: Option<Permit>,
+    /// Whether it is to take something away.
+    revokes: bool,
 }
 
 /// A call of a proven caller.
@@ -165,25 +169,39 @@ impl<'g> Arrived<'g> {
     /// # Errors
     /// [`Refusal::Unrecordable`], with the call to be refused for it.
     pub fn admit(self, is_recorded: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+        self.admit_for(is_recorded, false)
+    }
+
+    /// As [`Self::admit`], of a call that says it is to take something away (see [`yaoku_iam::OperationSpec::revokes`]), or of an
+    /// operator's: there is room for it whatever else is under way.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecordable`], with the call to be refused for it.
+    pub fn admit_to_revoke(self, is_recorded: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+        self.admit_for(is_recorded, true)
+    }
+
+    fn admit_for(self, is_recorded: bool, revokes: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+        let purpose = if revokes { Purpose::Revocation } else { Purpose::Call };
         let permit = match &self.gate.trail {
-            Some(trail) if is_recorded => match trail.admit() {
+            Some(trail) if is_recorded => match trail.admit_for(purpose) {
                 Ok(permit) => Some(permit),
                 Err(_) => return Err(Box::new((self, Refusal::Unrecordable))),
             },
             _ => None,
         };
-        Ok(Admitted { arrived: self, permit })
+        Ok(Admitted { arrived: self, permit, revokes })
     }
 
     /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
     pub async fn refuse<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
-        let admitted = Admitted { arrived: self, permit: None };
+        let admitted = Admitted { arrived: self, permit: None, revokes: false };
         admitted.refuse(told, error, false).await
     }
 
     /// As [`Self::refuse`], of a request that did not arrive whole, whosever fault that is.
     pub async fn refuse_unread<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
-        let admitted = Admitted { arrived: self, permit: None };
+        let admitted = Admitted { arrived: self, permit: None, revokes: false };
         Released(admitted.recorded_refusal(told, error, true).await)
     }
 
@@ -254,12 +272,14 @@ impl<'g> Admitted<'g> {
     /// Goes on with a caller who was proven.
     ///
     /// # Errors
-    /// [`Refusal::TooManyAtOnce`], with the call to be refused for it.
+    /// [`Refusal::TooManyAtOnce`] or [`Refusal::Full`], with the call to be refused for it.
     pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, Box<(Self, Refusal)>> {
-        let Some(under_way) = caller.principal().enter() else {
-            return Err(Box::new((self, Refusal::TooManyAtOnce)));
+        let under_way = match self.arrived.gate.under_way.enter(&caller, self.revokes) {
+            Ok(under_way) => under_way,
+            Err(TooMany::OfCaller) => return Err(Box::new((self, Refusal::TooManyAtOnce))),
+            Err(TooMany::InAll) => return Err(Box::new((self, Refusal::Full))),
         };
-        let Self { arrived, permit } = self;
+        let Self { arrived, permit, .. } = self;
         let (trace, again) = (Trace::default(), Mutex::default());
         Ok(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way })
     }
@@ -275,7 +295,8 @@ impl<'g> Admitted<'g> {
 
     /// Refuses a call whose caller was proven: that counts against no address.
     pub async fn refuse_authenticated<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
-        let Self { arrived, permit } = self;
+        let is_recorded = self.permit.is_some();
+        let (arrived, permit) = self.give_room_back();
         let known = Known {
             event_id: arrived.arrival.request_id,
             caller: None,
@@ -289,14 +310,26 @@ impl<'g> Admitted<'g> {
                 Err(_) => E::of(Refusal::Unrecordable),
             },
             (Some(_), Err(())) => E::of(Refusal::Internal),
+            (None, _) if is_recorded => E::of(Refusal::Unrecordable),
             (None, _) => error,
         };
         arrived.end(told, None, Some(&error));
         Released(error)
     }
 
+    /// What is refused takes no more of the log's room than refusals may, so that they can't keep calls out.
+    fn give_room_back(self) -> (Arrived<'g>, Option<Permit>) {
+        let Self { arrived, permit, .. } = self;
+        let permit = permit.and_then(|permit| {
+            drop(permit);
+            arrived.gate.trail.as_deref().and_then(room_for_refusal)
+        });
+        (arrived, permit)
+    }
+
     async fn recorded_refusal<E: Spelling>(self, told: &dyn Telling, error: E, is_unread: bool) -> E {
-        let Self { arrived, permit } = self;
+        let Self { arrived, permit, .. } = self;
+        drop(permit);
         let gate = arrived.gate;
         let (mut error, mut recorded_as) = (error, None);
         // What fails on this side before anything could be proven is not the caller's; that a request does not arrive is.
@@ -315,8 +348,8 @@ impl<'g> Admitted<'g> {
             }
         }
         let Some(trail) = &gate.trail else { return error };
-        // A call that was refused before it was asked what it is did nothing, and may be refused for this now.
-        let Some(permit) = permit.or_else(|| trail.admit().ok()) else { return E::of(Refusal::Unrecordable) };
+        // It did nothing, and may be refused for this now.
+        let Some(permit) = room_for_refusal(trail) else { return E::of(Refusal::Unrecordable) };
         let shown = recorded_as.as_ref().unwrap_or(&error);
         let known = Known {
             event_id: arrived.arrival.request_id,
@@ -333,6 +366,10 @@ impl<'g> Admitted<'g> {
             },
         }
     }
+}
+
+fn room_for_refusal(trail: &Trail) -> Option<Permit> {
+    trail.admit_for(Purpose::Refusal).ok()
 }
 
 /// A call whose operation is performed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use yaoku_audit::{Permit, Trail};
+use yaoku_audit::{Permit, Purpose, Trail};
 use yaoku_iam::{Access, Caller, Trace};
 use yaoku_kms::Clock;
 
@@ -46,7 +46,7 @@ impl Gate {
     /// [`Refusal::Unrecordable`] while the audit log can't be written; then it must not be done.
     pub fn enter(&self, what: Maintenance, operator: Caller, request_id: RequestId) -> Result<Entry, Refusal> {
         let permit = match &self.trail {
-            Some(trail) => Some(trail.admit().map_err(|_| Refusal::Unrecordable)?),
+            Some(trail) => Some(trail.admit_for(Purpose::Revocation).map_err(|_| Refusal::Unrecordable)?),
             None => None,
         };
         let (clock, region) = (self.clock.clone(), self.region.clone());

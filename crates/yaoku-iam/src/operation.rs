@@ -55,6 +55,8 @@ pub struct OperationSpec {
     pub states: StateRule,
     /// Whether it changes anything.
     pub access: Access,
+    /// Whether it takes something away that calls rest on. It then has places of its own, so that no flood of others keeps it out.
+    pub revokes: bool,
     /// Its name in records, if that is another.
     recorded_as: Option<&'static str>,
 }
@@ -67,7 +69,16 @@ impl OperationSpec {
         resources: &'static [&'static ResourceKind],
         states: StateRule,
     ) -> Self {
-        Self { service, name, permissions: &[], resources, states, access: Access::Read, recorded_as: None }
+        Self {
+            service,
+            name,
+            permissions: &[],
+            resources,
+            states,
+            access: Access::Read,
+            revokes: false,
+            recorded_as: None,
+        }
     }
 
     /// An operation that changes something.
@@ -84,6 +95,12 @@ impl OperationSpec {
     #[must_use]
     pub const fn needing(self, permissions: &'static [Permission]) -> Self {
         Self { permissions, ..self }
+    }
+
+    /// The same operation, as one that takes something away.
+    #[must_use]
+    pub const fn revoking(self) -> Self {
+        Self { revokes: true, ..self }
     }
 
     /// What records call it: that which is due has the name of what a caller would have asked for.

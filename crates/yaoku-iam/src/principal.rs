@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use yaoku_seal::{RecordName, Revision};
 
 use crate::access_key::Status;
+use crate::bounds::OwnCalls;
 use crate::policy::{Attached, Caller};
 use crate::question::PolicySubject;
 use crate::record::{access_key_name, account_name, head_name};
@@ -42,7 +42,7 @@ pub(crate) enum Identity {
 pub(crate) struct Subject {
     known: ArcSwap<Known>,
     /// Its calls under way.
-    under_way: Arc<AtomicUsize>,
+    pub(crate) calls: OwnCalls,
 }
 
 /// What is known of a user or role.
@@ -67,7 +67,7 @@ pub(crate) struct Session {
 
 impl Subject {
     pub(crate) fn new(known: Known) -> Self {
-        Self { known: ArcSwap::from_pointee(known), under_way: Arc::default() }
+        Self { known: ArcSwap::from_pointee(known), calls: OwnCalls::default() }
     }
 
     pub(crate) fn load(&self) -> Guard<Arc<Known>> {
@@ -102,20 +102,6 @@ impl Principal {
             Identity::Service => PrincipalKind::Service,
         };
         PrincipalKey { account: self.account(), who }
-    }
-
-    /// Counts a call of the principal and of its account, for as long as what is given lives; none if either has as many under way as
-    /// it may. What is due is not bounded here.
-    pub fn enter(&self) -> Option<UnderWay> {
-        let own = match &self.identity {
-            Identity::Root => &self.tenant.root_under_way,
-            Identity::User { subject, .. } => &subject.under_way,
-            Identity::Session(session) => &session.role.under_way,
-            Identity::Service => return Some(UnderWay([None, None])),
-        };
-        let own = Counted::enter(own, OF_PRINCIPAL)?;
-        let of_account = Counted::enter(&self.tenant.under_way, OF_ACCOUNT)?;
-        Some(UnderWay([Some(own), Some(of_account)]))
     }
 
     /// The account that the principal belongs to.
@@ -248,30 +234,6 @@ pub struct Described {
     pub name: String,
     /// When a session began, in milliseconds since 1970.
     pub session_began: Option<u64>,
-}
-
-/// Calls under way of one principal, and of one account.
-const OF_PRINCIPAL: usize = 1024;
-const OF_ACCOUNT: usize = 2048;
-
-/// A call under way, which counts for its principal and its account.
-#[must_use]
-pub struct UnderWay(#[expect(dead_code, reason = "held, and counted down when dropped")] [Option<Counted>; 2]);
-
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn enter(count: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let more = |count: usize| (count < most).then_some(count + 1);
-        count.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
-        Some(Self(count.clone()))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Tells a principal from all others. All sessions of a role are one.

@@ -97,6 +97,11 @@ impl Deref for Allowed<'_> {
 }
 
 impl Allowed<'_> {
+    /// Whether it takes something away.
+    pub(crate) const fn revokes(&self) -> bool {
+        self.spec.revokes
+    }
+
     /// Asks once more, after what may have taken its time: what was taken from the caller meanwhile counts.
     pub(crate) fn still(&self, iam: &Iam) -> Result<(), Error> {
         iam.ask(&self.call, self.spec.permission(), &self.targets)

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::RwLock;
 use yaoku_seal::Revision;
 
-use crate::AccountId;
+use crate::bounds::OwnCalls;
 use crate::directory::Directory;
+use crate::{AccountId, Lanes};
 
 /// An account, isolated from all others.
 pub(crate) struct Tenant {
@@ -16,11 +17,11 @@ pub(crate) struct Tenant {
     /// The commit of the account's row; 0 if it is not known.
     revision: AtomicU64,
     /// Calls under way of the account, and of its root.
-    pub(crate) under_way: Arc<AtomicUsize>,
-    pub(crate) root_under_way: Arc<AtomicUsize>,
+    pub(crate) calls: Arc<AtomicUsize>,
+    pub(crate) root_calls: OwnCalls,
     pub(crate) directory: RwLock<Directory>,
     /// One change at a time in this process: others would only be refused.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: Lanes,
 }
 
 impl Tenant {
@@ -29,10 +30,10 @@ impl Tenant {
             id,
             disabled: AtomicBool::new(false),
             revision: AtomicU64::new(0),
-            under_way: Arc::default(),
-            root_under_way: Arc::default(),
+            calls: Arc::default(),
+            root_calls: OwnCalls::default(),
             directory: RwLock::new(Directory::new(id)),
-            changing: tokio::sync::Mutex::new(()),
+            changing: Lanes::default(),
         }
     }
 

@@ -74,7 +74,8 @@ impl Kms {
         self.ask(call, spec.permission(), Asked { kind, name: Which::All, of: None })
     }
 
-    /// Checks that the caller may do `spec` on an alias of its own account.
+    /// Checks that the caller may do `spec` on one of its own account that is known by its name, such as an alias; `*` stands for each
+    /// of a kind.
     pub(crate) fn allow_named(
         &self,
         call: &Call<'_>,

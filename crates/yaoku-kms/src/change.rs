@@ -30,6 +30,12 @@ impl Kms {
         id: KeyId,
         change: impl Fn(&mut KeyRecord, Timestamp) -> Result<Changed, Error> + Send + Sync,
     ) -> Result<(), Error> {
+        // Who may not has no place in the line.
+        self.admit(call, spec, &id.into()).await?;
+        let _one = self.changing.enter(id, spec.revokes).await;
+        if call.is_abandoned() {
+            return Err(Error::Abandoned);
+        }
         for _ in 0..ATTEMPTS {
             let mut key = self.admit_change(call, spec, id).await?;
             let changed = change(&mut key.record, self.clock.now())?;

@@ -123,6 +123,7 @@ impl From<yaoku_crypto::Error> for Error {
         use yaoku_crypto::Error as Crypto;
         match error {
             // What an operator does about it helps the same caller.
+            Crypto::TokenBusy => Self::Busy,
             Crypto::TokenAway(_) | Crypto::TokenSetup(_) => Self::Unavailable(Box::new(error)),
             _ => Self::Internal(Box::new(error)),
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
-use yaoku_iam::{AccountId, Call, Iam};
+use yaoku_iam::{AccountId, Call, Iam, LanesOf};
 use yaoku_seal::{Domain, Follower, Record, RecordName, Revision, Vault, View, read_each};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, Gathering, ReadKey};
@@ -27,6 +27,7 @@ use crate::record::{
     ALIAS, AliasRecord, DESTRUCTION, DestructionRecord, KEY, KEY_VERSION, KeyRecord, ScrubRecord, VersionRecord,
 };
 use crate::record::{key_name, scrub_name, version_name};
+use crate::scans::Scans;
 use crate::steadiness::Steadiness;
 use crate::workers::{Pace, Workers};
 use crate::{AliasName, Clock, Error, KeyId, KeyState, KeyVersionId, ProtectionLevel, Timestamp};
@@ -94,6 +95,10 @@ pub struct Kms {
     pub(crate) keyring: Keyring,
     pub(crate) workers: Workers,
     pub(crate) hsm: Hsm,
+    /// One change of a key at a time in this process: others would only be refused. Never held while something else than the store
+    /// is waited for.
+    pub(crate) changing: LanesOf<KeyId>,
+    pub(crate) scans: Scans,
     pub(crate) state: RwLock<State>,
     pub(crate) steadiness: Steadiness,
     /// Whether what is done without a call is to end.
@@ -151,6 +156,8 @@ impl Kms {
             config,
             workers: Workers::new(token.as_deref().map(Token::sessions)),
             hsm: Hsm::new(token),
+            changing: LanesOf::default(),
+            scans: Scans::default(),
             state: RwLock::new(state),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),

@@ -22,6 +22,7 @@ pub mod operations;
 mod record;
 mod resource;
 mod rotation;
+mod scans;
 mod scheduler;
 mod spec;
 mod steadiness;

@@ -118,7 +118,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
     let gate = Gate::open(gate_vault, iam.clone(), kms.clone(), clock, metrics, trail, config).await?;
-    let gate = Arc::new(gate);
+    // The rest of the connections is for calls that take something away, and for what is refused.
+    let gate = Arc::new(gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1)));
     let scheduler = tokio::spawn({
         let (kms, gate) = (kms.clone(), gate.clone());
         async move { kms.run_scheduler(&DueWork(&gate)).await }
@@ -213,6 +214,7 @@ impl Running {
         if let Some(kms) = &kms {
             // What waits for its turn is given up, and what is due begins no more.
             kms.close_workers();
+            self.gate.close_searches();
             kms.stop_scheduler();
         }
         if !self.scheduler.is_finished() && tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {

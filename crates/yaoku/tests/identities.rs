@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::{ACCOUNT, Client, KMS, RAM, STS, Server, files_below, log_of};
+use support::{ACCOUNT, ACTIONTRAIL, Client, KMS, RAM, STS, Server, files_below, log_of};
 
 struct World {
     server: Server,
@@ -186,35 +186,101 @@ fn an_access_key_that_was_disabled_proves_nothing_until_it_is_enabled() {
     ram.call("DeleteAccessKey", &foreign).fails(404, "EntityNotExist.User");
 }
 
+/// A call, by the API's version, action and parameters.
+type Asked<'a> = (&'static str, &'static str, Vec<(&'a str, &'a str)>);
+
+/// Has each of `asked` called again and again by a thread of its own, `NEW` in it being a name that is used once, disables the
+/// AccessKey meanwhile, and goes on until each is refused. What is `known` when the AccessKey was said to be disabled must be all that
+/// is known in the end.
+fn disable_amid<T: PartialEq + std::fmt::Debug>(
+    world: &World,
+    caller: &Client,
+    asked: &[Asked<'_>],
+    known: impl Fn() -> T,
+) {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    let (disabled, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*caller.access_key_id), ("Status", status)];
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = asked
+            .iter()
+            .map(|(version, action, params)| {
+                let (disabled, done) = (&disabled, &done);
+                // A connection of its own.
+                let caller = Client { agent: Client::new(&caller.address).agent, ..caller.at(version) };
+                scope.spawn(move || {
+                    loop {
+                        let late = disabled.load(Ordering::SeqCst);
+                        let name = format!("n{}", NAMES.fetch_add(1, Ordering::SeqCst));
+                        let alias = format!("alias/{name}");
+                        let own = |(key, value)| match (key, value) {
+                            ("AliasName", "NEW") => (key, alias.as_str()),
+                            (_, "NEW") => (key, name.as_str()),
+                            other => other,
+                        };
+                        let params: Vec<_> = params.iter().copied().map(own).collect();
+                        let answer = caller.call(action, &params);
+                        assert!(!late || answer.code() == "Forbidden.AccessKey", "{action}: {answer:?}");
+                        if late {
+                            return;
+                        }
+                        assert_ne!(answer.status / 100, 5, "{action}: {answer:?}");
+                        done.fetch_add(usize::from(answer.status == 200), Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        while done.load(Ordering::SeqCst) < 3 * asked.len() {
+            std::thread::yield_now();
+        }
+        world.ram().call("UpdateAccessKey", &params("Inactive")).ok();
+        let there = known();
+        disabled.store(true, Ordering::SeqCst);
+        calls.into_iter().for_each(|call| call.join().unwrap());
+        assert_eq!(known(), there, "something changed after the answer");
+    });
+    world.ram().call("UpdateAccessKey", &params("Active")).ok();
+}
+
 #[test]
 fn nothing_succeeds_after_an_access_key_was_said_to_be_disabled() {
     let world = World::new();
     let dave = world.user("dave");
-    world.attach("dave", "System", "AliyunKMSFullAccess");
-    let key = world.server.client().create_key(&[]);
-    let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*dave.access_key_id), ("Status", status)];
-    for _ in 0..5 {
-        let disabled = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let calls: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        for _ in 0..10_000 {
-                            let late = disabled.load(Ordering::SeqCst);
-                            let answer = dave.call("Encrypt", &[("KeyId", &key), ("Plaintext", "aGVsbG8=")]);
-                            assert!(!late || answer.code() == "Forbidden.AccessKey", "{answer:?}");
-                            if late {
-                                return;
-                            }
-                        }
-                    })
-                })
-                .collect();
-            world.ram().call("UpdateAccessKey", &params("Inactive")).ok();
-            disabled.store(true, Ordering::SeqCst);
-            calls.into_iter().for_each(|call| call.join().unwrap());
-        });
-        world.ram().call("UpdateAccessKey", &params("Active")).ok();
+    world.attach("dave", "System", "AdministratorAccess");
+    let root = world.server.client();
+    let (key, rsa) = (root.create_key(&[]), root.create_key(&[("KeySpec", "RSA_2048"), ("KeyUsage", "SIGN/VERIFY")]));
+    let (mac, version, blob) =
+        (root.create_key(&[("KeySpec", "HMAC_SHA256")]), root.version(&rsa), root.encrypt(&key, "aGk="));
+    let external = root.create_key(&[("Origin", "EXTERNAL")]);
+    let digest = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
+    let sign =
+        vec![("KeyId", &*rsa), ("KeyVersionId", &*version), ("Algorithm", "RSA_PSS_SHA_256"), ("Digest", digest)];
+    let import =
+        vec![("KeyId", &*external), ("WrappingKeySpec", "RSA_2048"), ("WrappingAlgorithm", "RSAES_OAEP_SHA_256")];
+    let asked = [
+        (KMS, "Encrypt", vec![("KeyId", &*key), ("Plaintext", "aGVsbG8=")]),
+        (KMS, "Decrypt", vec![("CiphertextBlob", &*blob)]),
+        (KMS, "ReEncrypt", vec![("CiphertextBlob", &*blob), ("DestinationKeyId", &*key)]),
+        (KMS, "GenerateDataKey", vec![("KeyId", &*key)]),
+        (KMS, "GenerateDataKeyWithoutPlaintext", vec![("KeyId", &*key)]),
+        // It waits for a thread, and so do new key pairs.
+        (KMS, "AsymmetricSign", sign),
+        (KMS, "GetParametersForImport", import),
+        (KMS, "GenerateMac", vec![("KeyId", &*mac), ("Algorithm", "HMAC_SHA_256"), ("Message", "aGk=")]),
+        (KMS, "DescribeKey", vec![("KeyId", &*key)]),
+        (KMS, "ListKeys", vec![]),
+        (KMS, "ListResourceTags", vec![("KeyId", &*key)]),
+        (RAM, "ListUsers", vec![]),
+        (RAM, "GetUser", vec![("UserName", "dave")]),
+        (STS, "GetCallerIdentity", vec![]),
+        // A search waits for others.
+        (ACTIONTRAIL, "LookupEvents", vec![]),
+        (KMS, "CreateKey", vec![]),
+        (KMS, "CreateKey", vec![("KeySpec", "RSA_2048"), ("KeyUsage", "SIGN/VERIFY")]),
+        (RAM, "CreateUser", vec![("UserName", "NEW")]),
+    ];
+    for _ in 0..3 {
+        disable_amid(&world, &dave, &asked, || ());
     }
 }
 
@@ -223,40 +289,39 @@ fn no_change_comes_after_its_caller_was_said_to_be_disabled() {
     let world = World::new();
     let dave = world.user("dave");
     world.attach("dave", "System", "AdministratorAccess");
-    let ram = world.ram();
-    let users = || {
-        let listed = ram.call("ListUsers", &[("MaxItems", "1000")]).ok();
-        listed.body["Users"]["User"].as_array().unwrap().len()
+    let (ram, root) = (world.ram(), world.server.client());
+    ram.call("CreateGroup", &[("GroupName", "group")]).ok();
+    let keys: Vec<_> = (0..4).map(|_| root.create_key(&[])).collect();
+    let changes = [
+        (RAM, "CreateUser", vec![("UserName", "NEW")]),
+        (RAM, "CreateGroup", vec![("GroupName", "NEW")]),
+        (RAM, "UpdateGroup", vec![("GroupName", "group"), ("NewComments", "NEW")]),
+        (KMS, "CreateKey", vec![]),
+        (KMS, "CreateKey", vec![("KeySpec", "RSA_2048"), ("KeyUsage", "SIGN/VERIFY")]),
+        (KMS, "CreateKeyVersion", vec![("KeyId", &*keys[0])]),
+        (KMS, "UpdateKeyDescription", vec![("KeyId", &*keys[1]), ("Description", "NEW")]),
+        (KMS, "CreateAlias", vec![("KeyId", &*keys[2]), ("AliasName", "NEW")]),
+        (KMS, "TagResource", vec![("KeyId", &*keys[3]), ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)]),
+    ];
+    // Enough of them that some wait for their turn when the AccessKey is disabled.
+    let asked: Vec<_> = changes.iter().cycle().take(2 * changes.len()).cloned().collect();
+    let known = || {
+        let listed = |client: &Client, action: &str, size: (&str, &str), name: &str| {
+            client.call(action, &[size]).ok().body[name].clone()
+        };
+        let described = |key: &String| root.call("DescribeKey", &[("KeyId", key)]).ok().body["KeyMetadata"].clone();
+        let total = |action: &str, params: &[(&str, &str)]| root.call(action, params).ok().number("TotalCount");
+        (
+            keys.iter().map(described).collect::<Vec<_>>(),
+            listed(&ram, "ListUsers", ("MaxItems", "1000"), "Users"),
+            listed(&ram, "ListGroups", ("MaxItems", "1000"), "Groups"),
+            total("ListKeys", &[]),
+            total("ListAliases", &[]),
+            total("ListKeyVersions", &[("KeyId", &keys[0])]),
+        )
     };
-    let params = |status| [("UserName", "dave"), ("UserAccessKeyId", &*dave.access_key_id), ("Status", status)];
-    for round in 0..5 {
-        let begun = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let (dave, begun) = (&dave, &begun);
-            // Enough of them that some wait for their turn when the AccessKey is disabled.
-            let calls: Vec<_> = (0..16)
-                .map(|caller| {
-                    scope.spawn(move || {
-                        for number in 0..1000 {
-                            let name = format!("u{round}-{caller}-{number}");
-                            let answer = dave.at(RAM).call("CreateUser", &[("UserName", &name)]);
-                            if answer.status != 200 {
-                                return;
-                            }
-                            begun.store(true, Ordering::SeqCst);
-                        }
-                    })
-                })
-                .collect();
-            while !begun.load(Ordering::SeqCst) {
-                std::thread::yield_now();
-            }
-            ram.call("UpdateAccessKey", &params("Inactive")).ok();
-            let there = users();
-            calls.into_iter().for_each(|call| call.join().unwrap());
-            assert_eq!(users(), there, "users were made after the answer");
-        });
-        ram.call("UpdateAccessKey", &params("Active")).ok();
+    for _ in 0..3 {
+        disable_amid(&world, &dave, &asked, known);
     }
 }
 

@@ -21,6 +21,10 @@ use crate::Error;
 
 /// How long a call waits for a session that others use.
 const SESSION_WAIT: Duration = Duration::from_secs(10);
+/// How long one waits that makes a key pair: others before it take as long as it will.
+const LONG_SESSION_WAIT: Duration = Duration::from_secs(100);
+/// Of so many sessions, one may be making a key pair.
+const A_LONG_ONE_IN: usize = 4;
 /// How long after a connection failed the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -60,6 +64,17 @@ struct Pool {
     idle: Vec<Session>,
     /// How many more may be opened.
     room: usize,
+    /// How many are making a key pair, and may be.
+    long: usize,
+    most_long: usize,
+}
+
+/// How long a call takes, as far as is known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    Short,
+    /// It makes a key pair, which may take a minute. Such calls never have all sessions, unless there is but one.
+    Long,
 }
 
 /// What went wrong in the middle of a call.
@@ -238,13 +253,22 @@ impl Token {
     }
 
     /// Does something in a session; a second time if the first met a lost connection or handle.
-    pub(super) fn run<T>(&self, mut work: impl FnMut(&Lease<'_>) -> Result<T, Failure>) -> Result<T, Error> {
+    pub(super) fn run<T>(&self, work: impl FnMut(&Lease<'_>) -> Result<T, Failure>) -> Result<T, Error> {
+        self.run_for(Length::Short, work)
+    }
+
+    /// As [`Self::run`], for a call of that length.
+    pub(super) fn run_for<T>(
+        &self,
+        length: Length,
+        mut work: impl FnMut(&Lease<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         let mut tried = false;
         loop {
             let (failure, generation) = {
                 let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
                 match &*state {
-                    State::Connected(connection) => match connection.attempt(&self.module, &mut work) {
+                    State::Connected(connection) => match connection.attempt(&self.module, length, &mut work) {
                         Ok(done) => return Ok(done),
                         Err(failure) => (failure, connection.generation),
                     },
@@ -311,7 +335,8 @@ impl Token {
         };
         // One is the anchor.
         let room = self.config.sessions.min(most).saturating_sub(1).max(1);
-        let pool = Mutex::new(Pool { idle: Vec::new(), room });
+        let most_long = (room / A_LONG_ONE_IN).max(1);
+        let pool = Mutex::new(Pool { idle: Vec::new(), room, long: 0, most_long });
         Ok(Connection { generation, slot, capabilities, pool, returned: Condvar::new(), _anchor: Mutex::new(session) })
     }
 
@@ -367,9 +392,10 @@ impl Connection {
     fn attempt<T>(
         &self,
         module: &Pkcs11,
+        length: Length,
         work: &mut impl FnMut(&Lease<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let lease = Lease { module, connection: self, session: self.take(module)? };
+        let lease = Lease { module, connection: self, session: self.take(module, length)? };
         let result = match work(&lease) {
             Err(Failure::Pkcs11(Pkcs11Error::Pkcs11(RvError::GeneralError, function))) if !lease.answers() => {
                 Err(Pkcs11Error::Pkcs11(RvError::DeviceRemoved, function).into())
@@ -377,6 +403,7 @@ impl Connection {
             other => other,
         };
         let mut pool = locked(&self.pool);
+        pool.long -= usize::from(length == Length::Long);
         if matches!(result, Ok(_) | Err(Failure::Ours(_))) {
             pool.idle.push(lease.session);
         } else {
@@ -385,30 +412,38 @@ impl Connection {
             pool.room += 1;
         }
         drop(pool);
-        self.returned.notify_one();
+        // All, because one that makes a key pair may have to wait on.
+        self.returned.notify_all();
         result
     }
 
     /// A session from the pool, or a new one if there is room, or else the next that is given back.
-    fn take(&self, module: &Pkcs11) -> Result<Session, Failure> {
-        let deadline = Instant::now() + SESSION_WAIT;
+    fn take(&self, module: &Pkcs11, length: Length) -> Result<Session, Failure> {
+        let is_long = length == Length::Long;
+        let deadline = Instant::now() + if is_long { LONG_SESSION_WAIT } else { SESSION_WAIT };
         let mut pool = locked(&self.pool);
         loop {
-            if let Some(session) = pool.idle.pop() {
-                return Ok(session);
-            }
-            if pool.room > 0 {
-                pool.room -= 1;
-                drop(pool);
-                let opened = module.open_rw_session(self.slot);
-                if opened.is_err() {
-                    locked(&self.pool).room += 1;
+            if !is_long || pool.long < pool.most_long {
+                if let Some(session) = pool.idle.pop() {
+                    pool.long += usize::from(is_long);
+                    return Ok(session);
                 }
-                return Ok(opened?);
+                if pool.room > 0 {
+                    pool.room -= 1;
+                    pool.long += usize::from(is_long);
+                    drop(pool);
+                    let opened = module.open_rw_session(self.slot);
+                    if opened.is_err() {
+                        let mut pool = locked(&self.pool);
+                        pool.room += 1;
+                        pool.long -= usize::from(is_long);
+                    }
+                    return Ok(opened?);
+                }
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Failure::Ours(Error::Token("all of its sessions are busy".into())));
+                return Err(Failure::Ours(Error::TokenBusy));
             }
             pool = self.returned.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
         }

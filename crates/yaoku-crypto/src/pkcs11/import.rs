@@ -4,7 +4,7 @@
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 
-use super::connection::{Failure, Lease};
+use super::connection::{Failure, Lease, Length};
 use super::keys::{self, LOCKED_IN, Lifetime};
 use super::{ObjectId, Token, asymmetric};
 use crate::Error;
@@ -66,7 +66,7 @@ impl Token {
     /// As [`Token::generate`].
     pub fn generate_wrapping_pair(&self, bits: usize, object: ObjectId, label: &str) -> Result<Vec<u8>, Error> {
         let does = [Attribute::Unwrap(true), Attribute::Decrypt(false), Attribute::Sign(false)];
-        self.run(|lease| {
+        self.run_for(Length::Long, |lease| {
             keys::destroy(lease, object)?;
             let lifetime = Lifetime::Token { object, label };
             let (public, private) = asymmetric::generate_rsa(lease, bits, &does, &lifetime)?;

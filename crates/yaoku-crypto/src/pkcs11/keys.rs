@@ -3,7 +3,7 @@
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
-use super::connection::{Failure, Lease};
+use super::connection::{Failure, Lease, Length};
 use super::{ObjectId, PairUse, Token, TokenKeyKind, asymmetric};
 use crate::Error;
 use crate::aead::Algorithm;
@@ -45,7 +45,8 @@ impl Token {
     /// [`Error::Token`] when it can't be made, or the token would let it out; [`Error::TokenAway`]; [`Error::TokenSetup`].
     pub fn generate(&self, kind: TokenKeyKind, object: ObjectId, label: &str) -> Result<Option<Vec<u8>>, Error> {
         let lifetime = Lifetime::Token { object, label };
-        self.run(|lease| {
+        let length = if matches!(kind, TokenKeyKind::KeyPair(..)) { Length::Long } else { Length::Short };
+        self.run_for(length, |lease| {
             // What an attempt left behind that was cut off: two keys of one id could not be told apart.
             destroy(lease, object)?;
             let (key, public_key) = match kind {

@@ -156,7 +156,7 @@ impl Operation for ListAccessKeys {
 impl Operation for UpdateAccessKey {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateAccessKey", &[USER], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateAccessKey", &[USER], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let holder = Holder::of(call, self.whose)?;
@@ -178,7 +178,7 @@ pub(crate) fn switched(key: &AccessKey, owner: Owner, active: bool) -> AccessKey
 impl Operation for DeleteAccessKey {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteAccessKey", &[USER], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteAccessKey", &[USER], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let holder = Holder::of(call, self.whose)?;

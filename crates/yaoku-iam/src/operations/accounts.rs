@@ -130,11 +130,14 @@ impl<const ENABLED: bool> Operation for SwitchAccount<ENABLED> {
     type Domain = Iam;
     type Output = AccountAbout;
     const SPEC: OperationSpec =
-        OperationSpec::write(SERVICE, if ENABLED { "EnableAccount" } else { "DisableAccount" }, &[], StateRule::ANY);
+        OperationSpec::write(SERVICE, if ENABLED { "EnableAccount" } else { "DisableAccount" }, &[], StateRule::ANY)
+            .revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<AccountAbout, Error> {
         check_operator(call)?;
         let (id, name) = (self.id, account_name(self.id));
+        // Changes of identities in the operator's account would only get in its way.
+        let _one = call.principal.tenant.changing.enter(Self::SPEC.revokes).await;
         for _ in 0..ATTEMPTS {
             call.rest_on_authority();
             let stored = iam.vault.get(&name).await?.ok_or(Error::NoAccount(id))?;

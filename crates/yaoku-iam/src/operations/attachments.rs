@@ -150,8 +150,10 @@ macro_rules! holders {
         pub enum $kind {}
 
         impl Holder for $kind {
-            const ATTACH: OperationSpec = OperationSpec::write("ram", $attach, &[POLICY, $resource], StateRule::ANY);
-            const DETACH: OperationSpec = OperationSpec::write("ram", $detach, &[POLICY, $resource], StateRule::ANY);
+            const ATTACH: OperationSpec =
+                OperationSpec::write("ram", $attach, &[POLICY, $resource], StateRule::ANY).revoking();
+            const DETACH: OperationSpec =
+                OperationSpec::write("ram", $detach, &[POLICY, $resource], StateRule::ANY).revoking();
             const LIST: OperationSpec = OperationSpec::read("ram", $list, &[$resource], StateRule::ANY);
             const RESOURCE: &'static ResourceKind = $resource;
             const ENTITIES: (Entity, Entity) = (Entity::$none, Entity::$bound);

@@ -156,7 +156,7 @@ impl Operation for ListGroups {
 impl Operation for DeleteGroup {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteGroup", &[GROUP], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteGroup", &[GROUP], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.name)])?;

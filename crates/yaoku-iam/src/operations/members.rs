@@ -66,7 +66,7 @@ const BOTH: &[&ResourceKind] = &[USER, GROUP];
 impl Operation for AddUserToGroup {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "AddUserToGroup", BOTH, StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "AddUserToGroup", BOTH, StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let targets = [Target::own(USER, &self.user), Target::own(GROUP, &self.group)];
@@ -91,7 +91,7 @@ impl Operation for AddUserToGroup {
 impl Operation for RemoveUserFromGroup {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "RemoveUserFromGroup", BOTH, StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "RemoveUserFromGroup", BOTH, StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let targets = [Target::own(USER, &self.user), Target::own(GROUP, &self.group)];

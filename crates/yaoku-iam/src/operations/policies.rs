@@ -286,7 +286,7 @@ impl Operation for ListPolicies {
 impl Operation for DeletePolicy {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicy", &[POLICY], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicy", &[POLICY], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;

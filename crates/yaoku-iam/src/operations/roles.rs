@@ -160,7 +160,7 @@ impl Operation for GetRole {
 impl Operation for UpdateRole {
     type Domain = Iam;
     type Output = Role;
-    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateRole", &[ROLE], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "UpdateRole", &[ROLE], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Role, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;
@@ -208,7 +208,7 @@ impl Operation for ListRoles {
 impl Operation for DeleteRole {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteRole", &[ROLE], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteRole", &[ROLE], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(ROLE, &self.name)])?;

@@ -218,7 +218,7 @@ impl Operation for ListUsers {
 impl Operation for DeleteUser {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteUser", &[USER], StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeleteUser", &[USER], StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(USER, &self.name)])?;

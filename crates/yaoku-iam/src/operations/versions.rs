@@ -59,7 +59,7 @@ fn no_policy() -> Error {
 impl Operation for CreatePolicyVersion {
     type Domain = Iam;
     type Output = PolicyVersion;
-    const SPEC: OperationSpec = OperationSpec::write("ram", "CreatePolicyVersion", ON, StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "CreatePolicyVersion", ON, StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<PolicyVersion, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
@@ -131,7 +131,7 @@ fn list(iam: &Iam, call: &Call<'_>, spec: &OperationSpec, name: &PolicyName) -> 
 impl Operation for SetDefaultPolicyVersion {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "SetDefaultPolicyVersion", ON, StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "SetDefaultPolicyVersion", ON, StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;
@@ -148,7 +148,7 @@ impl Operation for SetDefaultPolicyVersion {
 impl Operation for DeletePolicyVersion {
     type Domain = Iam;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicyVersion", ON, StateRule::ANY);
+    const SPEC: OperationSpec = OperationSpec::write("ram", "DeletePolicyVersion", ON, StateRule::ANY).revoking();
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(POLICY, &self.name)])?;

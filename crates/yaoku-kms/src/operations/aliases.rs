@@ -160,6 +160,7 @@ impl Operation for ListAliases {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Self::Output, Error> {
         kms.allow_all(call, &Self::SPEC, ALIAS)?;
         proceed(call)?;
+        let _scan = kms.scans.enter(call).await?;
         let skip = usize::try_from(self.page.skip()).unwrap_or(usize::MAX);
         let cut = kms
             .read_catalogue(call.principal.account(), |catalogue| catalogue.alias_page(skip, self.page.size as usize));

@@ -148,6 +148,10 @@ impl Operation for ListKeys {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Listing<KeyId>, Error> {
         kms.allow_all(call, &Self::SPEC, KEY)?;
         proceed(call)?;
+        let _scan = match self.filters.0.is_empty() {
+            true => None,
+            false => Some(kms.scans.enter(call).await?),
+        };
         let cut = kms.read_catalogue(call.principal.account(), |catalogue| {
             catalogue.keys(&self.filters, self.page.skip(), self.page.size as usize)
         });
@@ -180,7 +184,7 @@ pub struct DisableKey {
 impl Operation for DisableKey {
     type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DisableKey", &[KEY], key_states::SWITCH);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DisableKey", &[KEY], key_states::SWITCH).revoking();
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         switch(kms, call, &Self::SPEC, self.key, KeyState::Disabled).await
@@ -207,7 +211,8 @@ pub struct ScheduleKeyDeletion {
 impl Operation for ScheduleKeyDeletion {
     type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "ScheduleKeyDeletion", &[KEY], key_states::STAY);
+    const SPEC: OperationSpec =
+        OperationSpec::write(SERVICE, "ScheduleKeyDeletion", &[KEY], key_states::STAY).revoking();
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         if !(7..=366).contains(&self.pending_days) {

@@ -54,7 +54,7 @@ pub struct SetKeyPolicy {
 impl Operation for SetKeyPolicy {
     type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "SetKeyPolicy", &[KEY], key_states::DESCRIBE);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "SetKeyPolicy", &[KEY], key_states::DESCRIBE).revoking();
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut KeyRecord, _| {

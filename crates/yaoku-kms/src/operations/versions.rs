@@ -29,6 +29,10 @@ impl Operation for CreateKeyVersion {
         // Made once, after the first look: that of RSA takes its time.
         let mut material = None;
         for _ in 0..ATTEMPTS {
+            let _one = match &material {
+                Some(_) => Some(kms.changing.enter(id, Self::SPEC.revokes).await),
+                None => None,
+            };
             let key = kms.admit_change(call, &Self::SPEC, id).await?;
             if key.record.origin == Origin::External {
                 return Err(Error::Origin(key.record.origin));

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use yaoku_audit::{Condition, Direction, Lookup};
 use yaoku_gate::{LookupError, LookupEvents};
+use yaoku_iam::NotDone;
 use yaoku_iam::Operation;
 
 use super::{Action, Exchange, Reply, parameters};
@@ -111,6 +112,12 @@ pub(in crate::actions) fn failure(error: LookupError, request_id: RequestId) -> 
             tracing::warn!(%request_id, why = &*denial.why, "no permission");
             WireError::no_permission()
         }
+        LookupError::NotDone(NotDone::Throttled) => WireError::too_many_at_once(),
+        LookupError::NotDone(NotDone::Aborted) => {
+            tracing::error!(%request_id, "a search of the audit log was aborted");
+            WireError::internal()
+        }
+        LookupError::NotDone(_) => WireError::unavailable(),
         LookupError::Place => WireError::invalid_parameter("NextToken", "it is not one that was given out"),
         LookupError::Unavailable(error) => {
             tracing::warn!(%request_id, %error, "not available");

@@ -164,9 +164,11 @@ pub struct DeleteKeyMaterial {
 impl Operation for DeleteKeyMaterial {
     type Domain = Kms;
     type Output = ();
-    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DeleteKeyMaterial", &[KEY], key_states::ANY);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "DeleteKeyMaterial", &[KEY], key_states::ANY).revoking();
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        kms.admit(call, &Self::SPEC, &self.key.into()).await?;
+        let _one = kms.changing.enter(self.key, Self::SPEC.revokes).await;
         for _ in 0..ATTEMPTS {
             let key = kms.admit_change(call, &Self::SPEC, self.key).await?;
             check_origin(&key.record)?;
