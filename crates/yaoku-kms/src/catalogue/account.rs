@@ -112,31 +112,6 @@ impl AccountCatalogue {
         self.tags.tagged(after)
     }
 
-    /// Keys with each of these tags (a value of none is any value), after `after`, in order of their ids.
-    pub(crate) fn keys_with_tags<'a>(
-        &'a self,
-        tags: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
-        after: Option<KeyId>,
-    ) -> Box<dyn Iterator<Item = KeyId> + 'a> {
-        /// Fewer than these are sorted; more of them are met often enough on the way through all tagged keys.
-        const FEW: u64 = 4096;
-        let mut slots = self.all.clone();
-        for (key, value) in tags {
-            match self.tags.slots(key, value) {
-                Some(tagged) => slots &= tagged,
-                None => return Box::new(std::iter::empty()),
-            }
-        }
-        if slots.len() > FEW {
-            let met = move |id: &KeyId| self.slot_of(*id).is_some_and(|slot| slots.contains(slot));
-            return Box::new(self.tagged_keys(after).filter(met));
-        }
-        let ids = slots.iter().filter_map(|slot| self.slot(slot)).map(|slot| slot.id);
-        let mut ids: Vec<_> = ids.filter(|id| after.is_none_or(|after| *id > after)).collect();
-        ids.sort_unstable();
-        Box::new(ids.into_iter())
-    }
-
     /// Every key, in order of creation.
     pub(super) fn held_keys(&self) -> impl Iterator<Item = HeldKey> {
         self.all.iter().filter_map(|slot| {

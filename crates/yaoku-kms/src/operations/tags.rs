@@ -17,8 +17,11 @@ use crate::{Error, Field, KeyId, Kms, Tag};
 pub const MAX_RESOURCES: usize = 50;
 /// The most tags on a page of ListTagResources.
 pub const TAG_PAGE: usize = 200;
-/// The most keys that are looked at for one page, so that what a caller may not see costs no more than what it may.
-const TAG_SCAN: usize = 1000;
+/// Keys with tags that are looked at for one page, whether they meet the conditions or not: were it those that do, the end of a page
+/// would tell of keys that the caller may not see.
+const TAG_SCAN: usize = 5000;
+/// Keys looked at between two moments at which others may go on.
+const AT_ONCE: usize = 64;
 
 /// Puts tags on a key.
 pub struct TagResource {
@@ -136,43 +139,59 @@ impl Operation for ListTagResources {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<TagPage, Error> {
         check_resources(&self.keys)?;
         let account = call.principal.account();
-        let after = open_place(kms, account, self.after.as_deref()).await?;
-        for key in &self.keys {
-            kms.admit(call, &Self::SPEC, &(*key).into()).await?;
-        }
-        proceed(call)?;
-        let candidates = kms.read_catalogue(account, |catalogue| {
-            let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
-            let asked: BTreeSet<_> = self.keys.iter().copied().collect();
-            let candidates: Box<dyn Iterator<Item = KeyId>> = match (asked.is_empty(), &self.tags[..]) {
-                (true, []) => Box::new(catalogue.tagged_keys(after)),
-                (true, _) => catalogue.keys_with_tags(tags, after),
-                (false, tags) => {
-                    let after = move |key: &KeyId| after.is_none_or(|after| *key > after);
-                    Box::new(asked.into_iter().filter(after).filter(|key| has_all(catalogue.tags_of(*key), tags)))
+        match self.keys.is_empty() {
+            // Those that are denied to it one by one are left out below.
+            true => kms.allow_named(call, &Self::SPEC, KEY, "*")?,
+            false => {
+                for key in &self.keys {
+                    kms.admit(call, &Self::SPEC, &(*key).into()).await?;
                 }
-            };
-            candidates.take(TAG_SCAN + 1).collect::<Vec<_>>()
+            }
+        }
+        let after = open_place(kms, account, self.after.as_deref()).await?;
+        proceed(call)?;
+        let _scan = kms.scans.enter(call).await?;
+        // Keys in the order of their ids, and for each whether it meets the conditions.
+        let looked_at: Vec<(KeyId, bool)> = kms.read_catalogue(account, |catalogue| {
+            let meets = |key: KeyId| (key, has_all(catalogue.tags_of(key), &self.tags));
+            let asked: BTreeSet<_> = self.keys.iter().copied().collect();
+            match asked.is_empty() {
+                true => catalogue.tagged_keys(after).take(TAG_SCAN + 1).map(meets).collect(),
+                false => asked.into_iter().filter(|key| after.is_none_or(|after| *key > after)).map(meets).collect(),
+            }
         });
         let mut page = TagPage { tags: Vec::new(), next: None };
         let mut last = None;
-        for (seen, id) in candidates.into_iter().enumerate() {
-            let key = match kms.key(account, id).await {
-                Err(Error::KeyNotFound) => continue,
-                key => key?,
+        for (seen, (id, meets)) in looked_at.into_iter().enumerate() {
+            if seen % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            let tags: Vec<Tag> = match meets {
+                true => shown_tags(kms, call, account, id).await?,
+                false => Vec::new(),
             };
-            // What the caller may not know of is passed over.
-            let shown = kms.allow_key(call, Self::SPEC.permission(), Self::SPEC.states, &key).is_ok();
-            let tags = key.record.tags.iter().filter(|_| shown);
-            if seen == TAG_SCAN || page.tags.len() + tags.clone().count() > TAG_PAGE {
+            if seen == TAG_SCAN || page.tags.len() + tags.len() > TAG_PAGE {
                 page.next = seal_place(kms, account, last).await?;
                 break;
             }
-            page.tags.extend(tags.map(|(key, value)| (id, Tag { key: key.into(), value: value.into() })));
+            page.tags.extend(tags.into_iter().map(|tag| (id, tag)));
             last = Some(id);
         }
         Ok(page)
     }
+}
+
+/// The tags of a key; none of one that the caller may not know of, or that is not there any more.
+async fn shown_tags(kms: &Kms, call: &Call<'_>, account: AccountId, id: KeyId) -> Result<Vec<Tag>, Error> {
+    let spec = &ListTagResources::SPEC;
+    let key = match kms.key(account, id).await {
+        Err(Error::KeyNotFound) => return Ok(Vec::new()),
+        key => key?,
+    };
+    if kms.allow_key(call, spec.permission(), spec.states, &key).is_err() {
+        return Ok(Vec::new());
+    }
+    Ok(key.record.tags.iter().map(|(key, value)| Tag { key: key.into(), value: value.into() }).collect())
 }
 
 /// What places in a listing of tags are sealed as.
@@ -234,6 +253,14 @@ async fn change_tags(
     }
     let account = call.principal.account();
     let keys: BTreeSet<KeyId> = keys.iter().copied().collect();
+    for key in &keys {
+        kms.admit(call, spec, &(*key).into()).await?;
+    }
+    // In the order of their ids.
+    let _changing = kms.changing.enter_all(keys.iter().copied(), spec.revokes).await;
+    if call.is_abandoned() {
+        return Err(Error::Abandoned);
+    }
     for _ in 0..ATTEMPTS {
         call.rest_on_authority();
         for key in &keys {
