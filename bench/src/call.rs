@@ -33,6 +33,7 @@ pub(crate) struct Caller {
     access_key_id: String,
     key: HmacKey,
     action: &'static str,
+    version: &'static str,
     /// What is asked, in turn or as `choice` has it.
     variants: Vec<Variant>,
     choice: Option<Arc<Zipf>>,
@@ -81,7 +82,12 @@ impl Caller {
         let empty = hex(hash(Hash::Sha256, b"").as_bytes()).as_str().to_owned();
         let (host, access_key_id) = (host.to_owned(), access_key.0.to_owned());
         let variants = vec![Variant::new(params)];
-        Self { scheme, host, access_key_id, key, action, variants, choice: None, empty }
+        Self { scheme, host, access_key_id, key, action, version: "2016-01-20", variants, choice: None, empty }
+    }
+
+    /// The same of an API of another version.
+    pub(crate) fn of(self, version: &'static str) -> Self {
+        Self { version, ..self }
     }
 
     /// The same action on many things, chosen by Zipf's law.
@@ -106,14 +112,14 @@ impl Caller {
 
     fn write_acs3(&self, variant: &Variant, nonce: u64, date: &str, out: &mut String) {
         const SIGNED: &str = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
-        let Self { host, empty, access_key_id, action, .. } = self;
+        let Self { host, empty, access_key_id, action, version, .. } = self;
         let query = &variant.query;
         let to_sign = SCRATCH.with_borrow_mut(|canonical| {
             canonical.clear();
             let _ = write!(
                 canonical,
                 "POST\n/\n{query}\nhost:{host}\nx-acs-action:{action}\nx-acs-content-sha256:{empty}\nx-acs-date:{date}\n\
-                 x-acs-signature-nonce:{nonce}\nx-acs-version:2016-01-20\n\n{SIGNED}\n{empty}"
+                 x-acs-signature-nonce:{nonce}\nx-acs-version:{version}\n\n{SIGNED}\n{empty}"
             );
             let digest = hex(hash(Hash::Sha256, canonical.as_bytes()).as_bytes());
             canonical.clear();
@@ -125,7 +131,7 @@ impl Caller {
         let _ = write!(
             out,
             "POST /?{query} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\nx-acs-action: {action}\r\n\
-             x-acs-version: 2016-01-20\r\nx-acs-date: {date}\r\nx-acs-signature-nonce: {nonce}\r\n\
+             x-acs-version: {version}\r\nx-acs-date: {date}\r\nx-acs-signature-nonce: {nonce}\r\n\
              x-acs-content-sha256: {empty}\r\nauthorization: ACS3-HMAC-SHA256 Credential={access_key_id},\
              SignedHeaders={SIGNED},Signature={signature}\r\ncontent-length: 0\r\n\r\n"
         );
@@ -143,7 +149,7 @@ impl Caller {
             ("SignatureNonce", &nonce),
             ("SignatureVersion", "1.0"),
             ("Timestamp", &date),
-            ("Version", "2016-01-20"),
+            ("Version", self.version),
         ]);
         params.sort_unstable();
         let query = params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");

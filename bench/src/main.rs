@@ -2,6 +2,7 @@
 //! without looking at the request. What is left of the floor's rate is what yaoku itself costs. See `README.md` beside.
 
 mod call;
+mod floods;
 mod instructions;
 mod load;
 mod machine;
@@ -43,6 +44,8 @@ enum Command {
     Scale(Scale),
     /// Load with changes and restarts in it, for a long time
     Soak(Soak),
+    /// What one caller's flood does to another's Encrypt
+    Floods(Floods),
     /// Instructions of a request, against a baseline
     Instructions(Instructions),
     /// Measure the primitives beneath yaoku against `openssl speed`
@@ -154,6 +157,46 @@ pub(crate) struct Soak {
     results: PathBuf,
 }
 
+/// Floods.
+#[derive(Args)]
+pub(crate) struct Floods {
+    /// The release binary of yaoku
+    #[arg(long, default_value = "target/release/yaoku")]
+    server: PathBuf,
+
+    /// Directory for the server's data
+    #[arg(long, default_value = "target")]
+    disk: PathBuf,
+
+    /// Connections of a flood
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+
+    /// Requests of a flood a second, at the most
+    #[arg(long, default_value_t = 1000.0)]
+    rate: f64,
+
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+
+    /// Rounds
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// Only floods whose name has this in it
+    #[arg(long)]
+    only: Option<String>,
+
+    /// The library of SoftHSM2
+    #[arg(long, default_value = "/usr/lib/softhsm/libsofthsm2.so")]
+    pkcs11_module: Option<PathBuf>,
+
+    /// Directory for the table
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
 /// Instruction counts.
 #[derive(Args)]
 pub(crate) struct Instructions {
@@ -192,6 +235,7 @@ fn main() -> ExitCode {
         Command::Standard(options) => runtime.block_on(suite::run(&options)),
         Command::Scale(options) => runtime.block_on(scale::run(&options)),
         Command::Soak(options) => runtime.block_on(soak::run(&options)),
+        Command::Floods(options) => runtime.block_on(floods::run(&options)),
         Command::Instructions(options) => instructions::run(&options),
         Command::Primitives => primitives::run(),
         Command::Floor { certificate, key } => runtime.block_on(server::serve_floor(certificate.zip(key))),

@@ -43,6 +43,11 @@ pub(crate) struct Setup<'a> {
 impl Server {
     /// yaoku with its defaults, but for the log, where a line a request is written by choice, and what `setup` says.
     pub(crate) async fn yaoku(setup: &Setup<'_>) -> Result<Self, Error> {
+        Self::yaoku_with(setup, |_| {}).await
+    }
+
+    /// The same with more options.
+    pub(crate) async fn yaoku_with(setup: &Setup<'_>, more: impl FnOnce(&mut Command)) -> Result<Self, Error> {
         let mut command = Command::new(setup.binary);
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "warn", "--root-access-key-id", ACCESS_KEY.0]);
         command.arg(format!("--audit={}", setup.audit));
@@ -54,6 +59,7 @@ impl Server {
             }
             None => Transport::Plain,
         };
+        more(&mut command);
         let named = |error: Error| format!("{}: {error}", setup.binary.display()).into();
         Self::start(command, transport).await.map_err(named)
     }
@@ -121,10 +127,28 @@ impl Server {
         }
     }
 
+    /// As [`Self::call`], of an API of another version.
+    pub(crate) async fn call_version(
+        &self,
+        version: &'static str,
+        action: &'static str,
+        params: Params<'_>,
+    ) -> Result<Value, Error> {
+        let caller = Caller::new(Scheme::Acs3, &self.address, ACCESS_KEY, action, params).of(version);
+        match self.try_caller(&caller).await? {
+            (200, body) => Ok(body),
+            (status, body) => Err(format!("{action}: status {status}: {body}").into()),
+        }
+    }
+
     /// Status and answer of a call, over a connection of its own.
     pub(crate) async fn try_call(&self, action: &'static str, params: Params<'_>) -> Result<(u16, Value), Error> {
+        self.try_caller(&Caller::new(Scheme::Acs3, &self.address, ACCESS_KEY, action, params)).await
+    }
+
+    async fn try_caller(&self, caller: &Caller) -> Result<(u16, Value), Error> {
         let mut request = String::new();
-        Caller::new(Scheme::Acs3, &self.address, ACCESS_KEY, action, params).write(&mut request);
+        caller.write(&mut request);
         let mut stream = self.transport.connect(&self.address).await?;
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
