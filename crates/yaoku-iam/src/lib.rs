@@ -58,4 +58,4 @@ pub use session::{SessionError, fuzzing};
 pub use tag::{Tags, TooManyTags};
 #[cfg(any(test, feature = "testing"))]
 pub use turns::HeldTurns;
-pub use turns::{NotDone, Turns, WaitingBounds, Workers};
+pub use turns::{NotDone, Reserved, Turns, WaitingBounds, Workers};

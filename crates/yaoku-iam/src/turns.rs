@@ -121,6 +121,21 @@ impl Turns {
         Err(NotDone::Stopping.into())
     }
 
+    /// Keeps a place for a piece of work of a call, before something is done for it that costs more than the wait.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub fn reserve(self: &Arc<Self>, call: &Call<'_>) -> Result<Reserved, NotDone> {
+        let owner = call.principal.key();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(NotDone::Stopping);
+        }
+        self.check(&state, Some(owner))?;
+        *state.reserved.entry(owner).or_default() += 1;
+        Ok(Reserved { turns: self.clone(), owner })
+    }
+
     /// Does a piece of work that nobody asked for.
     ///
     /// # Errors
@@ -138,7 +153,8 @@ impl Turns {
     /// Lets nothing begin any more. What waits fails; what has begun goes on.
     pub fn close(&self) {
         let mut state = self.state.lock();
-        *state = State { closed: true, threads: state.threads, ..State::default() };
+        let reserved = std::mem::take(&mut state.reserved);
+        *state = State { closed: true, threads: state.threads, reserved, ..State::default() };
     }
 }
 
@@ -159,11 +175,32 @@ enum Place {
     First,
 }
 
+/// A place in a line; to be dropped when the work itself is to stand there.
+#[must_use]
+pub struct Reserved {
+    turns: Arc<Turns>,
+    owner: PrincipalKey,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut state = self.turns.state.lock();
+        if let Some(count) = state.reserved.get_mut(&self.owner) {
+            *count -= 1;
+            if *count == 0 {
+                state.reserved.remove(&self.owner);
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// Of those that have any, in the order of their turns.
     turns: VecDeque<Option<PrincipalKey>>,
     waiting: HashMap<Option<PrincipalKey>, VecDeque<Job>>,
+    /// Places that are kept for work that is about to come.
+    reserved: HashMap<PrincipalKey, usize>,
     of_account: HashMap<AccountId, usize>,
     all: usize,
     threads: usize,
@@ -256,7 +293,8 @@ impl Turns {
     fn check(&self, state: &State, owner: Option<PrincipalKey>) -> Result<(), NotDone> {
         // What is due, and what the house needs for itself, comes bounded.
         let Some(key) = owner.filter(|owner| !owner.is_service()) else { return Ok(()) };
-        let own = state.waiting.get(&owner).map_or(0, VecDeque::len);
+        let reserved = state.reserved.get(&key).copied().unwrap_or_default();
+        let own = state.waiting.get(&owner).map_or(0, VecDeque::len) + reserved;
         let of_account = state.of_account.get(&key.account()).copied().unwrap_or_default();
         if own >= self.bounds.principal {
             return Err(NotDone::Throttled);
@@ -457,6 +495,23 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(enter(owner(1)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_kept_counts_until_it_is_given_back() {
+        let (queue, release) = held();
+        let enter = |owner| queue.enter(owner, Place::Last, Job { run: Box::new(|| {}) });
+        let principal = Principal::root(owner(1).unwrap().account());
+        let source = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let environment = crate::Environment { time: 0, source, secure_transport: true, user_agent: None };
+        let trace = crate::Trace::default();
+        let call = Call::of(&principal, &environment, &trace);
+        let kept: Vec<_> = (0..100).map(|_| queue.reserve(&call).unwrap()).collect();
+        assert!(matches!(queue.reserve(&call), Err(NotDone::Throttled)));
+        assert!(matches!(enter(owner(1)), Err(NotDone::Throttled)) && enter(owner(2)).is_ok());
+        drop(kept);
+        assert!(enter(owner(1)).is_ok() && queue.state.lock().reserved.is_empty());
+        release.send(()).unwrap();
     }
 
     #[tokio::test]

@@ -192,8 +192,15 @@ impl Kms {
         Ok(())
     }
 
-    /// A new id for an object, which is to be destroyed `seconds` from now.
-    pub(crate) async fn new_object(&self, account: AccountId, seconds: u64) -> Result<NewObject, Error> {
+    /// A new id for an object that work of that pace will make, which is to be destroyed `seconds` from now.
+    pub(crate) async fn new_object(
+        &self,
+        call: &Call<'_>,
+        pace: Pace,
+        account: AccountId,
+        seconds: u64,
+    ) -> Result<NewObject, Error> {
+        let _place = self.reserve(call, pace)?;
         let id = ObjectId::generate(self.vault.random())?;
         let name = destruction_name(account, id);
         let record = DestructionRecord { due: self.clock.now().plus_seconds(seconds), in_making: true };
@@ -230,7 +237,7 @@ impl Kms {
         id: KeyId,
         record: &KeyRecord,
     ) -> Result<(Secret, Marked), Error> {
-        let new = self.new_object(account, GRACE).await?;
+        let new = self.new_object(call, Pace::MadeInToken, account, GRACE).await?;
         let (object, kind, label) = (new.id, kind(record.spec, record.usage), label(id));
         let generated = self.made_in_token(call, move |token| token.generate(kind, object, &label)).await;
         // Also of what failed, half of a pair may be there.

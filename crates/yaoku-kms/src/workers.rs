@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use yaoku_iam::{Call, NotDone, Turns, WaitingBounds, Workers as Threads};
+use yaoku_iam::{Call, NotDone, Reserved, Turns, WaitingBounds, Workers as Threads};
 
 use crate::{Error, Kms};
 
@@ -49,10 +49,14 @@ impl Workers {
             short: Turns::new(threads, OF_SHORT),
             long: Turns::new(Threads { threads: (cores / 2).max(1), in_background: true, ..threads }, OF_LONG),
             in_token: Turns::new(in_token, OF_SHORT),
-            // As many as may have a session at a time, of which one keeps the login. A token that is a library takes its time from
-            // the same processors.
+            // At most as many as may have a session at a time, of which one keeps the login. A token that is a library takes its time
+            // from the same processors: then, too, such work never has all of them.
             made_in_token: Turns::new(
-                Threads { threads: (sessions.saturating_sub(1) / 4).max(1), in_background: true, ..in_token },
+                Threads {
+                    threads: (sessions.saturating_sub(1) / 4).min(cores / 2).max(1),
+                    in_background: true,
+                    ..in_token
+                },
                 OF_LONG,
             ),
         }
@@ -85,6 +89,11 @@ impl Kms {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         self.workers.at(pace).work(&self.iam, self, call, work).await
+    }
+
+    /// Keeps a place for a piece of work, before a row is written for it: what is refused for its number writes none.
+    pub(crate) fn reserve(&self, call: &Call<'_>, pace: Pace) -> Result<Reserved, Error> {
+        Ok(self.workers.at(pace).reserve(call)?)
     }
 
     /// Does a piece of work that nobody asked for.

@@ -16,7 +16,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { server: Server::start(&dir.path().join("data")), dir }
+        // Calls with an AccessKey that is disabled prove nobody.
+        let server = Server::start_with(&dir.path().join("data"), |command| {
+            command.args(["--unauthenticated-per-minute", "60000"]);
+        });
+        Self { server, dir }
     }
 
     fn ram(&self) -> Client {

@@ -81,8 +81,8 @@ fn refused_calls_of_every_kind_leave_little_and_the_log_verifies() {
             let params: Vec<_> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             client.call(action, &params).status
         };
-        let many = params("Tag", 400, 10);
-        let large = params("Tag", 20, 180);
+        let many = params("Tag", 200, 4);
+        let large = params("Tag", 12, 180);
         for (what, params) in [("many parameters", &many), ("large parameters", &large)] {
             world.leaves_little(&format!("{what} of {loud:?} without permission"), || {
                 refused(&nobody.at(RAM), "ListTagResources", params)
@@ -94,7 +94,7 @@ fn refused_calls_of_every_kind_leave_little_and_the_log_verifies() {
                 refused(&nobody, "NoSuchAction", params)
             });
         }
-        let long = [("KeyId".to_owned(), loud.repeat(4000)), ("Description".to_owned(), loud.repeat(800))];
+        let long = [("KeyId".to_owned(), loud.repeat(3000)), ("Description".to_owned(), loud.repeat(800))];
         world.leaves_little(&format!("a long name of {loud:?}"), || refused(&nobody, "DescribeKey", &long));
         world.leaves_little(&format!("a long alias of {loud:?}"), || {
             let names = [("AliasName".to_owned(), format!("alias/{}", loud.repeat(2000)))];

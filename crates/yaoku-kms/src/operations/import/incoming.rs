@@ -68,7 +68,7 @@ impl WrappingPair {
             return Err(refused(&what));
         }
         // Marked from the beginning: it is of no use after the token's end.
-        let new = kms.new_object(key.account, TOKEN_LIFE).await?;
+        let new = kms.new_object(call, Pace::MadeInToken, key.account, TOKEN_LIFE).await?;
         let (object, label) = (new.id, format!("{} import", hsm::label(key.id)));
         let generated = kms.made_in_token(call, move |token| token.generate_wrapping_pair(bits, object, &label)).await;
         kms.check_in_making(&new).await?;
@@ -141,7 +141,7 @@ impl Incoming {
         let wrapping_pair = <[u8; 16]>::try_from(wrapping_pair.expose()).map_err(|_| Error::ImportToken)?;
         let wrapping_pair = ObjectId::from_bytes(wrapping_pair);
         let aead = key.record.spec.aead().ok_or(Error::Unsuitable("the key is not symmetric"))?;
-        let new = kms.new_object(key.account, hsm::GRACE).await?;
+        let new = kms.new_object(call, Pace::InToken, key.account, hsm::GRACE).await?;
         let (object, label) = (new.id, hsm::label(key.id));
         let unwrapped = kms.in_token(call, move |token| {
             match token.unwrap(wrapping_pair, unwrap, &wrapped, aead, object, &label) {
