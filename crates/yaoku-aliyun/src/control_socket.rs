@@ -9,7 +9,7 @@ use yaoku_gate::{Arrival, CONTROL_SOCKET, CountedProtocol, Gate, OPERATOR_PROGRA
 use yaoku_iam::{AccountId, OperatingSystemUser};
 use zeroize::Zeroizing;
 
-use crate::actions::{Api, accounts, ram};
+use crate::actions::{Api, accounts, credentials, ram};
 use crate::pipeline::perform;
 use crate::told::Told;
 use crate::wire::params::Params;
@@ -25,6 +25,8 @@ pub enum AdminApi {
     Ram,
     /// On accounts.
     Accounts,
+    /// On tokens and certificates of an account's users.
+    Credentials,
 }
 
 impl AdminApi {
@@ -32,6 +34,7 @@ impl AdminApi {
         match self {
             Self::Ram => &ram::API,
             Self::Accounts => &accounts::API,
+            Self::Credentials => &credentials::API,
         }
     }
 }

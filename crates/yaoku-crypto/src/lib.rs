@@ -26,6 +26,7 @@ pub mod random;
 pub mod secret;
 mod stack;
 pub mod unwrapping;
+pub mod wiping_buffer;
 pub mod wrapping;
 
 pub use error::Error;

@@ -69,7 +69,15 @@ impl AuditLog {
             return Err(LookupError::Denied(denial));
         }
         let (on, states) = (Named { kind: EVENTS, name: Which::All }, StateRule::ANY);
-        call.granted(Grant { permission, states, on, account, owner: None, external_id: None });
+        call.granted(Grant {
+            permission,
+            states,
+            on,
+            account,
+            owner: None,
+            external_id: None,
+            encryption_context: None,
+        });
         Ok(())
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use yaoku_audit::Trail;
-use yaoku_iam::{AccountId, Caller, CallsUnderWay, Domain, Error as IamError, Iam, OperatingSystemUser, SessionError};
+use yaoku_iam::{
+    AccountId, BearerError, Caller, CallsUnderWay, Domain, Error as IamError, Iam, NotAuthenticated,
+    OperatingSystemUser, SessionError,
+};
 use yaoku_kms::{Clock, Kms};
 use yaoku_seal::Vault;
 
@@ -11,6 +14,7 @@ use crate::audit_log::{AuditLog, LookupError};
 use crate::intent::Intents;
 use crate::limiter::UnauthenticatedLimiter;
 use crate::metrics::Metrics;
+use crate::shown_contexts::ShownContexts;
 
 /// How calls are taken in.
 pub struct GateConfig {
@@ -35,6 +39,9 @@ pub struct Gate {
     pub(crate) trail: Option<Arc<Trail>>,
     pub(crate) intents: Intents,
     pub(crate) under_way: CallsUnderWay,
+    /// None where encryption contexts are not shown.
+    pub(crate) shown_contexts: Option<ShownContexts>,
+    vault: Arc<Vault>,
 }
 
 /// Calls under way at once, unless another number is chosen.
@@ -57,15 +64,38 @@ impl Gate {
         let GateConfig { region, unauthenticated_per_minute } = config;
         let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
-        let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault);
-        let under_way = CallsUnderWay::new(CALLS_AT_ONCE);
-        Ok(Self { kms, iam, audit_log, clock, region, limiter, lines, metrics, trail, intents, under_way })
+        let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault.clone());
+        let (under_way, shown_contexts) = (CallsUnderWay::new(CALLS_AT_ONCE), None);
+        Ok(Self {
+            kms,
+            iam,
+            audit_log,
+            clock,
+            region,
+            limiter,
+            lines,
+            metrics,
+            trail,
+            intents,
+            under_way,
+            shown_contexts,
+            vault,
+        })
     }
 
     /// The same gate with that many calls under way at once, of which an account may have two thirds and a principal one third.
     #[must_use]
     pub fn with_calls_at_once(self, calls: usize) -> Self {
         Self { under_way: CallsUnderWay::new(calls), ..self }
+    }
+
+    /// The same gate, whose records show encryption contexts: of these names the values, of others a keyed hash.
+    ///
+    /// # Errors
+    /// When the key of the hashes can't be read or made.
+    pub async fn showing_encryption_contexts(self, names: Vec<String>) -> Result<Self, yaoku_seal::Error> {
+        let shown = ShownContexts::open(&self.vault, names).await?;
+        Ok(Self { shown_contexts: Some(shown), ..self })
     }
 
     /// Lets no search of the audit log begin any more: the server is about to end.
@@ -94,6 +124,27 @@ impl Gate {
     /// When the token proves nothing with that AccessKey.
     pub async fn session(&self, access_key_id: &str, token: &str) -> Result<Arc<yaoku_iam::AccessKey>, SessionError> {
         self.iam.session(access_key_id, token).await
+    }
+
+    /// Whoever a token proves, that was made by an administrator or by a login, where it comes from there.
+    ///
+    /// # Errors
+    /// When it proves nobody.
+    pub async fn bearer(&self, token: &str, source: std::net::IpAddr) -> Result<Caller, BearerError> {
+        self.iam.bearer(token, Some(source)).await
+    }
+
+    /// Whoever holds a client certificate, by its public key (SubjectPublicKeyInfo in DER); the caller has seen chain and private key
+    /// verified.
+    ///
+    /// # Errors
+    /// When its public key is bound to nobody, or in several accounts and none is named.
+    pub fn certificate_holder(
+        &self,
+        public_key: &[u8],
+        account: Option<AccountId>,
+    ) -> Result<Caller, NotAuthenticated> {
+        self.iam.certificate_holder(public_key, account)
     }
 
     /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.

@@ -19,6 +19,7 @@ mod maintenance;
 mod metrics;
 mod record;
 mod request_id;
+mod shown_contexts;
 pub mod time;
 
 pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};

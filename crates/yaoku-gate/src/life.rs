@@ -225,6 +225,7 @@ impl<'g> Arrived<'g> {
             told,
             caller: known.caller,
             trace: known.trace,
+            shown_contexts: self.gate.shown_contexts.as_ref(),
             error: known.error,
             ended: known.ended,
         });
@@ -455,7 +456,13 @@ impl<'g> Authenticated<'g> {
     /// The circumstances of the call, as policies see them.
     pub fn environment(&self) -> Environment<'g> {
         let Arrival { source, secure_transport, user_agent, .. } = self.arrived.arrival;
-        Environment { time: self.arrived.gate.clock.now().0, source, secure_transport, user_agent }
+        Environment {
+            time: self.arrived.gate.clock.now().0,
+            source,
+            secure_transport,
+            user_agent,
+            encryption_context: None,
+        }
     }
 
     /// Begins to perform.

@@ -99,6 +99,7 @@ impl Entry {
             told: &told,
             caller: Some(&operator),
             trace: &Trace::default(),
+            shown_contexts: None,
             error: outcome.err(),
             ended: true,
         });

@@ -9,6 +9,7 @@ use yaoku_iam::{Access, Caller, Credential, Described, PrincipalKind, Trace};
 
 use crate::RequestId;
 use crate::life::Telling;
+use crate::shown_contexts::ShownContexts;
 use crate::time::format_time;
 
 /// Bytes of a parameter that a record shows, and of a sentence.
@@ -42,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) told: &'a dyn Telling,
     pub(crate) caller: Option<&'a Caller>,
     pub(crate) trace: &'a Trace,
+    /// None where encryption contexts are not shown.
+    pub(crate) shown_contexts: Option<&'a ShownContexts>,
     /// Code and message of what went wrong.
     pub(crate) error: Option<(&'a str, &'a str)>,
     /// Whether what came of it is known.
@@ -90,7 +93,7 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         source_ip_address: &source,
         user_agent: &user_agent,
         user_identity: identity(call, who.as_ref(), &claimed, &began, operator.as_deref()),
-        request_parameters: Shown { told, room: room.parameters },
+        request_parameters: Shown { call, room: room.parameters },
         response_elements: elements.as_ref(),
         recipient_account_ids: &recipients,
         referenced_resources: Resources(&resources),
@@ -141,9 +144,9 @@ fn identity<'a>(
     }
 }
 
-/// The parameters of a call that may be shown, within that many bytes.
+/// The parameters of a call that may be shown, and the encryption contexts, where these are, within that many bytes.
 struct Shown<'a> {
-    told: &'a dyn Telling,
+    call: &'a Call<'a>,
     room: usize,
 }
 
@@ -151,7 +154,7 @@ impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         let (mut left, mut left_out, mut result) = (self.room, 0_usize, Ok(()));
-        self.told.parameters(&mut |name, value| {
+        let mut show = |name: &str, value: &str| {
             let (name, value) = (shortened(name, MAX_NAME), shortened(value, MAX_VALUE));
             match left.checked_sub(written(&name) + written(&value) + QUOTES) {
                 Some(rest) if left_out == 0 && result.is_ok() => {
@@ -160,7 +163,12 @@ impl Serialize for Shown<'_> {
                 }
                 _ => left_out += 1,
             }
-        });
+        };
+        let Call { told, trace, shown_contexts, .. } = *self.call;
+        told.parameters(&mut show);
+        if let Some(shown) = shown_contexts {
+            shown.show(&trace.encryption_contexts(), &mut show);
+        }
         result?;
         if left_out > 0 {
             map.serialize_entry(LEFT_OUT, &format!("{left_out} more"))?;
@@ -340,6 +348,7 @@ mod tests {
             region: "cn-hangzhou",
             told,
             caller: None,
+            shown_contexts: None,
             trace: &trace,
             error: is_refused.then_some(("Forbidden.NoPermission", text)),
             ended: true,

@@ -38,6 +38,7 @@ use yaoku_iam::operations::attachments::{
     AttachPolicy, DetachPolicy, ListEntitiesForPolicy, ListPoliciesFor, ToGroup, ToRole, ToUser,
 };
 use yaoku_iam::operations::caller::GetCallerIdentity;
+use yaoku_iam::operations::certificates::{BindCertificate, ListCertificates, UnbindCertificate};
 use yaoku_iam::operations::groups::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};
 use yaoku_iam::operations::logins::{DeleteLoginProfile, GetLoginProfile, GetUserMfaInfo, UnbindMfaDevice};
 use yaoku_iam::operations::members::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
@@ -47,13 +48,14 @@ use yaoku_iam::operations::sessions::AssumeRole;
 use yaoku_iam::operations::tags::{
     ListTagResources as ListIdentityTags, TagResources as TagIdentities, Taggable, UntagResources as UntagIdentities,
 };
+use yaoku_iam::operations::tokens::{CreateToken, ListTokens, RevokeToken};
 use yaoku_iam::operations::users::{CreateUser, DeleteUser, GetUser, ListUsers, UpdateUser, UserDetails};
 use yaoku_iam::operations::versions::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
 use yaoku_iam::{
-    Access, AccessKeyId, AccountId, Answer, Bootstrap, Caller, Field, Iam, Name, Named, OperatingSystemUser, Operation,
-    OperationSpec, PolicyName,
+    Access, AccessKeyId, AccountId, Answer, Bootstrap, BoundNetworks, Caller, Field, Iam, Name, Named,
+    OperatingSystemUser, Operation, OperationSpec, PolicyName, PublicKeyHash,
 };
 use yaoku_kms::blob::Content;
 use yaoku_kms::operations::aliases::{CreateAlias, DeleteAlias, ListAliases, ListAliasesByKeyId, UpdateAlias};
@@ -971,6 +973,16 @@ async fn attempt_identity(
         _ => None,
     };
     let id = || key.clone().unwrap();
+    let create_token = || CreateToken { user: n.user.clone(), ttl: None, networks: BoundNetworks::default() };
+    let token = match name {
+        "RevokeToken" => Some(made!(create_token()).token.id),
+        _ => None,
+    };
+    let public_key = PublicKeyHash::of_public_key(n.user.as_str().as_bytes());
+    let bound = match name {
+        "UnbindCertificate" => Some(made!(BindCertificate { user: n.user.clone(), public_key }).id),
+        _ => None,
+    };
     let second = match name {
         "SetDefaultPolicyVersion" | "DeletePolicyVersion" | "GetPolicyVersion" => {
             let document = DOCUMENT.to_owned();
@@ -1081,6 +1093,12 @@ async fn attempt_identity(
             after: None,
             most: 10,
         }),
+        "CreateToken" => run!(create_token()),
+        "ListTokens" => run!(ListTokens { user: n.user.clone() }),
+        "RevokeToken" => run!(RevokeToken { user: n.user.clone(), id: token.unwrap() }),
+        "BindCertificate" => run!(BindCertificate { user: n.user.clone(), public_key }),
+        "ListCertificates" => run!(ListCertificates { user: n.user.clone() }),
+        "UnbindCertificate" => run!(UnbindCertificate { user: n.user.clone(), id: bound.unwrap() }),
         "AssumeRole" => run!(AssumeRole {
             account: account(),
             role: n.role.clone(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use yaoku_crypto::mac::SigningSecret;
 use yaoku_crypto::{Random, Secret};
-use yaoku_seal::Revision;
+use yaoku_seal::{RecordName, Revision};
 
 use crate::principal::Identity;
 use crate::{AccountId, Error, Principal, Timestamp, UserId};
@@ -64,16 +64,18 @@ pub(crate) struct Status {
     inactive: AtomicBool,
     /// Milliseconds since 1970; 0 if never, as far as is known.
     last_used: AtomicU64,
-    /// The AccessKey, where it has a row in the store: a session's has none.
-    pub(crate) stored: Option<AccessKeyId>,
+    /// The row of the credential in the store: a session's has none.
+    pub(crate) stored: Option<RecordName>,
     /// The commit of that row; 0 for what has none.
     revision: AtomicU64,
 }
 
 impl Status {
-    /// Of an AccessKey that has a row in the store.
-    pub(crate) fn of(id: AccessKeyId) -> Self {
-        Self { stored: Some(id), ..Self::default() }
+    /// Of a credential that has that row in the store.
+    pub(crate) fn of(row: RecordName, revision: Revision) -> Self {
+        let status = Self { stored: Some(row), ..Self::default() };
+        status.set_revision(revision);
+        status
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -84,7 +86,7 @@ impl Status {
         self.inactive.store(!active, Ordering::Release);
     }
 
-    /// The commit that wrote the AccessKey's row, if it has one.
+    /// The commit that wrote the credential's row, if it has one.
     pub(crate) fn revision(&self) -> Option<Revision> {
         Some(self.revision.load(Ordering::Acquire)).filter(|revision| *revision > 0).map(Revision)
     }
@@ -201,7 +203,7 @@ impl AccessKeyRecord {
 }
 
 /// `count` letters and digits, each drawn without bias.
-fn letters(random: &dyn Random, count: usize) -> Result<Secret, Error> {
+pub(crate) fn letters(random: &dyn Random, count: usize) -> Result<Secret, Error> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut out = Vec::with_capacity(count);
     while out.len() < count {

@@ -3,21 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use yaoku_crypto::Secret;
 use yaoku_seal::{Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, View, read_each};
 
 use crate::access_key::{AccessKeyRecord, Owner, Status};
+use crate::certificate::{BoundCertificate, CertificateRecord};
+use crate::login::{Logins, LoginsRecord};
 use crate::principal::Identity;
 use crate::record::{
-    ACCESS_KEY, ACCOUNT, AccountRecord, GROUP, HEAD, INSTALLATION, LAST_USED, POLICY, ROLE, Stored, USER,
-    access_key_name, account_name, system,
+    ACCESS_KEY, ACCOUNT, AccountRecord, CERTIFICATE, GROUP, HEAD, INSTALLATION, LAST_USED, LOGINS, POLICY, ROLE,
+    Stored, TOKEN, USER, access_key_last_used, access_key_name, account_name, certificate_last_used, system,
+    token_last_used,
 };
 use crate::resource::ended;
 use crate::tenant::Tenant;
+use crate::token::{Token, TokenRecord};
 use crate::{
-    AccessKey, AccessKeyId, AccountId, Call, Clock, Decision, Denial, Epoch, Error, NewAccessKey, Principal, Question,
-    Timestamp,
+    AccessKey, AccessKeyId, AccountId, Call, Clock, Decision, Denial, Epoch, Error, NewAccessKey, Principal,
+    PublicKeyHash, Question, Timestamp, TokenId, UserId,
 };
 
 /// How often a commit is tried against others that write the same records.
@@ -51,8 +55,8 @@ pub struct Iam {
     pub(crate) follower: Follower,
     held: RwLock<Held>,
     epoch: Epoch,
-    /// Last uses as they were last written, by the ids of AccessKeys.
-    pub(crate) written_uses: Mutex<HashMap<AccessKeyId, Timestamp>>,
+    /// Last uses as they were last written.
+    pub(crate) written_uses: Mutex<HashMap<RecordName, Timestamp>>,
 }
 
 /// What is in memory of the store's identities.
@@ -60,6 +64,11 @@ pub struct Iam {
 pub struct Held {
     tenants: BTreeMap<AccountId, Arc<Tenant>>,
     access_keys: HashMap<Box<str>, Arc<AccessKey>>,
+    pub(crate) tokens: HashMap<Box<str>, Arc<Token>>,
+    /// Accounts that have bound a public key.
+    pub(crate) certificates: HashMap<PublicKeyHash, BTreeMap<AccountId, Arc<BoundCertificate>>>,
+    /// Of each credential whose logins something is remembered of, or that one is used of.
+    logins: HashMap<RecordName, Arc<Logins>>,
 }
 
 impl Iam {
@@ -168,10 +177,28 @@ impl Iam {
         self.held.read().tenants.values().cloned().collect()
     }
 
-    /// Every AccessKey that was used, with when that was last.
-    pub(crate) fn last_uses(&self) -> Vec<(AccessKeyId, Timestamp)> {
+    /// What is in memory. Must not be held for longer than a look-up.
+    pub(crate) fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read()
+    }
+
+    /// What is remembered of the logins of a credential, by the name of the row.
+    pub(crate) fn logins(&self, row: &RecordName) -> Arc<Logins> {
+        if let Some(logins) = self.held.read().logins.get(row) {
+            return logins.clone();
+        }
+        self.held.write().logins.entry(row.clone()).or_default().clone()
+    }
+
+    /// Every credential that was used, by the name of the row that says so, with when that was last.
+    pub(crate) fn last_uses(&self) -> Vec<(RecordName, Timestamp)> {
         let held = self.held.read();
-        held.access_keys.values().filter_map(|key| Some((key.id.clone(), key.principal.status.last_used()?))).collect()
+        let keys = held.access_keys.values().map(|key| (access_key_last_used(&key.id), &key.principal));
+        let tokens = held.tokens.values().map(|token| (token_last_used(&token.id), &token.principal));
+        let certificates = held.certificates.values().flat_map(BTreeMap::values);
+        let certificates = certificates.map(|bound| (certificate_last_used(&bound.id), &bound.principal));
+        let all = keys.chain(tokens).chain(certificates);
+        all.filter_map(|(row, principal)| Some((row, principal.status.last_used()?))).collect()
     }
 }
 
@@ -184,14 +211,15 @@ impl Mirror for Iam {
     }
 
     fn concerns(kind: Kind) -> bool {
-        matches!(kind, ACCOUNT | ACCESS_KEY | HEAD | USER | GROUP | ROLE | POLICY | LAST_USED)
+        can_forbid(kind) || kind == LAST_USED
     }
 
     async fn read(vault: &Vault) -> Result<(Held, Revision), Error> {
         let view = vault.view().await?;
         let mut held = Held::default();
         // Each kind after those that it builds on.
-        for kind in [ACCOUNT, HEAD, POLICY, GROUP, USER, ROLE, ACCESS_KEY, LAST_USED] {
+        let kinds = [ACCOUNT, HEAD, POLICY, GROUP, USER, ROLE, ACCESS_KEY, TOKEN, CERTIFICATE, LOGINS, LAST_USED];
+        for kind in kinds {
             for (name, bytes, revision) in records(&view, kind).await? {
                 held.apply(revision, vec![(name, bytes)], Vec::new())?;
             }
@@ -202,9 +230,10 @@ impl Mirror for Iam {
     fn replace(&self, state: Held) {
         let before = std::mem::replace(&mut *self.held.write(), state);
         // Whoever still holds something of before must not go on with it: they come again, and find what is now.
-        for key in before.access_keys.values() {
-            key.principal.status.set_active(false);
-        }
+        let keys = before.access_keys.values().map(|key| &key.principal);
+        let tokens = before.tokens.values().map(|token| &token.principal);
+        let certificates = before.certificates.values().flat_map(BTreeMap::values).map(|bound| &bound.principal);
+        keys.chain(tokens).chain(certificates).for_each(|principal| principal.status.set_active(false));
         self.epoch.advance();
     }
 
@@ -222,7 +251,7 @@ impl Mirror for Iam {
 
 /// Whether a change of a record of that kind can take something from somebody.
 fn can_forbid(kind: Kind) -> bool {
-    matches!(kind, ACCOUNT | ACCESS_KEY | HEAD | USER | GROUP | ROLE | POLICY)
+    matches!(kind, ACCOUNT | ACCESS_KEY | HEAD | USER | GROUP | ROLE | POLICY | TOKEN | CERTIFICATE | LOGINS)
 }
 
 async fn records(view: &View, kind: Kind) -> Result<Vec<(RecordName, Secret, Revision)>, Error> {
@@ -245,30 +274,47 @@ impl Held {
         deletes: Vec<RecordName>,
     ) -> Result<(), Error> {
         let mut by_account: BTreeMap<AccountId, OfAccount> = BTreeMap::new();
-        let mut of_system = Vec::new();
+        let (mut of_system, mut certificates) = (Vec::new(), Vec::new());
         for (name, bytes) in puts {
             match AccountId::of_domain(name.domain) {
+                Some(account) if name.kind == CERTIFICATE => certificates.push((account, name, bytes)),
                 Some(account) => by_account.entry(account).or_default().0.push((name, bytes)),
                 None if name.kind == ACCOUNT => self.put_account(&name, &bytes, revision)?,
                 None => of_system.push((name, bytes)),
             }
         }
         for name in deletes {
-            match AccountId::of_domain(name.domain) {
-                Some(account) => by_account.entry(account).or_default().1.push(name),
-                None if name.kind == ACCESS_KEY => self.remove_access_key(&name),
-                None => {}
+            match (AccountId::of_domain(name.domain), name.kind) {
+                (Some(account), CERTIFICATE) => self.remove_certificate(account, &name),
+                (Some(account), _) => by_account.entry(account).or_default().1.push(name),
+                (None, ACCESS_KEY) => self.remove_access_key(&name),
+                (None, TOKEN) => self.remove_token(&name),
+                (None, LOGINS) => {
+                    if let Some(logins) = self.logins.remove(&name) {
+                        logins.remove();
+                    }
+                }
+                (None, _) => {}
             }
         }
         for (account, (puts, deletes)) in by_account {
             self.tenant(account).directory.write().apply(revision, &puts, &deletes)?;
         }
+        for (account, name, bytes) in certificates {
+            self.put_certificate(account, &name, &bytes, revision)?;
+        }
         for (name, bytes) in of_system {
             match name.kind {
                 ACCESS_KEY => self.put_access_key(&name, &bytes, revision)?,
+                TOKEN => self.put_token(&name, &bytes, revision)?,
+                LOGINS => {
+                    let record = LoginsRecord::decode(&bytes)?;
+                    self.logins.entry(name).or_default().put(record, revision);
+                }
                 LAST_USED => {
-                    if let Some(key) = text_id(&name).ok().and_then(|id| self.access_keys.get(id)) {
-                        key.principal.status.used(Timestamp::decode(&bytes)?);
+                    let used = Timestamp::decode(&bytes)?;
+                    if let Some(principal) = text_id(&name).ok().and_then(|id| self.used(id)) {
+                        principal.status.used(used);
                     }
                 }
                 _ => {}
@@ -315,10 +361,9 @@ impl Held {
                 Identity::User { id: user, subject: subject.ok_or(Error::Record("an AccessKey's user"))? }
             }
         };
-        let status = Arc::new(Status::of(id.clone()));
+        let status = Arc::new(Status::of(access_key_name(&id), revision));
         status.set_active(active);
-        status.set_revision(revision);
-        let principal = Principal { tenant: tenant.clone(), status, identity };
+        let principal = Principal { tenant: tenant.clone(), status, identity, login: None };
         let key = Arc::new(AccessKey { id: id.clone(), secret: secret.into(), principal, created });
         tenant.directory.write().access_keys.insert(id.clone(), key.clone());
         self.access_keys.insert(id.as_str().into(), key);
@@ -329,6 +374,93 @@ impl Held {
         if let Some(key) = text_id(name).ok().and_then(|id| self.access_keys.remove(id)) {
             key.principal.status.set_active(false);
             key.principal.tenant.directory.write().access_keys.remove(&key.id);
+        }
+    }
+
+    /// Whom a credential is of that was used, by the id under which that is written.
+    fn used(&self, id: &str) -> Option<&Principal> {
+        match id.split_once(':') {
+            None => self.access_keys.get(id).map(|key| &key.principal),
+            Some(("t", id)) => self.tokens.get(id).map(|token| &token.principal),
+            Some(("c", id)) => {
+                let mut bound = self.certificates.values().flat_map(BTreeMap::values);
+                bound.find(|bound| bound.id.as_str() == id).map(|bound| &bound.principal)
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// A user of an account, as a credential with that row proves it.
+    fn user(
+        &mut self,
+        account: AccountId,
+        user: UserId,
+        row: &RecordName,
+        revision: Revision,
+    ) -> Result<Principal, Error> {
+        let tenant = self.tenant(account);
+        let subject = tenant.directory.read().user_subject(user).ok_or(Error::Record("a credential's user"))?;
+        let status = Arc::new(Status::of(row.clone(), revision));
+        Ok(Principal { tenant, status, identity: Identity::User { id: user, subject }, login: None })
+    }
+
+    fn put_token(&mut self, name: &RecordName, bytes: &Secret, revision: Revision) -> Result<(), Error> {
+        let id = TokenId::parse(text_id(name)?)?;
+        let record = TokenRecord::decode(bytes)?;
+        let account = AccountId::parse(&record.account)?;
+        if let Some(held) = self.tokens.get(id.as_str()) {
+            if held.principal.account() == account && held.is_of(&record) {
+                held.principal.status.set_revision(revision);
+                return Ok(());
+            }
+            self.remove_token(name);
+        }
+        let principal = self.user(account, record.user, name, revision)?;
+        let token = Arc::new(Token::new(id.clone(), principal, &record)?);
+        token.principal.tenant.directory.write().tokens.insert(id.clone(), token.clone());
+        self.tokens.insert(id.as_str().into(), token);
+        Ok(())
+    }
+
+    fn remove_token(&mut self, name: &RecordName) {
+        if let Some(token) = text_id(name).ok().and_then(|id| self.tokens.remove(id)) {
+            token.principal.status.set_active(false);
+            token.principal.tenant.directory.write().tokens.remove(&token.id);
+        }
+    }
+
+    fn put_certificate(
+        &mut self,
+        account: AccountId,
+        name: &RecordName,
+        bytes: &Secret,
+        revision: Revision,
+    ) -> Result<(), Error> {
+        let public_key = PublicKeyHash::from_bytes(&name.id).ok_or(Error::Record("a certificate's binding"))?;
+        let CertificateRecord { id, user, created } = CertificateRecord::decode(bytes)?;
+        if let Some(held) = self.certificates.get(&public_key).and_then(|bound| bound.get(&account)) {
+            if (&held.id, held.user, held.created) == (&id, user, created) {
+                held.principal.status.set_revision(revision);
+                return Ok(());
+            }
+            self.remove_certificate(account, name);
+        }
+        let principal = self.user(account, user, name, revision)?;
+        let bound = Arc::new(BoundCertificate { id: id.clone(), public_key, principal, user, created });
+        bound.principal.tenant.directory.write().certificates.insert(id, bound.clone());
+        self.certificates.entry(public_key).or_default().insert(account, bound);
+        Ok(())
+    }
+
+    fn remove_certificate(&mut self, account: AccountId, name: &RecordName) {
+        let Some(public_key) = PublicKeyHash::from_bytes(&name.id) else { return };
+        let Some(accounts) = self.certificates.get_mut(&public_key) else { return };
+        if let Some(bound) = accounts.remove(&account) {
+            bound.principal.status.set_active(false);
+            bound.principal.tenant.directory.write().certificates.remove(&bound.id);
+        }
+        if accounts.is_empty() {
+            self.certificates.remove(&public_key);
         }
     }
 }

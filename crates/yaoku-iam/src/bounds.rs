@@ -58,7 +58,9 @@ impl CallsUnderWay {
     pub fn enter(&self, caller: &Caller, revokes: bool) -> Result<UnderWay, TooMany> {
         match caller.credential() {
             Credential::Operator(_) | Credential::Service => Ok(UnderWay([None, None, None])),
-            Credential::AccessKey(_) => self.enter_as(caller.principal(), revokes),
+            Credential::AccessKey(_) | Credential::Token(_) | Credential::Certificate(_) => {
+                self.enter_as(caller.principal(), revokes)
+            }
         }
     }
 
@@ -116,7 +118,12 @@ mod tests {
         let known = Known { name: "user".into(), arn: "".into(), policies, ended: false };
         let subject = Arc::new(Subject::new(known));
         let id = UserId::generate(&yaoku_crypto::SystemRandom).unwrap();
-        Principal { tenant: tenant.clone(), status: Arc::default(), identity: Identity::User { id, subject } }
+        Principal {
+            tenant: tenant.clone(),
+            status: Arc::default(),
+            identity: Identity::User { id, subject },
+            login: None,
+        }
     }
 
     /// As many calls as are admitted, and why no more are.

@@ -5,6 +5,7 @@
 //! of that is decided again if anything changed that can forbid something ([`crate::Epoch`]). A change is committed only if
 //! the rows of the store that its caller's authority rests on are still what they were when it was decided.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,6 +64,8 @@ pub struct Grant {
     pub owner: Option<&'static str>,
     /// What the trust policy of a role was shown as `sts:ExternalId`.
     pub external_id: Option<Box<str>>,
+    /// What conditions were shown as `kms:EncryptionContext/<name>`.
+    pub encryption_context: Option<Arc<BTreeMap<String, String>>>,
 }
 
 /// A resource that a call named or came to.
@@ -94,6 +97,7 @@ struct Traced {
     touched: Vec<Named>,
     owners: Vec<AccountId>,
     grants: Vec<Grant>,
+    contexts: Vec<Arc<BTreeMap<String, String>>>,
     authority: Option<Vec<(RecordName, Option<Revision>)>>,
     committed: bool,
 }
@@ -115,6 +119,11 @@ impl Trace {
     /// What was granted to the call.
     pub fn grants(&self) -> Vec<Grant> {
         self.0.lock().grants.clone()
+    }
+
+    /// The encryption contexts that the call named, whether it was granted anything or not.
+    pub fn encryption_contexts(&self) -> Vec<Arc<BTreeMap<String, String>>> {
+        self.0.lock().contexts.clone()
     }
 
     /// Whether the call changed anything.
@@ -140,6 +149,14 @@ impl Call<'_> {
         let named = Named { kind, name };
         if touched.len() < Trace::MOST && !touched.contains(&named) {
             touched.push(named);
+        }
+    }
+
+    /// Notes an encryption context that the call names.
+    pub fn bound_to(&self, context: &Arc<BTreeMap<String, String>>) {
+        let contexts = &mut self.trace.0.lock().contexts;
+        if contexts.len() < Trace::MOST && !contexts.contains(context) {
+            contexts.push(context.clone());
         }
     }
 

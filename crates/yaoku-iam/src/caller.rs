@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use yaoku_crypto::mac::SigningSecret;
 
+use crate::certificate::BoundCertificate;
+use crate::login::Login;
 use crate::principal::Identity;
 use crate::tenant::Tenant;
-use crate::{AccessKey, AccountId, Error, Iam, Principal, Timestamp};
+use crate::token::Token;
+use crate::{AccessKey, AccountId, Error, Iam, Principal, PublicKeyHash, Timestamp};
 
 /// A caller that was proven, and by what.
 #[derive(Clone)]
@@ -14,12 +17,43 @@ pub struct Caller(Proof);
 
 #[derive(Clone)]
 enum Proof {
-    /// A signature under the secret of an AccessKey, which may be a session's.
-    AccessKey(Arc<AccessKey>),
+    /// A credential that was shown, or signed with.
+    Bearer(Bearer),
+    /// The token of a login, which came from that credential.
+    Login { of: Bearer, principal: Principal },
     /// The right to open the control socket, or the data directory where no server runs.
     Operator { root: Principal, user: OperatingSystemUser },
     /// Nothing: the service itself, which does what is due.
     Service(Principal),
+}
+
+/// A credential of an account's identity.
+#[derive(Clone)]
+pub(crate) enum Bearer {
+    /// An AccessKey, which may be a session's.
+    AccessKey(Arc<AccessKey>),
+    /// A token made by an administrator.
+    Token(Arc<Token>),
+    /// A certificate whose public key is bound.
+    Certificate(Arc<BoundCertificate>),
+}
+
+impl Bearer {
+    pub(crate) fn principal(&self) -> &Principal {
+        match self {
+            Self::AccessKey(key) => &key.principal,
+            Self::Token(token) => &token.principal,
+            Self::Certificate(bound) => &bound.principal,
+        }
+    }
+
+    fn credential(&self) -> Credential<'_> {
+        match self {
+            Self::AccessKey(key) => Credential::AccessKey(key.id.as_str()),
+            Self::Token(token) => Credential::Token(token.id.as_str()),
+            Self::Certificate(bound) => Credential::Certificate(bound.id.as_str()),
+        }
+    }
 }
 
 /// The user of the operating system who gives an operator's command.
@@ -36,6 +70,10 @@ pub struct OperatingSystemUser {
 pub enum Credential<'a> {
     /// The AccessKey of that id.
     AccessKey(&'a str),
+    /// The token of that id.
+    Token(&'a str),
+    /// A certificate, by the id of its binding.
+    Certificate(&'a str),
     /// Being a user of the operating system who may operate the server.
     Operator(OperatingSystemUser),
     /// Nothing: it is the service itself.
@@ -63,23 +101,75 @@ impl AccessKey {
         if !self.principal.is_live() {
             return Err(NotAuthenticated::Inactive);
         }
-        Ok(Caller(Proof::AccessKey(self)))
+        Ok(Caller(Proof::Bearer(Bearer::AccessKey(self))))
+    }
+
+    /// Proves the holder of the AccessKey by its secret, as protocols have it that know no signatures.
+    ///
+    /// # Errors
+    /// [`NotAuthenticated`].
+    pub fn prove_by_secret(self: Arc<Self>, secret: &[u8]) -> Result<Caller, NotAuthenticated> {
+        self.prove(|own| own.secret().ct_eq(secret))
+    }
+}
+
+impl BoundCertificate {
+    /// Proves the holder of a certificate. Whoever calls this has seen its chain and its private key verified.
+    fn prove(self: Arc<Self>) -> Result<Caller, NotAuthenticated> {
+        Caller::of_bearer(Bearer::Certificate(self)).ok_or(NotAuthenticated::Inactive)
+    }
+}
+
+impl Iam {
+    /// The holder of a client certificate, by its public key (SubjectPublicKeyInfo in DER); in several accounts, that which is named.
+    /// Whoever calls this has verified the certificate's chain, and that the peer of the connection has its private key.
+    ///
+    /// # Errors
+    /// [`NotAuthenticated`].
+    pub fn certificate_holder(
+        &self,
+        public_key: &[u8],
+        account: Option<AccountId>,
+    ) -> Result<Caller, NotAuthenticated> {
+        let public_key = PublicKeyHash::of_public_key(public_key);
+        self.bound_certificate(public_key, account).ok_or(NotAuthenticated::Signature)?.prove()
     }
 }
 
 impl Caller {
+    /// Whoever holds a credential; none if it is not live.
+    pub(crate) fn of_bearer(bearer: Bearer) -> Option<Self> {
+        bearer.principal().is_live().then_some(Self(Proof::Bearer(bearer)))
+    }
+
+    /// Whoever holds the token of a login, live or not.
+    pub(crate) fn logged_in(of: Bearer, login: Arc<Login>) -> Self {
+        let principal = Principal { login: Some(login), ..of.principal().clone() };
+        Self(Proof::Login { of, principal })
+    }
+
+    /// The credential that proved it, or that its login came from; none of operators and the service.
+    pub(crate) const fn bearer(&self) -> Option<&Bearer> {
+        match &self.0 {
+            Proof::Bearer(bearer) | Proof::Login { of: bearer, .. } => Some(bearer),
+            Proof::Operator { .. } | Proof::Service(_) => None,
+        }
+    }
+
     /// The operator where no server runs, for the records of what is done to a data directory. It can do nothing in any domain.
     pub fn without_server(account: AccountId, user: OperatingSystemUser) -> Self {
         let tenant = Tenant::new(account);
         tenant.set_enabled(false);
-        let root = Principal { tenant: Arc::new(tenant), status: Arc::default(), identity: Identity::Root };
+        let root =
+            Principal { tenant: Arc::new(tenant), status: Arc::default(), identity: Identity::Root, login: None };
         Self(Proof::Operator { root, user })
     }
 
     /// As whom it acts.
     pub fn principal(&self) -> &Principal {
         match &self.0 {
-            Proof::AccessKey(key) => &key.principal,
+            Proof::Bearer(bearer) => bearer.principal(),
+            Proof::Login { principal, .. } => principal,
             Proof::Operator { root, .. } | Proof::Service(root) => root,
         }
     }
@@ -87,24 +177,24 @@ impl Caller {
     /// What proved it.
     pub fn credential(&self) -> Credential<'_> {
         match &self.0 {
-            Proof::AccessKey(key) => Credential::AccessKey(key.id.as_str()),
+            Proof::Bearer(bearer) | Proof::Login { of: bearer, .. } => bearer.credential(),
             Proof::Operator { user, .. } => Credential::Operator(*user),
             Proof::Service(_) => Credential::Service,
         }
     }
 
-    /// The id of the AccessKey that proved it; empty where none did.
+    /// The id of the AccessKey, token or certificate that proved it, or that its login came from; empty where none did.
     pub fn access_key_id(&self) -> &str {
         match self.credential() {
-            Credential::AccessKey(id) => id,
+            Credential::AccessKey(id) | Credential::Token(id) | Credential::Certificate(id) => id,
             Credential::Operator(_) | Credential::Service => "",
         }
     }
 
     /// Notes that its credential has just proven it.
     pub fn used(&self, at: Timestamp) {
-        if let Proof::AccessKey(key) = &self.0 {
-            key.principal.status.used(at);
+        if let Some(bearer) = self.bearer() {
+            bearer.principal().status.used(at);
         }
     }
 }
@@ -117,7 +207,7 @@ impl Iam {
     /// [`Error::NoAccount`].
     pub fn operator(&self, account: AccountId, user: OperatingSystemUser) -> Result<Caller, Error> {
         let tenant = self.tenant(account).ok_or(Error::NoAccount(account))?;
-        let root = Principal { tenant, status: Arc::default(), identity: Identity::Root };
+        let root = Principal { tenant, status: Arc::default(), identity: Identity::Root, login: None };
         Ok(Caller(Proof::Operator { root, user }))
     }
 
@@ -127,6 +217,11 @@ impl Iam {
     /// [`Error::NoAccount`].
     pub fn service(&self, account: AccountId) -> Result<Caller, Error> {
         let tenant = self.tenant(account).ok_or(Error::NoAccount(account))?;
-        Ok(Caller(Proof::Service(Principal { tenant, status: Arc::default(), identity: Identity::Service })))
+        Ok(Caller(Proof::Service(Principal {
+            tenant,
+            status: Arc::default(),
+            identity: Identity::Service,
+            login: None,
+        })))
     }
 }

@@ -7,14 +7,18 @@ use yaoku_crypto::{Random, Secret};
 use yaoku_seal::{Changes, Outcome, RecordName};
 
 use crate::access_key::AccessKeyRecord;
+use crate::certificate::{BoundCertificate, CertificateRecord};
 use crate::directory::Directory;
+use crate::login::{row_of_access_key, row_of_certificate};
 use crate::record::{
-    GroupRecord, LAST_USED, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_name, group_name, head_name,
-    policy_name, role_name, system, user_name,
+    GroupRecord, PolicyRecord, RoleRecord, Stored, UserRecord, access_key_last_used, access_key_name,
+    certificate_last_used, certificate_name, group_name, head_name, policy_name, role_name, token_last_used,
+    token_name, user_name,
 };
 use crate::resource::Allowed;
 use crate::tenant::Tenant;
-use crate::{AccessKeyId, AccountId, Error, GroupId, Iam, Name, RoleId, Timestamp, UserId};
+use crate::token::TokenRecord;
+use crate::{AccessKeyId, AccountId, Error, GroupId, Iam, Name, PublicKeyHash, RoleId, Timestamp, TokenId, UserId};
 
 /// How often a change is tried against those of other processes.
 const ATTEMPTS: usize = 32;
@@ -70,7 +74,28 @@ impl Draft<'_> {
     }
 
     pub(crate) fn delete_access_key(&mut self, id: &AccessKeyId) {
-        self.deletes.extend([access_key_name(id), system(LAST_USED, id.as_str().as_bytes())]);
+        self.deletes.extend([access_key_name(id), access_key_last_used(id), row_of_access_key(id)]);
+    }
+
+    pub(crate) fn put_token(&mut self, id: &TokenId, record: &TokenRecord) -> Result<(), Error> {
+        self.put(token_name(id), record)
+    }
+
+    pub(crate) fn delete_token(&mut self, id: &TokenId) {
+        self.deletes.extend([token_name(id), token_last_used(id)]);
+    }
+
+    pub(crate) fn put_certificate(
+        &mut self,
+        public_key: PublicKeyHash,
+        record: &CertificateRecord,
+    ) -> Result<(), Error> {
+        self.put(certificate_name(self.account, public_key), record)
+    }
+
+    pub(crate) fn delete_certificate(&mut self, bound: &BoundCertificate) {
+        let name = certificate_name(self.account, bound.public_key);
+        self.deletes.extend([name, certificate_last_used(&bound.id), row_of_certificate(&bound.id)]);
     }
 
     fn put(&mut self, name: RecordName, record: &impl Stored) -> Result<(), Error> {

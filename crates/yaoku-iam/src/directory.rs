@@ -6,15 +6,17 @@ use std::sync::Arc;
 use yaoku_crypto::Secret;
 use yaoku_seal::{RecordName, Revision};
 
+use crate::certificate::BoundCertificate;
 use crate::policy::{Attached, Policy, PolicyKind, SystemPolicy};
 use crate::principal::{Known, Subject};
 use crate::record::{
     AccountRecord, Attachments, GROUP, GroupRecord, HEAD, POLICY, PolicyName, PolicyRecord, ROLE, RoleRecord, Stored,
     USER, UserRecord,
 };
-use crate::{AccessKey, AccessKeyId, AccountId, Error, GroupId, Name, RoleId, UserId};
+use crate::token::Token;
+use crate::{AccessKey, AccessKeyId, AccountId, CertificateId, Error, GroupId, Name, RoleId, TokenId, UserId};
 
-/// All identities of one account. Everything here but the AccessKeys is what records say; a change is decided on it, and
+/// All identities of one account. Everything here but the credentials is what records say; a change is decided on it, and
 /// committed only if it is still so.
 pub(crate) struct Directory {
     account: AccountId,
@@ -27,6 +29,8 @@ pub(crate) struct Directory {
     pub(crate) roles: Named<RoleId, RoleRecord>,
     pub(crate) policies: BTreeMap<Name, PolicyRecord>,
     pub(crate) access_keys: BTreeMap<AccessKeyId, Arc<AccessKey>>,
+    pub(crate) tokens: BTreeMap<TokenId, Arc<Token>>,
+    pub(crate) certificates: BTreeMap<CertificateId, Arc<BoundCertificate>>,
     compiled: BTreeMap<Name, Arc<Policy>>,
     user_subjects: BTreeMap<UserId, Arc<Subject>>,
     role_subjects: BTreeMap<RoleId, Arc<Subject>>,
@@ -128,6 +132,8 @@ impl Directory {
             roles: Named::new(),
             policies: BTreeMap::new(),
             access_keys: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             compiled: BTreeMap::new(),
             user_subjects: BTreeMap::new(),
             role_subjects: BTreeMap::new(),

@@ -152,6 +152,12 @@ pub enum Field {
     Tag,
     TagKeys,
     ResourceNames,
+    Token,
+    TokenId,
+    TtlSeconds,
+    BoundCidrs,
+    Certificate,
+    CertificateId,
 }
 
 /// Something of an account that is there or not.
@@ -169,6 +175,12 @@ pub enum Entity {
     PolicyVersion,
     /// An AccessKey of a user.
     AccessKey,
+    /// A token of a user.
+    Token,
+    /// A certificate bound to a user.
+    Certificate,
+    /// A login that is renewed.
+    Login,
     /// A user's being in a group.
     Membership,
     /// A policy's being attached to a user.

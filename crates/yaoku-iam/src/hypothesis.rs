@@ -37,7 +37,7 @@ impl Iam {
         };
         if name == "root" {
             let tenant = self.tenant(account)?;
-            return Some(Principal { tenant, status: Arc::default(), identity: Identity::Root });
+            return Some(Principal { tenant, status: Arc::default(), identity: Identity::Root, login: None });
         }
         let tenant = self.tenant(account)?;
         let directory = tenant.directory.read();
@@ -54,7 +54,7 @@ impl Iam {
             _ => return None,
         };
         drop(directory);
-        Some(Principal { tenant, status: Arc::default(), identity })
+        Some(Principal { tenant, status: Arc::default(), identity, login: None })
     }
 
     /// What would be decided, and why, in a sentence for operators.
@@ -99,6 +99,7 @@ impl Context for Supposed<'_> {
             | ConditionKey::SecureTransport
             | ConditionKey::UserAgent
             | ConditionKey::ExternalId
+            | ConditionKey::EncryptionContext(_)
             | ConditionKey::Other(_) => {}
         }
     }

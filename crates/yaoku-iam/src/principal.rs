@@ -8,9 +8,10 @@ use yaoku_seal::{RecordName, Revision};
 
 use crate::access_key::Status;
 use crate::bounds::OwnCalls;
+use crate::login::Login;
 use crate::policy::{Attached, Caller};
 use crate::question::PolicySubject;
-use crate::record::{access_key_name, account_name, head_name};
+use crate::record::{account_name, head_name};
 use crate::tenant::Tenant;
 use crate::text::with_text;
 use crate::{AccountId, RoleId, UserId};
@@ -24,6 +25,8 @@ pub struct Principal {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) status: Arc<Status>,
     pub(crate) identity: Identity,
+    /// The login whose token proved it, if one did.
+    pub(crate) login: Option<Arc<Login>>,
 }
 
 #[derive(Clone)]
@@ -90,7 +93,7 @@ impl Principal {
     /// The root of an account that nobody can disable, for tests of what stands above.
     #[cfg(any(test, feature = "testing"))]
     pub fn root(account: AccountId) -> Self {
-        Self { tenant: Arc::new(Tenant::new(account)), status: Arc::default(), identity: Identity::Root }
+        Self { tenant: Arc::new(Tenant::new(account)), status: Arc::default(), identity: Identity::Root, login: None }
     }
 
     /// Tells it from all others, also from those of the same name in other accounts.
@@ -117,16 +120,20 @@ impl Principal {
             Identity::User { subject, .. } => Some(subject),
             Identity::Session(session) => Some(&session.role),
         };
-        self.status.is_active() && self.tenant.is_enabled() && subject.is_none_or(|subject| !subject.load().ended)
+        self.status.is_active()
+            && self.tenant.is_enabled()
+            && subject.is_none_or(|subject| !subject.load().ended)
+            && self.login.as_ref().is_none_or(|login| !login.has_ended())
     }
 
-    /// The rows that its authority rests on, as they are known at this moment: its AccessKey, its account, and the head of the
-    /// account's identities. Read before a decision, they are at most as new as what is decided on.
+    /// The rows that its authority rests on, as they are known at this moment: its credential, what is remembered of that one's logins,
+    /// its account, and the head of the account's identities. Read before a decision, they are at most as new as what is decided on.
     pub(crate) fn authority(&self) -> Vec<(RecordName, Option<Revision>)> {
-        let mut rows = Vec::with_capacity(3);
-        if let Some(id) = &self.status.stored {
-            rows.push((access_key_name(id), self.status.revision()));
+        let mut rows = Vec::with_capacity(4);
+        if let Some(row) = &self.status.stored {
+            rows.push((row.clone(), self.status.revision()));
         }
+        rows.extend(self.login.as_ref().map(|login| login.authority()));
         // What is due is done for disabled accounts, too, and asks for no permission.
         if !matches!(self.identity, Identity::Service)
             && let Some(revision) = self.tenant.revision()

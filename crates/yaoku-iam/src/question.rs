@@ -1,5 +1,6 @@
 //! Whether a caller may do something with something: all that the answer depends on, and how policies come to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Environment<'a> {
     pub secure_transport: bool,
     /// The program that sent it, as it calls itself.
     pub user_agent: Option<&'a str>,
+    /// What the ciphertext that it is about is bound to.
+    pub encryption_context: Option<&'a Arc<BTreeMap<String, String>>>,
 }
 
 /// Something that has tags.
@@ -177,7 +180,7 @@ struct Circumstances<'a> {
 
 impl Context for Circumstances<'_> {
     fn visit(&self, key: &ConditionKey, see: &mut dyn FnMut(Value<'_>)) {
-        let Environment { time, source, secure_transport, user_agent } = *self.environment;
+        let Environment { time, source, secure_transport, user_agent, encryption_context } = *self.environment;
         match key {
             ConditionKey::CurrentTime => see(Value::Time(time)),
             ConditionKey::SourceIp => see(Value::Address(source)),
@@ -189,6 +192,10 @@ impl Context for Circumstances<'_> {
             ConditionKey::ExternalId => self.external_id.into_iter().for_each(|id| see(Value::Text(id))),
             ConditionKey::ResourceTag(name) => {
                 let value = self.tags.and_then(|tags| tags.tag(name));
+                value.into_iter().for_each(|value| see(Value::Text(value)));
+            }
+            ConditionKey::EncryptionContext(name) => {
+                let value = encryption_context.and_then(|entries| entries.get(&**name));
                 value.into_iter().for_each(|value| see(Value::Text(value)));
             }
             ConditionKey::Other(_) => {}
@@ -241,6 +248,7 @@ mod tests {
         source: IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7)),
         secure_transport: true,
         user_agent: Some("sdk"),
+        encryption_context: None,
     };
 
     fn allow(condition: &str) -> String {

@@ -18,3 +18,7 @@ pub const GROUPS_OF_USER: usize = 50;
 pub const ACCESS_KEYS: usize = 5;
 /// Accounts of an installation.
 pub const ACCOUNTS: usize = 10_000;
+/// Tokens of one user.
+pub const TOKENS: usize = 100;
+/// Public keys of certificates bound to one user.
+pub const CERTIFICATES: usize = 20;

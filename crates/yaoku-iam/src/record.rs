@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use yaoku_crypto::Secret;
 use yaoku_seal::{Domain, Kind, RecordName};
 
-use crate::{AccessKeyId, AccountId, Error, GroupId, Name, RoleId, Tags, Timestamp, UserId};
+use crate::{
+    AccessKeyId, AccountId, CertificateId, Error, GroupId, Name, PublicKeyHash, RoleId, Tags, Timestamp, TokenId,
+    UserId,
+};
 
 /// An account, in the system's domain: under the id `root` that of the installation, by its digits alone; under its own
 /// digits each, with what is known of it.
@@ -28,8 +31,14 @@ pub(crate) const GROUP: Kind = Kind(12);
 pub(crate) const ROLE: Kind = Kind(13);
 /// A policy of an account's own.
 pub(crate) const POLICY: Kind = Kind(14);
-/// When an AccessKey was last used.
+/// When a credential was last used: under the id of an AccessKey, or `t:` and that of a token, or `c:` and that of a certificate's binding.
 pub(crate) const LAST_USED: Kind = Kind(15);
+/// A token of a user. The range of this crate goes on from 56.
+pub(crate) const TOKEN: Kind = Kind(56);
+/// A public key that a user's certificates have.
+pub(crate) const CERTIFICATE: Kind = Kind(57);
+/// What is remembered of the logins of one credential.
+pub(crate) const LOGINS: Kind = Kind(58);
 
 /// Id of the record that names the installation's account.
 pub(crate) const INSTALLATION: &[u8] = b"root";
@@ -197,6 +206,29 @@ pub(crate) fn account_name(account: AccountId) -> RecordName {
 
 pub(crate) fn access_key_name(id: &AccessKeyId) -> RecordName {
     system(ACCESS_KEY, id.as_str().as_bytes())
+}
+
+pub(crate) fn token_name(id: &TokenId) -> RecordName {
+    system(TOKEN, id.as_str().as_bytes())
+}
+
+pub(crate) fn certificate_name(account: AccountId, public_key: PublicKeyHash) -> RecordName {
+    of_account(CERTIFICATE, account, &public_key.to_bytes())
+}
+
+/// When an AccessKey was last used.
+pub(crate) fn access_key_last_used(id: &AccessKeyId) -> RecordName {
+    system(LAST_USED, id.as_str().as_bytes())
+}
+
+/// When a token was last used.
+pub(crate) fn token_last_used(id: &TokenId) -> RecordName {
+    system(LAST_USED, format!("t:{id}").as_bytes())
+}
+
+/// When a certificate was last used.
+pub(crate) fn certificate_last_used(id: &CertificateId) -> RecordName {
+    system(LAST_USED, format!("c:{id}").as_bytes())
 }
 
 pub(crate) fn user_name(account: AccountId, id: UserId) -> RecordName {

@@ -21,9 +21,19 @@ pub const GROUP: &ResourceKind = &ResourceKind { name: "group", prefix: "group/"
 pub const ROLE: &ResourceKind = &ResourceKind { name: "role", prefix: "role/", all: "role/*" };
 /// A policy.
 pub const POLICY: &ResourceKind = &ResourceKind { name: "policy", prefix: "policy/", all: "policy/*" };
+/// The tokens of a user, by the user's name.
+pub const TOKEN: &ResourceKind = &ResourceKind { name: "token", prefix: "token/", all: "token/*" };
+/// The certificates bound to a user, by the user's name.
+pub const CERTIFICATE: &ResourceKind =
+    &ResourceKind { name: "certificate", prefix: "certificate/", all: "certificate/*" };
 
-/// The service of these resources, as ARNs name it.
-const SERVICE: &str = "ram";
+/// The service that a kind of resource belongs to, as ARNs and actions name it.
+fn service(kind: &ResourceKind) -> &'static str {
+    if [TOKEN, CERTIFICATE].contains(&kind) { YAOKU } else { "ram" }
+}
+
+/// The service of what only yaoku has.
+pub(crate) const YAOKU: &str = "yaoku";
 
 /// An identity that a permission is asked on.
 #[derive(Clone, Copy)]
@@ -134,13 +144,14 @@ impl Iam {
             let tags = self.tags_of(account, target);
             let tags = tags.as_ref().map(|tags| tags as &dyn Tagged);
             // Not "*" as the region: policies are written with "acs:ram:*:…" and with "acs:ram::…", and both match this.
-            let resource = Resource { service: SERVICE, region: "", account, owner, name: target, tags, policy: None };
+            let service = service(target.kind);
+            let resource = Resource { service, region: "", account, owner, name: target, tags, policy: None };
             let question = Question { permission, resource: &resource, environment: call.environment };
             if let Decision::Denied(denial) = self.authorise(call.principal, &question) {
                 return Err(Error::Denied(denial));
             }
             let (on, states) = (target.named(), StateRule::ANY);
-            call.granted(Grant { permission, states, on, account, owner, external_id: None });
+            call.granted(Grant { permission, states, on, account, owner, external_id: None, encryption_context: None });
         }
         Ok(())
     }
@@ -183,5 +194,8 @@ impl Iam {
 
 /// Why a principal may do nothing any more.
 pub(crate) fn ended(principal: &crate::Principal) -> String {
-    format!("{}: its AccessKey or account was disabled meanwhile, or itself deleted", principal.describe().arn)
+    format!(
+        "{}: its credential or account was disabled or revoked meanwhile, or itself deleted",
+        principal.describe().arn
+    )
 }

@@ -117,7 +117,7 @@ impl Iam {
             began: content.began.0,
         };
         let identity = Identity::Session(Arc::new(session));
-        let principal = Principal { tenant, status: Arc::default(), identity };
+        let principal = Principal { tenant, status: Arc::default(), identity, login: None };
         let id = AccessKeyId::parse(access_key_id).map_err(|_| SessionError::Malformed)?;
         let secret = Secret::new(content.secret.to_vec()).into();
         Ok(Arc::new(AccessKey { id, secret, principal, created: Some(content.began) }))
@@ -133,16 +133,21 @@ pub mod fuzzing {
     use yaoku_crypto::Secret;
 
     use crate::access_key::AccessKeyRecord;
+    use crate::certificate::CertificateRecord;
+    use crate::login::LoginsRecord;
     use crate::record::{AccountRecord, GroupRecord, PolicyRecord, RoleRecord, Stored, UserRecord};
+    use crate::token::TokenRecord;
 
     /// Reads bytes as everything that they could be.
     pub fn read_all(bytes: &[u8]) {
         let _ = super::read(bytes);
+        crate::login::read_any(bytes);
         let bytes = Secret::new(bytes.to_vec());
         let _ = AccessKeyRecord::decode(&bytes);
         let _ = AccountRecord::decode(&bytes);
         let _ = (UserRecord::decode(&bytes), GroupRecord::decode(&bytes));
         let _ = (RoleRecord::decode(&bytes), PolicyRecord::decode(&bytes));
+        let _ = (TokenRecord::decode(&bytes), CertificateRecord::decode(&bytes), LoginsRecord::decode(&bytes));
     }
 }
 

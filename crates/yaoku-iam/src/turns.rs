@@ -503,7 +503,9 @@ mod tests {
         let enter = |owner| queue.enter(owner, Place::Last, Job { run: Box::new(|| {}) });
         let principal = Principal::root(owner(1).unwrap().account());
         let source = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-        let environment = crate::Environment { time: 0, source, secure_transport: true, user_agent: None };
+        let (user_agent, encryption_context) = (None, None);
+        let environment =
+            crate::Environment { time: 0, source, secure_transport: true, user_agent, encryption_context };
         let trace = crate::Trace::default();
         let call = Call::of(&principal, &environment, &trace);
         let kept: Vec<_> = (0..100).map(|_| queue.reserve(&call).unwrap()).collect();

@@ -1,11 +1,11 @@
-//! When AccessKeys were last used: kept in memory, and written from time to time.
+//! When credentials were last used: kept in memory, and written from time to time.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use yaoku_seal::{Changes, RecordName};
 
-use crate::record::{LAST_USED, Stored, system};
+use crate::record::Stored;
 use crate::{Error, Iam, Timestamp};
 
 /// How often last uses are written.
@@ -19,7 +19,7 @@ impl Iam {
         loop {
             tokio::time::sleep(PERIOD).await;
             if let Err(error) = self.write_last_uses().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "can't write the last uses of AccessKeys");
+                tracing::warn!(error = &error as &dyn std::error::Error, "can't write the last uses of credentials");
             }
         }
     }
@@ -31,17 +31,17 @@ impl Iam {
     pub async fn write_last_uses(&self) -> Result<(), Error> {
         let newer: Vec<_> = {
             let used = self.last_uses();
-            let there: HashSet<_> = used.iter().map(|(id, _)| id).collect();
+            let there: HashSet<_> = used.iter().map(|(name, _)| name).collect();
             let mut written = self.written_uses.lock();
-            written.retain(|id, _| there.contains(id));
-            let is_newer = |(id, used): &(_, Timestamp)| written.get(id).is_none_or(|before| before < used);
+            written.retain(|name, _| there.contains(name));
+            let is_newer =
+                |(name, used): &(RecordName, Timestamp)| written.get(name).is_none_or(|before| before < used);
             used.iter().filter(|used| is_newer(used)).cloned().collect()
         };
         for some in newer.chunks(AT_ONCE) {
             let mut puts = Vec::new();
-            for (id, used) in some {
-                let name: RecordName = system(LAST_USED, id.as_str().as_bytes());
-                puts.push((name, used.encode()?));
+            for (name, used) in some {
+                puts.push((name.clone(), used.encode()?));
             }
             self.vault.commit(Changes { puts, ..Changes::default() }).await?;
             self.written_uses.lock().extend(some.iter().cloned());

@@ -27,6 +27,7 @@ const HERE: Environment<'_> = Environment {
     source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     secure_transport: true,
     user_agent: None,
+    encryption_context: None,
 };
 
 /// A change; users, groups and policies by their numbers.

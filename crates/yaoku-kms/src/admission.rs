@@ -5,13 +5,13 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use yaoku_iam::{
-    Access, AccountId, Call, Decision, Domain, Grant, Named, OperationSpec, Permission, Question, Resource,
-    ResourceKind, StateRule, Tagged, Target, Which,
+    Access, AccountId, Call, Decision, Domain, Environment, Grant, Named, OperationSpec, Permission, Question,
+    Resource, ResourceKind, StateRule, Tagged, Target, Which,
 };
 
 use crate::keyring::Key;
 use crate::resource::{KEY, SERVICE, check_state};
-use crate::{AliasName, Error, KeyId, KeyRef, Kms};
+use crate::{AliasName, EncryptionContext, Error, KeyId, KeyRef, Kms};
 
 /// Stands in every operation between its last check and its effect.
 ///
@@ -62,6 +62,25 @@ impl Kms {
         }
         check_state(spec.states, key.record.state_at(self.clock.now()))?;
         Ok(key)
+    }
+
+    /// As [`Self::admit_as`], for what is bound to an encryption context, which conditions of policies can ask about.
+    pub(crate) async fn admit_bound(
+        &self,
+        call: &Call<'_>,
+        spec: &OperationSpec,
+        permission: Permission,
+        reference: &KeyRef,
+        context: &EncryptionContext,
+    ) -> Result<Arc<Key>, Error> {
+        let entries = context.entries();
+        if entries.is_empty() {
+            return self.admit_as(call, spec, permission, reference).await;
+        }
+        call.bound_to(entries);
+        let environment = Environment { encryption_context: Some(entries), ..*call.environment };
+        let call = Call { environment: &environment, ..*call };
+        self.admit_as(&call, spec, permission, reference).await
     }
 
     /// Checks that the caller may do `spec` on all of a kind in its own account.
@@ -127,7 +146,9 @@ impl Kms {
                 }
                 let states = of.map_or(StateRule::ANY, |(_, states)| states);
                 let on = Named { kind, name };
-                call.granted(Grant { permission, states, on, account, owner: None, external_id: None });
+                let encryption_context = call.environment.encryption_context.cloned();
+                let (owner, external_id) = (None, None);
+                call.granted(Grant { permission, states, on, account, owner, external_id, encryption_context });
                 Ok(())
             }
             Decision::Denied(denial) if denial.may_know => Err(Error::Denied(denial)),
@@ -160,7 +181,10 @@ impl Domain for Kms {
 
     async fn decide_again(&self, call: &Call<'_>) -> Result<(), Error> {
         self.iam.still_proven(call).map_err(Error::Denied)?;
-        for Grant { permission, states, on, account, .. } in call.trace.grants() {
+        for Grant { permission, states, on, account, encryption_context, .. } in call.trace.grants() {
+            let encryption_context = encryption_context.as_ref();
+            let environment = Environment { encryption_context, ..*call.environment };
+            let call = &Call { environment: &environment, ..*call };
             match on.name {
                 Which::Id(id) => {
                     let key = self.key(account, KeyId::from_bytes(id)).await?;

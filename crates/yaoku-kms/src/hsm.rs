@@ -413,6 +413,7 @@ mod tests {
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure_transport: true,
             user_agent: None,
+            encryption_context: None,
         };
         let (principal, trace) = (Principal::root(account), Trace::default());
         let call = Call::of(&principal, &environment, &trace);

@@ -48,12 +48,18 @@ impl Tagged for Key {
 pub(crate) struct Keyring {
     keys: Cache<KeyId, Arc<Key>, KeyWeight>,
     materials: Cache<(KeyId, KeyVersionId), Arc<Material>>,
+    /// Numbers of versions, by age within their key, which never change.
+    numbers: Cache<KeyVersionId, u32>,
 }
 
 impl Keyring {
     /// Room for about `keys` keys of ordinary size and as many versions' material.
     pub(crate) fn new(keys: usize) -> Self {
-        Self { keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight), materials: Cache::new(keys) }
+        Self {
+            keys: Cache::with_weighter(keys, keys as u64 * ORDINARY_KEY, KeyWeight),
+            materials: Cache::new(keys),
+            numbers: Cache::new(keys),
+        }
     }
 
     pub(crate) fn key(&self, id: KeyId) -> Option<Arc<Key>> {
@@ -74,6 +80,14 @@ impl Keyring {
 
     pub(crate) fn put_material(&self, key: KeyId, version: KeyVersionId, material: Arc<Material>) {
         self.materials.insert((key, version), material);
+    }
+
+    pub(crate) fn number(&self, version: KeyVersionId) -> Option<u32> {
+        self.numbers.get(&version)
+    }
+
+    pub(crate) fn put_number(&self, version: KeyVersionId, number: u32) {
+        self.numbers.insert(version, number);
     }
 
     pub(crate) fn clear(&self) {

@@ -40,6 +40,7 @@ const HERE: Environment<'_> = Environment {
     source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     secure_transport: true,
     user_agent: None,
+    encryption_context: None,
 };
 
 #[test]

@@ -47,8 +47,13 @@ impl World {
     /// Calls as the root of an account.
     async fn call<O: Operation<Domain = Kms>>(&self, account: &str, operation: O) -> Result<O::Output, Error> {
         let principal = Principal::root(AccountId::parse(account).unwrap());
-        let environment =
-            Environment { time: 1_795_485_600_000, source: self.source, secure_transport: true, user_agent: None };
+        let environment = Environment {
+            time: 1_795_485_600_000,
+            source: self.source,
+            secure_transport: true,
+            user_agent: None,
+            encryption_context: None,
+        };
         let trace = Trace::default();
         operation.perform(&self.kms, &Call::of(&principal, &environment, &trace)).await
     }

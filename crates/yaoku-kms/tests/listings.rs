@@ -41,7 +41,7 @@ fn name(text: &str) -> Name {
 
 fn environment() -> Environment<'static> {
     let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Environment { time: 1_795_485_600_000, source, secure_transport: true, user_agent: None }
+    Environment { time: 1_795_485_600_000, source, secure_transport: true, user_agent: None, encryption_context: None }
 }
 
 async fn call<O: Operation<Domain = Kms>>(

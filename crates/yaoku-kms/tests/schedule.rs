@@ -43,6 +43,7 @@ const HERE: Environment<'_> = Environment {
     source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     secure_transport: true,
     user_agent: None,
+    encryption_context: None,
 };
 
 /// The clock here is moved by days at once, which is what these tests are about.

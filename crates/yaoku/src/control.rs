@@ -304,6 +304,7 @@ pub(crate) struct Operation {
 pub(crate) enum AdminApiName {
     Ram,
     Accounts,
+    Credentials,
 }
 
 async fn operate(body: Incoming, user: OperatingSystemUser, server: &ThisServer) -> Answer {
@@ -320,6 +321,7 @@ async fn operate(body: Incoming, user: OperatingSystemUser, server: &ThisServer)
     let api = match asked.api {
         AdminApiName::Ram => AdminApi::Ram,
         AdminApiName::Accounts => AdminApi::Accounts,
+        AdminApiName::Credentials => AdminApi::Credentials,
     };
     match operate_api(&gate, api, account, user, &asked.action, &asked.params).await {
         Ok(answer) => Response::new(Either::Left(Full::new(Bytes::from_owner(answer)))),

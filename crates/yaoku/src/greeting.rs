@@ -9,6 +9,8 @@ use yaoku_iam::{AccountId, NewAccessKey};
 pub(crate) struct Greeting {
     pub(crate) address: SocketAddr,
     pub(crate) tls: bool,
+    /// Where the Vault API is served, and whether over TLS.
+    pub(crate) vault: Option<(SocketAddr, bool)>,
     pub(crate) region: String,
     pub(crate) account: AccountId,
     pub(crate) first_start: bool,
@@ -23,6 +25,9 @@ impl Greeting {
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.first_start || self.drawn.is_some() {
             self.introduce(out)?;
+        }
+        if let Some((address, tls)) = self.vault {
+            writeln!(out, "yaoku serves the Vault API: {}://{address}", if tls { "https" } else { "http" })?;
         }
         writeln!(out, "yaoku ready: {}://{}", self.scheme(), self.address)?;
         out.flush()
@@ -102,6 +107,7 @@ mod tests {
         let greeting = Greeting {
             address: "0.0.0.0:7788".parse().unwrap(),
             tls: false,
+            vault: None,
             region: "cn-hangzhou".into(),
             account: AccountId::parse("1234567890123456").unwrap(),
             first_start,

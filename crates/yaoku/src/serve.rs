@@ -88,7 +88,14 @@ pub struct Running {
 pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running, Error> {
     // An address that is taken must show before the first start draws a credential and shows it.
     let Bound { address, listener } = listener::bind(&settings.listen).await?;
-    let tls: Vec<_> = listener.tls.iter().cloned().collect();
+    let vault_listener = match &settings.vault {
+        Some(vault) => Some(listener::bind(vault).await?),
+        None => None,
+    };
+    let vault_bound = vault_listener.as_ref().map(|vault| (vault.address, vault.listener.tls.is_some()));
+    let has_tls = listener.tls.is_some();
+    let listeners = [Some(&listener), vault_listener.as_ref().map(|vault| &vault.listener)];
+    let tls: Vec<_> = listeners.into_iter().flatten().filter_map(|listener| listener.tls.clone()).collect();
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
     let (vault, closed) = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
@@ -113,13 +120,20 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     };
     let trail = audit.as_ref().map(audit::RunningLog::trail);
     let connections = ConnectionMetrics::default();
-    let metrics = Metrics::new(&[counted(), counted_operators()], |registry| connections.register(registry));
+    let metrics = Metrics::new(&[counted(), counted_operators(), yaoku_vault::counted()], |registry| {
+        connections.register(registry)
+    });
     let config =
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
     let gate = Gate::open(gate_vault, iam.clone(), kms.clone(), clock, metrics, trail, config).await?;
     // The rest of the connections is for calls that take something away, and for what is refused.
-    let gate = Arc::new(gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1)));
+    let gate = gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1));
+    let gate = match settings.audit_context {
+        Some(names) => gate.showing_encryption_contexts(names).await?,
+        None => gate,
+    };
+    let gate = Arc::new(gate);
     let scheduler = tokio::spawn({
         let (kms, gate) = (kms.clone(), gate.clone());
         async move { kms.run_scheduler(&DueWork(&gate)).await }
@@ -134,14 +148,25 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     control.attend_to(account, &kms, &gate);
     drop(kms);
     let server = Server::new(settings.limits, connections).behind(settings.proxies);
-    let server = server.listen(listener, service);
+    let mut server = server.listen(listener, service);
+    if let Some(vault) = vault_listener {
+        server = server.listen(vault.listener, Arc::new(yaoku_vault::Service::new(gate.clone())));
+    }
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
         // Stops as well when the sender is dropped.
         let _ = stopped.await;
     }));
-    let greeting =
-        Greeting { address, tls: !tls.is_empty(), region: settings.region, account, first_start, drawn, chosen };
+    let greeting = Greeting {
+        address,
+        tls: has_tls,
+        vault: vault_bound,
+        region: settings.region,
+        account,
+        first_start,
+        drawn,
+        chosen,
+    };
     Ok(Running {
         address,
         greeting,
@@ -165,6 +190,11 @@ impl Running {
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address on which the Vault API is served, if it is.
+    pub fn vault_address(&self) -> Option<SocketAddr> {
+        self.greeting.vault.map(|(address, _)| address)
     }
 
     /// The root AccessKey that was drawn at this start, and may be shown once: id and secret.

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
     &["yaoku-gate", "yaoku-http"],
-    &["yaoku-aliyun"],
+    &["yaoku-aliyun", "yaoku-vault"],
     &["yaoku"],
     &["yaoku-bench"],
 ];

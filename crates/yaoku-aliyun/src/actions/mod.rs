@@ -11,6 +11,7 @@
 pub(crate) mod accounts;
 mod actiontrail;
 mod arguments;
+pub(crate) mod credentials;
 mod elements;
 mod kms;
 mod names;
@@ -56,7 +57,7 @@ pub struct Api {
 }
 
 /// All of them.
-pub const APIS: &[&Api] = &[&kms::API, &ram::API, &sts::API, &actiontrail::API];
+pub const APIS: &[&Api] = &[&kms::API, &ram::API, &sts::API, &actiontrail::API, &credentials::API];
 
 impl Api {
     /// The API of that version.

@@ -285,6 +285,18 @@ codes! {
     /// The parameter has a value that is not accepted.
     InvalidParameterPolicySize = "InvalidParameter.PolicySize", 400;
 
+    // Tokens and certificates.
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserToken = "EntityNotExist.User.Token", 404;
+    /// There is no such thing in the caller's account.
+    EntityNotExistUserCertificate = "EntityNotExist.User.Certificate", 404;
+    /// There is one already.
+    EntityAlreadyExistsUserCertificate = "EntityAlreadyExists.User.Certificate", 409;
+    /// A quota is reached.
+    LimitExceededUserToken = "LimitExceeded.User.Token", 409;
+    /// A quota is reached.
+    LimitExceededUserCertificate = "LimitExceeded.User.Certificate", 409;
+
     // Dry runs.
     /// The operation would have succeeded.
     DryRunOperationError = "DryRunOperationError", 412;

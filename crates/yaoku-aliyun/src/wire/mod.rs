@@ -15,7 +15,7 @@ pub mod response;
 pub mod signature_acs3;
 pub mod signature_v1;
 mod split;
-pub mod wiping_buffer;
+pub use yaoku_crypto::wiping_buffer;
 
 #[cfg(test)]
 mod captured;

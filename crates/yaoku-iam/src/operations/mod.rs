@@ -3,7 +3,9 @@
 pub mod access_keys;
 pub mod accounts;
 pub mod attachments;
+pub mod bearers;
 pub mod caller;
+pub mod certificates;
 pub mod groups;
 pub mod logins;
 pub mod members;
@@ -11,6 +13,7 @@ pub mod policies;
 pub mod roles;
 pub mod sessions;
 pub mod tags;
+pub mod tokens;
 pub mod users;
 pub mod versions;
 
@@ -69,12 +72,26 @@ pub const REGISTRY: &[OperationSpec] = &[
     tags::TagResources::SPEC,
     tags::UntagResources::SPEC,
     tags::ListTagResources::SPEC,
+    tokens::CreateToken::SPEC,
+    tokens::ListTokens::SPEC,
+    tokens::RevokeToken::SPEC,
+    certificates::BindCertificate::SPEC,
+    certificates::ListCertificates::SPEC,
+    certificates::UnbindCertificate::SPEC,
     sessions::AssumeRole::SPEC,
     caller::GetCallerIdentity::SPEC,
     accounts::CreateAccount::SPEC,
     accounts::ListAccounts::SPEC,
     accounts::EnableAccount::SPEC,
     accounts::DisableAccount::SPEC,
+];
+
+/// What is known of the operations of whoever holds a token. The cloud's own protocol has no such tokens, and none of these.
+pub const OF_TOKENS: &[OperationSpec] = &[
+    bearers::BeginLogin::SPEC,
+    bearers::DescribeBearer::SPEC,
+    bearers::RenewBearer::SPEC,
+    bearers::RevokeBearer::SPEC,
 ];
 
 /// Where a listing goes on, and how much of it is wanted.

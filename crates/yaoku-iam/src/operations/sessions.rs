@@ -112,7 +112,8 @@ fn decide(
     };
     let on = Named { kind: ROLE, name: Which::Name(role.as_str().into()) };
     let (states, external_id) = (StateRule::ANY, external_id.map(Into::into));
-    call.granted(Grant { permission, states, on, account, owner: None, external_id });
+    let (owner, encryption_context) = (None, None);
+    call.granted(Grant { permission, states, on, account, owner, external_id, encryption_context });
     Ok(found)
 }
 

@@ -61,7 +61,7 @@ pub struct ListUsers {
     pub slice: Slice,
 }
 
-/// Deletes a user that has neither AccessKeys nor policies and is in no group.
+/// Deletes a user that has neither AccessKeys nor policies and is in no group, with its tokens and bound certificates.
 pub struct DeleteUser {
     /// Whom.
     pub name: Name,
@@ -233,6 +233,9 @@ impl Operation for DeleteUser {
             if !record.policies.is_empty() {
                 return Err(Error::InUse(Conflict::UserPolicy));
             }
+            directory.tokens.values().filter(|token| token.user == id).for_each(|token| draft.delete_token(&token.id));
+            let bound = directory.certificates.values().filter(|bound| bound.user == id);
+            bound.for_each(|bound| draft.delete_certificate(bound));
             draft.delete_user(id);
             Ok(())
         })

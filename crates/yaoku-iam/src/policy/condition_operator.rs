@@ -148,6 +148,7 @@ impl Test {
             ConditionKey::PrincipalArn => "an ARN",
             ConditionKey::UserAgent
             | ConditionKey::ExternalId
+            | ConditionKey::EncryptionContext(_)
             | ConditionKey::ResourceTag(_)
             | ConditionKey::Other(_) => return None,
         };

@@ -23,12 +23,14 @@ pub enum ConditionKey {
     ExternalId,
     /// `kms:tag/<name>`, also `acs:ResourceTag/<name>`: a tag of the resource, by its name.
     ResourceTag(Box<str>),
+    /// `kms:EncryptionContext/<name>`: what the encryption context of the request has under a name.
+    EncryptionContext(Box<str>),
     /// Any other, in lower case as far as its first `/`.
     Other(Box<str>),
 }
 
 /// The services that are here, as the names of condition keys begin.
-const SERVICES: &[&str] = &["acs", "actiontrail", "kms", "ram", "sts"];
+const SERVICES: &[&str] = &["acs", "actiontrail", "kms", "ram", "sts", "yaoku"];
 
 /// Keys of these services that no request can have here: there are no private networks and no directories of accounts.
 const ABSENT: &[&str] = &["acs:principalrdid", "acs:principalrdpath", "acs:sourcevpc", "acs:vpcsourceip"];
@@ -49,6 +51,7 @@ impl ConditionKey {
             ("acs:principalarn", None) => Self::PrincipalArn,
             ("sts:externalid", None) => Self::ExternalId,
             ("kms:tag" | "acs:resourcetag", Some(tag)) => Self::ResourceTag(tag.into()),
+            ("kms:encryptioncontext", Some(name)) => Self::EncryptionContext(name.into()),
             (_, None) => Self::Other(name.into()),
             (_, Some(tag)) => Self::Other(format!("{name}/{tag}").into()),
         }
@@ -114,6 +117,7 @@ mod tests {
             "KMS:Tag/team",
             "acs:ResourceTag/a:b",
             "acs:SourceVpc",
+            "kms:EncryptionContext/aws:s3:arn",
             "ecs:tag/team",
             "x:y",
             "oss:a.b/c d",
@@ -127,6 +131,7 @@ mod tests {
             "acs:SourceVpc/x",
             "kms:tag",
             "kms:tags/team",
+            "kms:EncryptionContext",
             "STS:x",
             "SourceIp",
             "",

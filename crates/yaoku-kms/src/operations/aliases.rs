@@ -1,6 +1,6 @@
 //! Aliases: names for keys, which can be moved from one key to another.
 
-use yaoku_iam::{Call, Operation, OperationSpec, StateRule};
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, StateRule};
 use yaoku_seal::Changes;
 
 use super::{Listing, Page};
@@ -41,13 +41,7 @@ impl Operation for CreateAlias {
         let account = call.principal.account();
         for _ in 0..ATTEMPTS {
             let key = admit(kms, call, &Self::SPEC, &self.alias, self.key).await?;
-            if kms.alias(account, &self.alias).is_some() {
-                return Err(Error::AliasExists);
-            }
-            let limit = kms.config.quotas.aliases;
-            if kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64 >= limit {
-                return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} aliases")));
-            }
+            check_new_alias(kms, account, &self.alias)?;
             proceed(call)?;
             let name = alias_name(account, &self.alias);
             let changes = Changes {
@@ -61,6 +55,18 @@ impl Operation for CreateAlias {
         }
         Err(contended())
     }
+}
+
+/// Whether an account can have a further alias of that name.
+pub(super) fn check_new_alias(kms: &Kms, account: AccountId, alias: &AliasName) -> Result<(), Error> {
+    if kms.alias(account, alias).is_some() {
+        return Err(Error::AliasExists);
+    }
+    let limit = kms.config.quotas.aliases;
+    if kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64 >= limit {
+        return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} aliases")));
+    }
+    Ok(())
 }
 
 /// Moves an alias to another key. The permission is asked on the alias, on that key, and on the one that loses it.

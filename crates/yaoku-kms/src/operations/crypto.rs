@@ -7,6 +7,7 @@ use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 
 use super::asymmetric::{self, KeyPair};
+use super::numbered::Expected;
 use crate::admission::proceed;
 use crate::blob::Content;
 use crate::keyring::Key;
@@ -28,6 +29,8 @@ pub struct Encrypted {
     pub key: KeyId,
     /// Its version.
     pub version: KeyVersionId,
+    /// The version's number: see [`super::numbered`].
+    pub number: u32,
     /// See [`crate::blob`].
     pub blob: Vec<u8>,
 }
@@ -68,7 +71,7 @@ impl Operation for Encrypt {
         if self.content == Content::Text && std::str::from_utf8(self.plaintext.expose()).is_err() {
             return Err(Error::invalid(Field::Plaintext, "text must be in UTF-8"));
         }
-        let key = kms.admit(call, &Self::SPEC, &self.key).await?;
+        let key = kms.admit_bound(call, &Self::SPEC, Self::SPEC.permission(), &self.key, &self.context).await?;
         encrypt(kms, call, &key, &self.context, &self.plaintext, self.content).await
     }
 }
@@ -87,7 +90,7 @@ impl Operation for Decrypt {
     const SPEC: OperationSpec = spec("Decrypt", &[]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Decrypted, Error> {
-        let opened = decrypt(kms, call, &Self::SPEC, Self::SPEC.permission(), &self.blob, &self.context).await?;
+        let opened = decrypt(kms, call, &Self::SPEC, Self::SPEC.permission(), &self.blob, &self.context, None).await?;
         proceed(call)?;
         Ok(opened)
     }
@@ -136,10 +139,11 @@ impl Operation for ReEncrypt {
     const SPEC: OperationSpec = spec("ReEncrypt", &[Self::FROM, Self::TO]);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
-        let destination = kms.admit_as(call, &Self::SPEC, Self::TO, &self.destination).await?;
+        let context = &self.destination_context;
+        let destination = kms.admit_bound(call, &Self::SPEC, Self::TO, &self.destination, context).await?;
         let opened = match &self.source {
             ReEncryptSource::Symmetric { blob, context } => {
-                decrypt(kms, call, &Self::SPEC, Self::FROM, blob, context).await?
+                decrypt(kms, call, &Self::SPEC, Self::FROM, blob, context, None).await?
             }
             ReEncryptSource::Asymmetric { ciphertext, key_pair, algorithm } => {
                 asymmetric::decrypt(kms, call, &Self::SPEC, Self::FROM, key_pair, *algorithm, ciphertext).await?
@@ -172,10 +176,12 @@ pub(crate) async fn encrypt(
             kms.in_token(call, move |_| message.seal(&cipher, random.as_ref(), &plaintext)).await?
         }
     };
-    Ok(Encrypted { key: key.id, version, blob })
+    // The primary version is the youngest.
+    Ok(Encrypted { key: key.id, version, number: key.record.versions, blob })
 }
 
-/// Decrypts with the key that the blob names, which the caller must be allowed to use.
+/// Decrypts with the key that the blob names, which the caller must be allowed to use, and which must be what is expected, if
+/// something is.
 pub(crate) async fn decrypt(
     kms: &Kms,
     call: &Call<'_>,
@@ -183,6 +189,7 @@ pub(crate) async fn decrypt(
     permission: Permission,
     blob: &[u8],
     context: &EncryptionContext,
+    expected: Option<&Expected>,
 ) -> Result<Decrypted, Error> {
     let (header, sealed) = blob::Header::parse(blob)?;
     // A key that isn't there, or not the caller's, looks like any other blob that does not open.
@@ -192,7 +199,10 @@ pub(crate) async fn decrypt(
         other => other,
     };
     let reference = KeyRef::OfAnyAccount(header.key);
-    let key = kms.admit_as(call, spec, permission, &reference).await.map_err(foreign)?;
+    let key = kms.admit_bound(call, spec, permission, &reference, context).await.map_err(foreign)?;
+    if let Some(expected) = expected {
+        expected.check(kms, call, &key, header.version).await?;
+    }
     if key.record.spec.aead() != Some(header.algorithm) || key.record.protection != header.protection {
         return Err(Error::Ciphertext);
     }

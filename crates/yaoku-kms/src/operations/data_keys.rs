@@ -42,7 +42,7 @@ impl DataKeyRequest {
         if !(1..=MAX_DATA_KEY).contains(&self.length) {
             return Err(Error::invalid(Field::NumberOfBytes, format!("it must be 1 to {MAX_DATA_KEY}")));
         }
-        let key = kms.admit(call, spec, &self.key).await?;
+        let key = kms.admit_bound(call, spec, spec.permission(), &self.key, &self.context).await?;
         Ok((key, Secret::random(self.length, kms.vault.random())?))
     }
 }
@@ -139,7 +139,7 @@ impl Operation for ExportDataKey {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<ExportedDataKey, Error> {
         let public_key = self.export.public_key()?;
         let permission: Permission = Self::SPEC.permission();
-        let opened = decrypt(kms, call, &Self::SPEC, permission, &self.blob, &self.context).await?;
+        let opened = decrypt(kms, call, &Self::SPEC, permission, &self.blob, &self.context, None).await?;
         let wrapped = self.export.wrap(kms, &public_key, &opened.plaintext)?;
         proceed(call)?;
         Ok(ExportedDataKey { key: opened.key, version: opened.version, wrapped })

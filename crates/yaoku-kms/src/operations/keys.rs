@@ -3,17 +3,18 @@
 use yaoku_iam::{Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
+use super::aliases::{CreateAlias, check_new_alias};
 use super::policies::KeyPolicy;
 use super::versions::check_rotation;
 use super::{Listing, Page};
 use crate::admission::proceed;
 use crate::change::{ATTEMPTS, Changed, contended};
 use crate::material;
-use crate::record::{KeyRecord, key_name, version_name};
-use crate::resource::{KEY, SERVICE, key_states};
+use crate::record::{AliasRecord, KeyRecord, alias_name, key_name, version_name};
+use crate::resource::{ALIAS, KEY, SERVICE, key_states};
 use crate::{
-    Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms, Origin,
-    ProtectionLevel, RotationInterval, Tag,
+    AliasName, Error, Field, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersionId, Kms,
+    Origin, ProtectionLevel, RotationInterval, Tag,
 };
 
 /// The most characters that a description can have.
@@ -45,7 +46,45 @@ impl Operation for CreateKey {
     const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateKey", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
-        kms.allow_all(call, &Self::SPEC, KEY)?;
+        self.create(kms, call, None).await
+    }
+}
+
+/// Makes a key that has a name and is protected from deletion from the beginning: both with it, or nothing.
+pub struct CreateNamedKey {
+    /// The key.
+    pub key: CreateKey,
+    /// Its alias.
+    pub alias: AliasName,
+    /// Why it may not be deleted.
+    pub protection: String,
+}
+
+impl Operation for CreateNamedKey {
+    type Domain = Kms;
+    type Output = KeyMetadata;
+    const SPEC: OperationSpec = CreateKey::SPEC;
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
+        check_description(&self.protection)?;
+        self.key.create(kms, call, Some((&self.alias, &self.protection))).await
+    }
+}
+
+impl CreateKey {
+    /// Makes the key; with an alias and a reason why it may not be deleted, if it is given them.
+    async fn create(
+        self,
+        kms: &Kms,
+        call: &Call<'_>,
+        named: Option<(&AliasName, &String)>,
+    ) -> Result<KeyMetadata, Error> {
+        let allow = || {
+            kms.allow_all(call, &Self::SPEC, KEY)?;
+            let spec = &CreateAlias::SPEC;
+            named.map_or(Ok(()), |(alias, _)| kms.allow_named(call, spec, ALIAS, alias.as_str()))
+        };
+        allow()?;
         check_description(&self.description)?;
         let usage = self.usage.unwrap_or(self.spec.default_usage());
         if !self.spec.allows(usage) {
@@ -82,7 +121,7 @@ impl Operation for CreateKey {
             last_rotation: now,
             rotation: self.rotation,
             deletion: None,
-            protected: None,
+            protected: named.map(|(_, protection)| protection.clone()),
             tags,
             imported: None,
             policy: self.policy.map(Into::into),
@@ -100,11 +139,17 @@ impl Operation for CreateKey {
         for _ in 0..ATTEMPTS {
             // It may have waited for its turn: what was taken from the caller meanwhile counts.
             call.rest_on_authority();
-            kms.allow_all(call, &Self::SPEC, KEY)?;
+            allow()?;
             let expected = vec![(name.clone(), None)];
             let mut changes = Changes { expected, puts: vec![(name.clone(), record.encode()?)], ..Changes::default() };
             if let Some((version, made)) = &first {
                 made.enter(&mut changes, version_name(account, id, *version), now);
+            }
+            if let Some((alias, _)) = named {
+                check_new_alias(kms, account, alias)?;
+                let name = alias_name(account, alias);
+                changes.expected.push((name.clone(), None));
+                changes.puts.push((name, AliasRecord { key: id }.encode()?));
             }
             if kms.commit(call, changes).await? {
                 return Ok(record.metadata(id, account, now));

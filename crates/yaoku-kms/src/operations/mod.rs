@@ -8,6 +8,7 @@ pub mod due;
 pub mod import;
 pub mod keys;
 pub mod mac;
+pub mod numbered;
 pub mod policies;
 pub mod service;
 pub mod tags;

@@ -84,11 +84,13 @@ async fn rotate_to(
     let id = KeyVersionId::generate(kms.vault.random())?;
     key.record.primary = key.record.spec.has_primary().then_some(id);
     key.record.versions = key.record.versions.saturating_add(1);
-    key.record.last_version = now;
-    key.record.last_rotation = now;
+    // Younger than all that there are, whatever the clock says: versions are counted by age.
+    let created = now.max(Timestamp(key.record.last_version.0.saturating_add(1)));
+    key.record.last_version = created;
+    key.record.last_rotation = created;
     let mut changes = key_update(&key)?;
-    made.enter(&mut changes, version_name(key.account, key.id, id), now);
-    Ok(kms.commit(call, changes).await?.then_some(KeyVersion { key: key.id, id, created: now }))
+    made.enter(&mut changes, version_name(key.account, key.id, id), created);
+    Ok(kms.commit(call, changes).await?.then_some(KeyVersion { key: key.id, id, created }))
 }
 
 /// Tells when a version was made.

@@ -126,6 +126,12 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_days: Option<u64>,
 
+    /// Names in the encryption context whose values records show; of other names they then show a keyed hash. Repeatable
+    /// [default: records show nothing of encryption contexts]
+    #[arg(long, env = "YAOKU_AUDIT_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_context: Option<Vec<String>>,
+
     /// Certificate chain for TLS, in PEM format; reloaded on SIGHUP
     #[arg(long, env = "YAOKU_TLS_CERT", value_name = "FILE", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +148,28 @@ pub struct Options {
           default_missing_value = "true", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_plain_http: Option<bool>,
+
+    /// Certificates, in PEM format, that issue those of clients, for listeners where certificates prove users; reloaded on SIGHUP
+    ///
+    /// Bind a user's certificate with `yaoku ram certificate bind`.
+    #[arg(long, env = "YAOKU_CLIENT_CA", value_name = "FILE", help_heading = "TLS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+
+    /// Address and port on which to serve the Vault API: logins, tokens and transit [default: none]
+    #[arg(long, env = "YAOKU_VAULT_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Vault API")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault_listen: Option<String>,
+
+    /// Certificate chain of the Vault API's listener, in PEM format; reloaded on SIGHUP [default: that of --tls-cert]
+    #[arg(long, env = "YAOKU_VAULT_TLS_CERT", value_name = "FILE", help_heading = "Vault API")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault_tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM format; reloaded on SIGHUP
+    #[arg(long, env = "YAOKU_VAULT_TLS_KEY", value_name = "FILE", help_heading = "Vault API")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault_tls_key: Option<PathBuf>,
 
     /// Addresses of proxies that are trusted to report the client's address, TLS and host, such as 10.0.0.0/8; repeatable
     #[arg(long, env = "YAOKU_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', help_heading = "Proxies")]

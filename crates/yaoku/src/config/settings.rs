@@ -21,6 +21,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The socket of the API, and of the operators' pages.
     pub listen: ListenerSettings,
+    /// The socket of the Vault API, if it is served.
+    pub vault: Option<ListenerSettings>,
     /// Region in ARNs.
     pub region: String,
     /// Account and root AccessKey, as far as they are chosen.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub kms: KmsConfig,
     /// The audit log; none where it is switched off.
     pub audit: Option<yaoku_audit::Options>,
+    /// Names in encryption contexts whose values records show; none where contexts are not shown.
+    pub audit_context: Option<Vec<String>>,
     /// How much is logged.
     pub log: LogLevel,
     /// In what form.
@@ -104,6 +108,24 @@ impl Settings {
             (Some(_), None) => return Err(refusal("--tls-cert needs its private key: set --tls-key too")),
             (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: set --tls-cert too")),
         };
+        let allow_plain_http = options.allow_plain_http.unwrap_or(false);
+        let vault = match &options.vault_listen {
+            Some(address) => {
+                let own = own_tls("vault", options.vault_tls_cert.clone(), options.vault_tls_key.clone())?;
+                let tls = own.or_else(|| tls.clone());
+                let tls = tls.map(|tls| TlsSettings { client_ca: options.client_ca.clone(), ..tls });
+                Some(ListenerSettings { option: "vault-listen", address: address.clone(), tls, allow_plain_http })
+            }
+            None if options.vault_tls_cert.is_some() || options.vault_tls_key.is_some() => {
+                return Err(refusal("--vault-tls-cert and --vault-tls-key are for --vault-listen: set that too"));
+            }
+            None => None,
+        };
+        if options.client_ca.is_some() && vault.as_ref().is_none_or(|vault| vault.tls.is_none()) {
+            return Err(refusal(
+                "--client-ca is for a listener with TLS that takes certificates: set --vault-listen and its TLS",
+            ));
+        }
         let region = region(options.region.as_deref().unwrap_or("cn-hangzhou"))?;
         Ok(Self {
             store,
@@ -111,8 +133,9 @@ impl Settings {
                 option: "listen",
                 address: options.listen.clone().unwrap_or_else(|| "127.0.0.1:7788".into()),
                 tls,
-                allow_plain_http: options.allow_plain_http.unwrap_or(false),
+                allow_plain_http,
             },
+            vault,
             bootstrap: bootstrap(options, environment)?,
             limits: limits(options)?,
             proxies: proxies::proxies(options)?,
@@ -130,6 +153,7 @@ impl Settings {
             kms: kms(options, region.clone())?,
             region,
             audit: audit(options)?,
+            audit_context: options.audit_context.clone(),
             log: options.log.unwrap_or_default(),
             log_format: options.log_format.unwrap_or_default(),
         })
@@ -183,6 +207,18 @@ impl SealSettings {
                     cost: yaoku_crypto::passphrase::Cost::DEFAULT,
                 }))
             }
+        }
+    }
+}
+
+/// The TLS identity that a listener has of its own.
+fn own_tls(listener: &str, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsSettings>, Error> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsSettings { certificate, key, client_ca: None })),
+        (None, None) => Ok(None),
+        (certificate, _) => {
+            let (given, lacking) = if certificate.is_some() { ("cert", "key") } else { ("key", "cert") };
+            Err(refusal(format!("--{listener}-tls-{given} needs its other half: set --{listener}-tls-{lacking} too")))
         }
     }
 }

@@ -1,11 +1,13 @@
 //! `yaoku ram`: the identities of an account, and who may do what.
 
 mod access_keys;
+mod certificates;
 mod explain;
 mod groups;
 mod policies;
 mod roles;
 mod tags;
+mod tokens;
 mod users;
 
 use clap::{Args, Subcommand};
@@ -34,6 +36,14 @@ pub(crate) enum RamCommand {
     /// or `delete` the lost one.
     #[command(subcommand, arg_required_else_help = true)]
     AccessKey(access_keys::Command),
+    /// Manage tokens of users, for protocols without signatures such as the Vault API
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(tokens::Command),
+    /// Manage client certificates, which prove users by their public keys
+    ///
+    /// A renewed certificate for the same key needs no new binding. The server must trust its issuer (--client-ca).
+    #[command(subcommand, arg_required_else_help = true)]
+    Certificate(certificates::Command),
     /// Manage groups of users
     #[command(subcommand, arg_required_else_help = true)]
     Group(groups::Command),
@@ -56,6 +66,8 @@ impl RamCommand {
         match self {
             Self::User(command) => command.at(),
             Self::AccessKey(command) => command.at(),
+            Self::Token(command) => command.at(),
+            Self::Certificate(command) => command.at(),
             Self::Group(command) => command.at(),
             Self::Policy(command) => command.at(),
             Self::Role(command) => command.at(),
@@ -73,6 +85,11 @@ impl RamCommand {
         let (account, request) = match self {
             Self::User(command) => (command.at().account.clone(), command.request()),
             Self::AccessKey(command) => (command.at().account.clone(), command.request()),
+            Self::Token(command) => return command.run(&settings).await,
+            Self::Certificate(command) => {
+                let (account, request) = (command.at().account.clone(), command.request()?);
+                return request.ask(AdminApiName::Credentials, account, &settings).await;
+            }
             Self::Group(command) => (command.at().account.clone(), command.request()),
             Self::Policy(command) => (command.at().account.clone(), command.request()?),
             Self::Role(command) => (command.at().account.clone(), command.request()?),

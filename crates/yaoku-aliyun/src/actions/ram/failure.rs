@@ -121,6 +121,12 @@ pub(super) const fn parameter(field: Field) -> &'static str {
         Field::Tag => "Tag",
         Field::TagKeys => "TagKeys",
         Field::ResourceNames => "ResourceNames",
+        Field::Token => "Token",
+        Field::TokenId => "TokenId",
+        Field::TtlSeconds => "TtlSeconds",
+        Field::BoundCidrs => "BoundCidrs",
+        Field::Certificate => "Certificate",
+        Field::CertificateId => "CertificateId",
     }
 }
 
@@ -177,6 +183,9 @@ const fn words(entity: Entity) -> &'static str {
         Entity::Policy => "policy",
         Entity::PolicyVersion => "version of the policy",
         Entity::AccessKey => "AccessKey of the user",
+        Entity::Token => "token of the user",
+        Entity::Certificate => "binding of the certificate's public key",
+        Entity::Login => "renewed logins of the credential",
         Entity::Membership => "membership of the user in the group",
         Entity::UserPolicy => "attachment of the policy to the user",
         Entity::GroupPolicy => "attachment of the policy to the group",
@@ -192,6 +201,8 @@ const fn not_found(entity: Entity) -> Code {
         Entity::Policy => Code::EntityNotExistPolicy,
         Entity::PolicyVersion => Code::EntityNotExistPolicyVersion,
         Entity::AccessKey => Code::EntityNotExistUserAccessKey,
+        Entity::Token | Entity::Login => Code::EntityNotExistUserToken,
+        Entity::Certificate => Code::EntityNotExistUserCertificate,
         Entity::Membership => Code::EntityNotExistUserGroup,
         Entity::UserPolicy => Code::EntityNotExistUserPolicy,
         Entity::GroupPolicy => Code::EntityNotExistGroupPolicy,
@@ -202,7 +213,8 @@ const fn not_found(entity: Entity) -> Code {
 /// AccessKeys and versions get names that are not taken.
 const fn exists(entity: Entity) -> Code {
     match entity {
-        Entity::User | Entity::AccessKey => Code::EntityAlreadyExistsUser,
+        Entity::User | Entity::AccessKey | Entity::Token | Entity::Login => Code::EntityAlreadyExistsUser,
+        Entity::Certificate => Code::EntityAlreadyExistsUserCertificate,
         Entity::Group => Code::EntityAlreadyExistsGroup,
         Entity::Role => Code::EntityAlreadyExistsRole,
         Entity::Policy | Entity::PolicyVersion => Code::EntityAlreadyExistsPolicy,
@@ -216,6 +228,8 @@ const fn exists(entity: Entity) -> Code {
 const fn exceeded(entity: Entity) -> Code {
     match entity {
         Entity::User => Code::LimitExceededUser,
+        Entity::Token | Entity::Login => Code::LimitExceededUserToken,
+        Entity::Certificate => Code::LimitExceededUserCertificate,
         Entity::Group => Code::LimitExceededGroup,
         Entity::Role => Code::LimitExceededRole,
         Entity::Policy => Code::LimitExceededPolicy,

@@ -1,0 +1,44 @@
+//! How parameters of credentials are read.
+
+use yaoku_iam::{BoundNetworks, CertificateId, Error, Field, Name, PublicKeyHash, Timestamp, TokenId};
+
+use crate::actions::arguments::{Parameter, Read};
+use crate::wire::time::format_time;
+
+impl Parameter<'_> {
+    /// The name of a user.
+    pub(super) fn user_name(self) -> Read<Name> {
+        self.read_by(|text| Name::parse(Field::UserName, text))
+    }
+
+    pub(super) fn token_id(self) -> Read<TokenId> {
+        self.read_by(TokenId::parse)
+    }
+
+    pub(super) fn certificate_id(self) -> Read<CertificateId> {
+        self.read_by(CertificateId::parse)
+    }
+
+    /// The public key of a certificate in PEM form.
+    pub(super) fn certificate(self) -> Read<PublicKeyHash> {
+        self.read_by(PublicKeyHash::of_pem)
+    }
+
+    /// Addresses and CIDR blocks with commas between.
+    pub(super) fn networks(self) -> Read<BoundNetworks> {
+        self.read_by(|text| BoundNetworks::parse(text.split(',').map(str::trim)))
+    }
+
+    fn read_by<T>(self, read: impl FnOnce(&str) -> Result<T, Error>) -> Read<T> {
+        self.filled().map(read).transpose().map_err(|error| match error {
+            Error::Invalid { why, .. } => self.invalid(why),
+            Error::NameLength(_) => self.invalid("its length is outside the permitted range"),
+            _ => self.invalid("it contains characters that are not allowed"),
+        })
+    }
+}
+
+/// A time; empty where there is none.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    at.map(|at| format_time(at.0)).unwrap_or_default()
+}

@@ -1,0 +1,308 @@
+//! What goes wrong, as the Vault API says it: a status and a list of sentences.
+//!
+//! The products behind it act on the status. What a caller may not do is 403, also where a key's state forbids it: an object store
+//! then answers AccessDenied. What can't be done at all is 400. What this server can't do now is 503, so that a client with a cache
+//! uses it.
+
+use std::borrow::Cow;
+use std::error::Error as _;
+
+use http::StatusCode;
+use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
+use yaoku_http::Refusal as Unread;
+use yaoku_iam::Error as IamError;
+use yaoku_kms::{Error as KeyError, KeyState};
+
+/// Declares [`Code`] with its text in records and metrics, and its HTTP status.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:ident;)*) => {
+        /// A kind of failure.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of their numbers.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its text.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// The status that goes with it.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$variant => StatusCode::$status,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request says something that is not accepted.
+    InvalidRequest = "InvalidRequest", BAD_REQUEST;
+    /// There is no such key.
+    KeyNotFound = "KeyNotFound", BAD_REQUEST;
+    /// The ciphertext does not open.
+    Ciphertext = "InvalidCiphertext", BAD_REQUEST;
+    /// The API has it, and this server does not.
+    UnsupportedOperation = "UnsupportedOperation", BAD_REQUEST;
+    /// Role or secret is not one.
+    InvalidLogin = "InvalidLogin", BAD_REQUEST;
+    /// Nobody is proven.
+    InvalidToken = "InvalidToken", FORBIDDEN;
+    /// Denied by policy, or to a token that is not one any more.
+    PermissionDenied = "PermissionDenied", FORBIDDEN;
+    /// The state of the key forbids its use.
+    KeyState = "KeyState", FORBIDDEN;
+    /// Nothing is there.
+    NotFound = "NotFound", NOT_FOUND;
+    /// The path has no such method.
+    UnsupportedMethod = "UnsupportedMethod", METHOD_NOT_ALLOWED;
+    /// The body is larger than is read.
+    TooLarge = "TooLarge", PAYLOAD_TOO_LARGE;
+    /// The body is not JSON.
+    UnsupportedMediaType = "UnsupportedMediaType", UNSUPPORTED_MEDIA_TYPE;
+    /// A quota is reached.
+    LimitExceeded = "LimitExceeded", BAD_REQUEST;
+    /// Too many calls.
+    Throttling = "Throttling", TOO_MANY_REQUESTS;
+    /// A failure of this server.
+    InternalFailure = "InternalFailure", INTERNAL_SERVER_ERROR;
+    /// Another attempt may help.
+    Unavailable = "Unavailable", SERVICE_UNAVAILABLE;
+}
+
+/// What a caller is told of a call that fails. Never a value that they sent, and nothing of the inside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", code.as_str())]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidRequest, message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::UnsupportedOperation, message)
+    }
+
+    pub(crate) fn method() -> Self {
+        Self::new(Code::UnsupportedMethod, "unsupported operation: this path has no such method")
+    }
+
+    /// What is said to whoever proves nobody: never what was wrong.
+    pub(crate) fn token() -> Self {
+        Self::new(Code::InvalidToken, "permission denied")
+    }
+
+    pub(crate) fn denied() -> Self {
+        Self::new(Code::PermissionDenied, "permission denied")
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(Code::InternalFailure, "internal error; the server's log has the cause under the request id")
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::new(Code::Unavailable, "this can't be done at present; try again")
+    }
+
+    fn throttled() -> Self {
+        Self::new(Code::Throttling, "too many requests; try again later")
+    }
+
+    /// The same of a path that names a key to look at: what is not there is not found.
+    pub(crate) fn of_path(self) -> Self {
+        match self.code {
+            Code::KeyNotFound => Self::new(Code::NotFound, self.message),
+            _ => self,
+        }
+    }
+
+    /// The failure of a request that did not arrive whole.
+    pub(crate) fn unread(refusal: Unread) -> Self {
+        match refusal {
+            Unread::TooLarge => Self::new(Code::TooLarge, "the body is larger than this server accepts"),
+            Unread::TooSlow => Self::new(Code::Unavailable, "the body did not arrive in time; try again"),
+            Unread::Overloaded => Self::unavailable(),
+            Unread::BrokenOff => Self::invalid("the body is incomplete"),
+            Unread::Unattributed => Self::invalid("the proxy in front of this server does not name the client"),
+            Unread::Panicked => Self::internal(),
+        }
+    }
+
+    /// The failure of an operation. The inside of an internal failure goes to the log, under the request id.
+    pub(crate) fn of_operation(failure: AnyFailure, id: RequestId) -> Self {
+        match failure {
+            AnyFailure::Keys(error) => of_keys(error, id),
+            AnyFailure::Identities(error) => of_identities(&error, id),
+            AnyFailure::AuditLog(_) => Self::internal(),
+        }
+    }
+}
+
+impl Spelling for Failure {
+    fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooManyUnauthenticated { held: None } => Self::throttled(),
+            Refusal::TooManyUnauthenticated { held: Some(held) } => {
+                Self::new(Code::Throttling, format!("too many requests; {held} before this one were not recorded"))
+            }
+            Refusal::TooManyAtOnce => Self::throttled(),
+            Refusal::Full => Self::unavailable(),
+            Refusal::Unrecordable => {
+                Self::new(Code::Unavailable, "the call can't be recorded at present, so it was not carried out")
+            }
+            Refusal::UnrecordedChange => {
+                Self::new(Code::InternalFailure, "the change was carried out, but could not be recorded")
+            }
+            Refusal::Internal => Self::internal(),
+        }
+    }
+
+    fn code(&self) -> (&'static str, usize) {
+        // The codes are numbered as Code::ALL lists them.
+        (self.code.as_str(), self.code as usize)
+    }
+
+    fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn is_ours(&self) -> bool {
+        self.code.status().is_server_error()
+    }
+}
+
+fn of_keys(error: KeyError, id: RequestId) -> Failure {
+    let (code, message): (Code, Cow<'static, str>) = match &error {
+        KeyError::KeyNotFound | KeyError::AliasNotFound => (Code::KeyNotFound, "encryption key not found".into()),
+        KeyError::KeyVersionNotFound => (Code::InvalidRequest, "the key has no such version".into()),
+        KeyError::AliasExists => (Code::InvalidRequest, "a key of this name already exists".into()),
+        KeyError::Denied(denial) => {
+            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            return Failure::denied();
+        }
+        KeyError::Hidden { denial, .. } => {
+            tracing::warn!(request_id = %id, why = &*denial.why, "no permission; the answer hides that the key exists");
+            let KeyError::Hidden { as_if, .. } = error else { return Failure::denied() };
+            return of_keys(*as_if, id);
+        }
+        KeyError::State(state) => (Code::KeyState, format!("the key is {}", words(*state)).into()),
+        KeyError::StateChange(why) => (Code::InvalidRequest, (*why).into()),
+        KeyError::Invalid { why, field } => (Code::InvalidRequest, format!("{}: {why}", parameter(*field)).into()),
+        KeyError::Unsuitable(why) => (Code::InvalidRequest, (*why).into()),
+        KeyError::Origin(_) => {
+            (Code::InvalidRequest, "this is not supported on a key whose material was imported".into())
+        }
+        KeyError::Protection(why) => (Code::InvalidRequest, why.clone().into()),
+        KeyError::LimitExceeded(why) => (Code::LimitExceeded, why.clone().into()),
+        KeyError::Ciphertext => (
+            Code::Ciphertext,
+            "the ciphertext was not made by this server with this key, version and context, or it is damaged".into(),
+        ),
+        KeyError::Unavailable(source) => {
+            tracing::warn!(request_id = %id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            return Failure::unavailable();
+        }
+        KeyError::Throttled => return Failure::throttled(),
+        KeyError::Busy | KeyError::Abandoned => return Failure::unavailable(),
+        KeyError::PrincipalNotFound
+        | KeyError::ImportToken
+        | KeyError::ImportTokenExpired
+        | KeyError::KeyMaterial
+        | KeyError::AlreadyOpen
+        | KeyError::DryRun
+        | KeyError::Record(_)
+        | KeyError::Internal(_) => {
+            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            return Failure::internal();
+        }
+    };
+    Failure::new(code, message)
+}
+
+fn of_identities(error: &IamError, id: RequestId) -> Failure {
+    match error {
+        IamError::Denied(denial) => {
+            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            Failure::denied()
+        }
+        IamError::Invalid { why, .. } => Failure::invalid(*why),
+        IamError::LimitExceeded { .. } => {
+            Failure::new(Code::LimitExceeded, "too many logins of this credential are renewed; log in again instead")
+        }
+        _ if error.may_pass() => {
+            tracing::warn!(request_id = %id, error = error as &dyn std::error::Error, "not available");
+            Failure::unavailable()
+        }
+        _ => {
+            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            Failure::internal()
+        }
+    }
+}
+
+const fn words(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Enabled => "enabled",
+        KeyState::Disabled => "disabled",
+        KeyState::PendingDeletion => "pending deletion",
+        KeyState::PendingImport => "without key material",
+    }
+}
+
+/// What the API calls what the domain found wrong.
+const fn parameter(field: yaoku_kms::Field) -> &'static str {
+    use yaoku_kms::Field;
+    match field {
+        Field::Plaintext => "plaintext",
+        Field::EncryptionContext => "context",
+        Field::RotationInterval | Field::AutomaticRotation => "auto_rotate_period",
+        Field::NumberOfBytes => "bits",
+        Field::Algorithm => "algorithm",
+        Field::Ciphertext => "ciphertext",
+        Field::Digest | Field::Message => "input",
+        Field::KeyUsage => "type",
+        _ => "request",
+    }
+}
+
+/// A text that a caller sent, as much of it as may be repeated to them.
+pub(crate) fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(64).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_numbered_as_they_are_listed_and_have_names_of_their_own() {
+        assert!(Code::ALL.iter().enumerate().all(|(at, code)| *code as usize == at));
+        let names: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn what_another_attempt_may_cure_is_no_4xx() {
+        for refusal in [Unread::TooSlow, Unread::Overloaded, Unread::Panicked] {
+            assert!(Failure::unread(refusal).is_ours(), "{refusal:?}");
+        }
+        assert!(Failure::of(Refusal::Unrecordable).is_ours());
+    }
+}

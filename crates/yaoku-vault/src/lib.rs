@@ -1,0 +1,23 @@
+//! The Vault HTTP API, in front of yaoku's gate: what storage products and databases speak to a key manager.
+//!
+//! [`router`] tells from method and path what is asked for, [`body`] reads the JSON that comes with it, [`auth`] proves who asks;
+//! [`transit`] maps keys and ciphertexts onto customer master keys, and [`sys`] answers what clients probe. [`service`] takes a call
+//! through all of it, and through `yaoku-gate`. What a call is refused for is spelled in [`failure`].
+
+mod auth;
+mod body;
+mod failure;
+mod reply;
+mod router;
+mod service;
+mod sys;
+mod told;
+mod transit;
+
+pub use service::{Service, counted};
+
+/// What untrusted bytes reach first, for fuzzing.
+pub mod fuzzing {
+    pub use crate::router::fuzz as route;
+    pub use crate::transit::fuzz as transit_body;
+}

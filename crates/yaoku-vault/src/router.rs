@@ -1,0 +1,382 @@
+//! What a request asks for, from its method and path alone.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use yaoku_iam::Access;
+
+use crate::failure::{Code, Failure};
+
+/// Bytes of a name in a path, decoded: more than any alias or secret has.
+const MAX_NAME: usize = 1024;
+
+/// Declares [`Act`] with each one's name in records and metrics, and whether it changes anything.
+macro_rules! acts {
+    ($($variant:ident = $name:literal, $access:ident;)*) => {
+        /// One thing that can be asked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Act {
+            $($variant,)*
+        }
+
+        impl Act {
+            /// All of them, in the order of their numbers.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name in records and metrics.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Whether it changes anything.
+            pub(crate) const fn access(self) -> Access {
+                match self {
+                    $(Self::$variant => Access::$access,)*
+                }
+            }
+        }
+    };
+}
+
+acts! {
+    Health = "sys/health", Read;
+    SealStatus = "sys/seal-status", Read;
+    Leader = "sys/leader", Read;
+    Init = "sys/init", Read;
+    Mounts = "sys/mounts", Read;
+    Mount = "sys/mounts/mount", Read;
+    Tune = "sys/mounts/mount/tune", Read;
+    UiMounts = "sys/internal/ui/mounts", Read;
+    UiMount = "sys/internal/ui/mounts/mount", Read;
+    AppRoleLogin = "auth/approle/login", Write;
+    CertificateLogin = "auth/cert/login", Write;
+    LookupSelf = "auth/token/lookup-self", Read;
+    Lookup = "auth/token/lookup", Read;
+    RenewSelf = "auth/token/renew-self", Write;
+    Renew = "auth/token/renew", Write;
+    RevokeSelf = "auth/token/revoke-self", Write;
+    Revoke = "auth/token/revoke", Write;
+    CreateKey = "transit/keys/create", Write;
+    ReadKey = "transit/keys/read", Read;
+    ListKeys = "transit/keys/list", Read;
+    DeleteKey = "transit/keys/delete", Write;
+    RotateKey = "transit/keys/rotate", Write;
+    ConfigureKey = "transit/keys/config", Write;
+    Encrypt = "transit/encrypt", Read;
+    Decrypt = "transit/decrypt", Read;
+    Rewrap = "transit/rewrap", Read;
+    DataKeyPlaintext = "transit/datakey/plaintext", Read;
+    DataKeyWrapped = "transit/datakey/wrapped", Read;
+    Sign = "transit/sign", Read;
+    Verify = "transit/verify", Read;
+    Hmac = "transit/hmac", Read;
+    Hash = "transit/hash", Read;
+    Random = "transit/random", Read;
+}
+
+impl Act {
+    /// Whether it is answered to whoever asks, and leaves no record: what operators and clients probe.
+    pub(crate) const fn is_probe(self) -> bool {
+        matches!(self, Self::Health | Self::SealStatus | Self::Leader | Self::Init)
+    }
+
+    /// Whether it takes something away, for which there is always room.
+    pub(crate) const fn revokes(self) -> bool {
+        matches!(self, Self::RevokeSelf | Self::Revoke | Self::DeleteKey)
+    }
+
+    /// Whether its caller has no token yet.
+    pub(crate) const fn is_login(self) -> bool {
+        matches!(self, Self::AppRoleLogin | Self::CertificateLogin)
+    }
+
+    /// Its position among those that are counted.
+    pub(crate) const fn number(self) -> usize {
+        self as usize
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route<'a> {
+    pub(crate) act: Act,
+    /// The key or the mount that it names; empty if it names none.
+    pub(crate) name: Cow<'a, str>,
+    /// What else stands in the path: an algorithm, a number of bytes.
+    pub(crate) rest: Vec<&'a str>,
+}
+
+/// What a method asks for. POST and PUT are the same here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Read,
+    Write,
+    List,
+    Delete,
+}
+
+/// Reads method, path and query.
+///
+/// # Errors
+/// [`Code::NotFound`] for what is no path, [`Code::UnsupportedMethod`], and [`Code::UnsupportedOperation`] for what the API has and
+/// this server does not do.
+pub(crate) fn route<'a>(method: &Method, path: &'a str, query: Option<&str>) -> Result<Route<'a>, Failure> {
+    let verb = verb(method, query)?;
+    let path = path.strip_prefix("/v1/").ok_or_else(not_found)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let parts: Vec<&str> = path.splitn(16, '/').collect();
+    match parts.as_slice() {
+        ["sys", rest @ ..] => sys(verb, rest),
+        ["auth", rest @ ..] => auth(verb, rest),
+        ["transit", rest @ ..] => transit(verb, rest),
+        _ => Err(not_found()),
+    }
+}
+
+fn verb(method: &Method, query: Option<&str>) -> Result<Verb, Failure> {
+    let lists = || query.is_some_and(|query| query.split('&').any(|pair| pair == "list=true" || pair == "list=1"));
+    Ok(match *method {
+        Method::GET | Method::HEAD if lists() => Verb::List,
+        Method::GET | Method::HEAD => Verb::Read,
+        Method::POST | Method::PUT => Verb::Write,
+        Method::DELETE => Verb::Delete,
+        _ if method.as_str() == "LIST" => Verb::List,
+        _ => return Err(Failure::method()),
+    })
+}
+
+fn sys<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
+    let read = |act| if verb == Verb::Read { Ok(Route::plain(act)) } else { Err(Failure::method()) };
+    match rest {
+        ["health"] => read(Act::Health),
+        ["seal-status"] => read(Act::SealStatus),
+        ["leader"] => read(Act::Leader),
+        ["init"] => read(Act::Init),
+        ["mounts"] => read(Act::Mounts),
+        ["mounts", mount @ .., "tune"] if !mount.is_empty() => read(Act::Tune)?.named(mount),
+        ["mounts", mount @ ..] => read(Act::Mount)?.named(mount),
+        ["internal", "ui", "mounts"] => read(Act::UiMounts),
+        ["internal", "ui", "mounts", mount @ ..] => read(Act::UiMount)?.named(mount),
+        [
+            "wrapping"
+            | "policies"
+            | "policy"
+            | "auth"
+            | "audit"
+            | "unseal"
+            | "seal"
+            | "step-down"
+            | "leases"
+            | "storage"
+            | "namespaces"
+            | "capabilities"
+            | "capabilities-self"
+            | "capabilities-accessor"
+            | "tools"
+            | "plugins"
+            | "rekey"
+            | "rotate"
+            | "generate-root"
+            | "license"
+            | "quotas",
+            ..,
+        ] => Err(Failure::unsupported(format!(
+            "sys/{} is not supported by this server; accounts, users and policies are managed with the RAM API",
+            rest[0]
+        ))),
+        _ => Err(not_found()),
+    }
+}
+
+fn auth<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
+    let write = |act| if verb == Verb::Write { Ok(Route::plain(act)) } else { Err(Failure::method()) };
+    match rest {
+        ["approle", "login"] => write(Act::AppRoleLogin),
+        ["cert", "login"] => write(Act::CertificateLogin),
+        ["token", "lookup-self"] if verb == Verb::Read => Ok(Route::plain(Act::LookupSelf)),
+        ["token", "lookup-self"] => write(Act::LookupSelf),
+        ["token", "lookup"] => write(Act::Lookup),
+        ["token", "renew-self"] => write(Act::RenewSelf),
+        ["token", "renew"] => write(Act::Renew),
+        ["token", "revoke-self"] => write(Act::RevokeSelf),
+        ["token", "revoke"] => write(Act::Revoke),
+        ["token", ..] => Err(Failure::unsupported(
+            "this server makes tokens with `yaoku ram token create` and by logins; of auth/token, only lookup, renew and revoke \
+             are supported",
+        )),
+        ["approle", ..] => Err(Failure::unsupported(
+            "roles are AccessKeys here, which are managed with the RAM API; only auth/approle/login is supported",
+        )),
+        ["cert", ..] => Err(Failure::unsupported(
+            "certificates are bound with `yaoku ram certificate bind`; only auth/cert/login is supported",
+        )),
+        [method, ..] => Err(Failure::unsupported(format!(
+            "the auth method {} is not supported by this server: use a token, approle or cert",
+            crate::failure::shown(method)
+        ))),
+        [] => Err(not_found()),
+    }
+}
+
+fn transit<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
+    let write = |act| if verb == Verb::Write { Ok(Route::plain(act)) } else { Err(Failure::method()) };
+    let key = |act: Result<Route<'a>, Failure>, name: &&'a str| act?.named(&[*name]);
+    match rest {
+        ["keys"] => match verb {
+            Verb::List => Ok(Route::plain(Act::ListKeys)),
+            Verb::Read | Verb::Write | Verb::Delete => Err(Failure::method()),
+        },
+        ["keys", name] => {
+            let act = match verb {
+                Verb::Read => Act::ReadKey,
+                Verb::Write => Act::CreateKey,
+                Verb::Delete => Act::DeleteKey,
+                Verb::List => return Err(Failure::method()),
+            };
+            key(Ok(Route::plain(act)), name)
+        }
+        ["keys", name, "rotate"] => key(write(Act::RotateKey), name),
+        ["keys", name, "config"] => key(write(Act::ConfigureKey), name),
+        ["keys", _, "trim"] => Err(Failure::unsupported("versions of a key can't be trimmed on this server")),
+        ["keys", _, "import" | "import_version"] => Err(Failure::unsupported(
+            "keys are imported with GetParametersForImport and ImportKeyMaterial of the KMS API, not by transit",
+        )),
+        ["encrypt", name] => key(write(Act::Encrypt), name),
+        ["decrypt", name] => key(write(Act::Decrypt), name),
+        ["rewrap", name] => key(write(Act::Rewrap), name),
+        ["datakey", "plaintext", name] => key(write(Act::DataKeyPlaintext), name),
+        ["datakey", "wrapped", name] => key(write(Act::DataKeyWrapped), name),
+        ["sign", name, rest @ ..] if rest.len() <= 1 => key(write(Act::Sign), name).map(|route| route.with(rest)),
+        ["verify", name, rest @ ..] if rest.len() <= 1 => key(write(Act::Verify), name).map(|route| route.with(rest)),
+        ["hmac", name, rest @ ..] if rest.len() <= 1 => key(write(Act::Hmac), name).map(|route| route.with(rest)),
+        ["hash", rest @ ..] if rest.len() <= 1 => write(Act::Hash).map(|route| route.with(rest)),
+        ["random", rest @ ..] if rest.len() <= 2 => write(Act::Random).map(|route| route.with(rest)),
+        ["export" | "byok-export", ..] => {
+            Err(Failure::unsupported("customer master keys never leave this server, so there is no export"))
+        }
+        ["backup" | "restore", ..] => Err(Failure::unsupported(
+            "customer master keys never leave this server; back up all of it with `yaoku backup`",
+        )),
+        ["cache-config" | "config" | "wrapping_key", ..] => {
+            Err(Failure::unsupported(format!("transit/{} is not supported by this server", rest[0])))
+        }
+        _ => Err(not_found()),
+    }
+}
+
+fn not_found() -> Failure {
+    Failure::new(Code::NotFound, "there is nothing at this path")
+}
+
+impl<'a> Route<'a> {
+    const fn plain(act: Act) -> Self {
+        Self { act, name: Cow::Borrowed(""), rest: Vec::new() }
+    }
+
+    /// With what the path names.
+    fn named(self, parts: &[&'a str]) -> Result<Self, Failure> {
+        let decode = |part: &'a str| percent_decode_str(part).decode_utf8();
+        let name = match parts {
+            [part] => decode(part),
+            _ => parts.iter().map(|part| decode(part)).collect::<Result<Vec<_>, _>>().map(|all| all.join("/").into()),
+        };
+        match name {
+            Ok(name) if !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control) => {
+                Ok(Self { name, ..self })
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    fn with(self, rest: &[&'a str]) -> Self {
+        Self { rest: rest.to_vec(), ..self }
+    }
+}
+
+/// Routes any method, path and query.
+pub fn fuzz(method: &[u8], path: &str, query: Option<&str>) {
+    if let Ok(method) = Method::from_bytes(method) {
+        let _ = route(&method, path, query);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn act(method: &str, path: &str) -> Result<(Act, String), Code> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let found = route(&Method::from_bytes(method.as_bytes()).unwrap(), path, query);
+        found.map(|route| (route.act, route.name.into_owned())).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn post_and_put_are_the_same_and_lists_have_two_forms() {
+        for method in ["POST", "PUT"] {
+            assert_eq!(act(method, "/v1/transit/encrypt/k"), Ok((Act::Encrypt, "k".into())));
+        }
+        for (method, path) in
+            [("LIST", "/v1/transit/keys"), ("LIST", "/v1/transit/keys/"), ("GET", "/v1/transit/keys?list=true")]
+        {
+            assert_eq!(act(method, path), Ok((Act::ListKeys, String::new())));
+        }
+        assert_eq!(act("GET", "/v1/transit/keys"), Err(Code::UnsupportedMethod));
+        assert_eq!(act("GET", "/v1/transit/encrypt/k"), Err(Code::UnsupportedMethod));
+        assert_eq!(act("TRACE", "/v1/transit/keys/k"), Err(Code::UnsupportedMethod));
+    }
+
+    #[test]
+    fn names_are_decoded_and_what_is_none_is_not_found() {
+        assert_eq!(act("GET", "/v1/transit/keys/a%2Fb"), Ok((Act::ReadKey, "a/b".into())));
+        assert_eq!(act("GET", "/v1/sys/mounts/a/b/tune"), Ok((Act::Tune, "a/b".into())));
+        for path in [
+            "/",
+            "",
+            "/v1",
+            "/v1/",
+            "/v2/sys/health",
+            "/v1/transit",
+            "/v1/transit/keys/%ff",
+            "/v1/transit/keys/a%0ab",
+            "/v1/transit/keys/a/b/c",
+            "/v1/sys",
+            "/v1/auth",
+            "/v1/sys/nothing",
+            "/v1/transit/keys//rotate",
+        ] {
+            assert_eq!(act("POST", path).unwrap_err(), Code::NotFound, "{path}");
+        }
+        assert_eq!(act("GET", &format!("/v1/transit/keys/{}", "x".repeat(MAX_NAME + 1))), Err(Code::NotFound));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for path in [
+            "/v1/transit/export/encryption-key/k",
+            "/v1/transit/backup/k",
+            "/v1/transit/keys/k/trim",
+            "/v1/auth/userpass/login/u",
+            "/v1/auth/token/create",
+            "/v1/sys/wrapping/wrap",
+        ] {
+            assert_eq!(act("POST", path), Err(Code::UnsupportedOperation), "{path}");
+        }
+    }
+
+    #[test]
+    fn acts_are_numbered_as_they_are_listed() {
+        assert!(Act::ALL.iter().enumerate().all(|(at, act)| act.number() == at));
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_routed_without_panic(method in "[A-Z]{1,6}", path in ".{0,80}", query in proptest::option::of(".{0,20}")) {
+            fuzz(method.as_bytes(), &path, query.as_deref());
+            fuzz(method.as_bytes(), &format!("/v1/{path}"), query.as_deref());
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The way of a call: what its path asks for, who calls, and the operation; through the gate, forward only.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderName, Method, Response, StatusCode};
+use http_body_util::Full;
+use serde::Deserialize;
+use yaoku_gate::{
+    Admitted, Arrival, Arrived, CountedProtocol, Gate, Performing, Released, RequestId, Serves, user_agent,
+};
+use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
+use yaoku_iam::{AccountId, BearerError, Caller, Operation};
+
+use crate::failure::{Code, Failure};
+use crate::reply::{Reply, failed, json, response};
+use crate::router::{Act, Route, route};
+use crate::told::{SERVICE, Told};
+use crate::{auth, body, sys, transit};
+
+/// The protocol's name in metrics and the log.
+const PROTOCOL: &str = "vault";
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const WRAP: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
+
+/// How the protocol's calls are counted.
+pub fn counted() -> CountedProtocol {
+    let actions = Act::ALL.iter().map(|act| (SERVICE, act.name())).collect();
+    CountedProtocol { name: PROTOCOL, actions, codes: Code::ALL.iter().map(|code| code.as_str()).collect() }
+}
+
+/// Answers requests of the protocol.
+pub struct Service {
+    gate: Arc<Gate>,
+}
+
+/// A call whose caller is proven, on its way through an operation.
+pub(crate) struct Exchange<'a> {
+    performing: &'a Performing<'a>,
+    request: &'a Incoming,
+    pub(crate) route: &'a Route<'a>,
+    pub(crate) request_id: RequestId,
+    /// The token that it came with; none of logins.
+    pub(crate) token: Option<&'a str>,
+}
+
+impl Exchange<'_> {
+    /// Who calls.
+    pub(crate) fn caller(&self) -> &Caller {
+        self.performing.caller()
+    }
+
+    /// The body, as what the operation takes.
+    pub(crate) fn body<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Failure> {
+        body::read(&self.request.parts.headers, &self.request.body)
+    }
+
+    /// Does an operation of any domain.
+    pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, Failure>
+    where
+        Gate: Serves<O::Domain>,
+    {
+        let result = self.performing.perform(operation, false).await;
+        result.map_err(|error| Failure::of_operation(<Gate as Serves<O::Domain>>::failure(error), self.request_id))
+    }
+
+    pub(crate) fn data<D: serde::Serialize>(&self, data: &D) -> Result<Reply, Failure> {
+        Reply::data(self.request_id, data)
+    }
+
+    async fn run(&self) -> Result<Reply, Failure> {
+        match self.route.act {
+            Act::AppRoleLogin | Act::CertificateLogin => auth::login(self).await,
+            Act::LookupSelf | Act::Lookup => auth::lookup(self).await,
+            Act::RenewSelf | Act::Renew => auth::renew(self).await,
+            Act::RevokeSelf | Act::Revoke => auth::revoke(self).await,
+            Act::Mounts | Act::Mount | Act::Tune | Act::UiMounts | Act::UiMount => sys::mounts(self).await,
+            // They are answered before anybody is asked who they are.
+            Act::Health | Act::SealStatus | Act::Leader | Act::Init => Err(Failure::internal()),
+            Act::CreateKey
+            | Act::ReadKey
+            | Act::ListKeys
+            | Act::DeleteKey
+            | Act::RotateKey
+            | Act::ConfigureKey
+            | Act::Encrypt
+            | Act::Decrypt
+            | Act::Rewrap
+            | Act::DataKeyPlaintext
+            | Act::DataKeyWrapped
+            | Act::Sign
+            | Act::Verify
+            | Act::Hmac
+            | Act::Hash
+            | Act::Random => transit::run(self).await,
+        }
+    }
+}
+
+impl Service {
+    /// A service over a gate.
+    pub const fn new(gate: Arc<Gate>) -> Self {
+        Self { gate }
+    }
+
+    async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        let parts = &request.parts;
+        let found = route(&parts.method, parts.uri.path(), parts.uri.query());
+        if let Ok(Route { act, .. }) = &found
+            && act.is_probe()
+        {
+            return self.probe(*act).await;
+        }
+        let request_id = RequestId::random();
+        let arrived = self.gate.arrive(arrival(
+            request_id,
+            parts,
+            Some(request.peer),
+            request.peer.ip(),
+            request.tls,
+            Some(&request.abandoned),
+        ));
+        let mut told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
+        match self.run(arrived, request, &found, request_id, &mut told).await.open() {
+            Ok(reply) => reply.response(),
+            Err(failure) => failed(&failure),
+        }
+    }
+
+    /// Takes a request to its result.
+    async fn run<'a>(
+        &self,
+        arrived: Arrived<'a>,
+        request: &'a Incoming,
+        found: &'a Result<Route<'a>, Failure>,
+        request_id: RequestId,
+        told: &mut Told<'a>,
+    ) -> Released<Result<Reply, Failure>> {
+        let parts = &request.parts;
+        let revokes = found.as_ref().is_ok_and(|route| route.act.revokes());
+        let admitted = if revokes { arrived.admit_to_revoke(true) } else { arrived.admit(true) };
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(unrecordable) => {
+                let (arrived, refusal) = *unrecordable;
+                return arrived.refuse(told, yaoku_gate::Spelling::of(refusal)).await.map(Err);
+            }
+        };
+        let is_login = found.as_ref().is_ok_and(|route| route.act.is_login());
+        let token = token(parts).filter(|_| !is_login);
+        let proven = match (found, token) {
+            (Ok(route), None) if is_login => self.log_in(request, route, told).await,
+            // Who has no token is told that of what there is, and that there is nothing of what there isn't.
+            (Err(failure), None) => Err(failure.clone()),
+            (Ok(_), None) => Err(Failure::new(Code::InvalidToken, "missing client token")),
+            (_, Some(token)) => {
+                told.claimed = Cow::Owned(claimed(token));
+                self.gate.bearer(token, request.peer.ip()).await.map_err(|error| match error {
+                    BearerError::NotAuthenticated => Failure::token(),
+                    BearerError::Unavailable => Failure::unavailable(),
+                })
+            }
+        };
+        let caller = match proven.and_then(|caller| in_namespace(parts, caller)) {
+            Ok(caller) => caller,
+            Err(failure) => return refuse(admitted, told, failure).await,
+        };
+        caller.used(self.gate.clock().now());
+        let call = match admitted.authenticated(caller) {
+            Ok(call) => call,
+            Err(over_bound) => {
+                // That is not counted against its address, nor is the reason hidden.
+                let (admitted, refusal) = *over_bound;
+                let failure: Failure = yaoku_gate::Spelling::of(refusal);
+                return admitted.refuse_authenticated(told, failure).await.map(Err);
+            }
+        };
+        let told = &*told;
+        let spell = |failure| Failure::of_operation(failure, request_id);
+        let route = match found {
+            Ok(route) => route,
+            Err(failure) => return call.finish(told, Err(failure.clone()), spell).await,
+        };
+        if parts.headers.contains_key(WRAP) {
+            let failure = Failure::unsupported("response wrapping (X-Vault-Wrap-TTL) is not supported by this server");
+            return call.finish(told, Err(failure), spell).await;
+        }
+        let environment = call.environment();
+        let result = {
+            let performing = call.perform(told, &environment);
+            let exchange = Exchange { performing: &performing, request, route, request_id, token };
+            // What a change has done until it panics is recorded as well.
+            catch_panic(pin!(exchange.run())).await.unwrap_or_else(|| Err(Failure::internal()))
+        };
+        call.finish(told, result, spell).await
+    }
+
+    /// Proves who logs in.
+    async fn log_in<'a>(
+        &self,
+        request: &'a Incoming,
+        route: &Route<'_>,
+        told: &mut Told<'a>,
+    ) -> Result<Caller, Failure> {
+        match route.act {
+            Act::AppRoleLogin => {
+                let login: auth::AppRole = body::read(&request.parts.headers, &request.body)?;
+                told.claimed = Cow::Owned(login.role_id.clone());
+                auth::app_role(&self.gate, &login)
+            }
+            _ => auth::certificate(&self.gate, request.client_certificate.as_ref(), namespace(&request.parts)?),
+        }
+    }
+
+    /// What is answered to whoever asks, without a record.
+    async fn probe(&self, act: Act) -> Response<Full<Bytes>> {
+        let ready = self.gate.ready().await;
+        let now = self.gate.clock().now().seconds();
+        let status = match (act, ready) {
+            (Act::Health, Err(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        };
+        response(status, Bytes::from_owner(json(&sys::probe(act, now)).unwrap_or_default()))
+    }
+}
+
+/// Refuses a call whose caller was not proven.
+async fn refuse(admitted: Admitted<'_>, told: &Told<'_>, failure: Failure) -> Released<Result<Reply, Failure>> {
+    admitted.refuse(told, failure, false).await.map(Err)
+}
+
+/// The token that a request came with.
+fn token(parts: &Parts) -> Option<&str> {
+    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = || text(&AUTHORIZATION)?.strip_prefix("Bearer ").map(str::trim);
+    text(&TOKEN).or_else(bearer).filter(|token| !token.is_empty())
+}
+
+/// What a record may say of a token that proves nobody: the part of it that is no secret.
+fn claimed(token: &str) -> String {
+    let id = token.strip_prefix("ykt.").and_then(|rest| rest.split_once('.')).map_or("", |(id, _)| id);
+    crate::failure::shown(id)
+}
+
+/// The account that a request names; none if it names none.
+///
+/// # Errors
+/// When it names something else.
+fn namespace(parts: &Parts) -> Result<Option<AccountId>, Failure> {
+    let Some(given) = parts.headers.get(NAMESPACE) else { return Ok(None) };
+    let text = given.to_str().unwrap_or("?").trim_matches('/');
+    if text.is_empty() || text == "root" {
+        return Ok(None);
+    }
+    AccountId::parse(text).map(Some).map_err(|_| Failure::denied())
+}
+
+/// A caller, if they are of the account that the request names.
+fn in_namespace(parts: &Parts, caller: Caller) -> Result<Caller, Failure> {
+    match namespace(parts)? {
+        Some(account) if account != caller.principal().account() => Err(Failure::denied()),
+        _ => Ok(caller),
+    }
+}
+
+fn arrival<'a>(
+    request_id: RequestId,
+    parts: &'a Parts,
+    peer: Option<std::net::SocketAddr>,
+    source: IpAddr,
+    secure_transport: bool,
+    abandoned: Option<&'a Arc<AtomicBool>>,
+) -> Arrival<'a> {
+    let header = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let host = header(&HOST).or(authority).unwrap_or_default();
+    let user_agent = header(&USER_AGENT).map(user_agent);
+    Arrival { protocol: PROTOCOL, request_id, peer, source, secure_transport, host, user_agent, abandoned }
+}
+
+impl Handler for Service {
+    async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        let mut response = self.answer(request).await;
+        if request.parts.method == Method::HEAD {
+            *response.body_mut() = Full::default();
+        }
+        response
+    }
+
+    async fn refuse(&self, request: Refused<'_>) -> Response<Full<Bytes>> {
+        let Refused { parts, peer, source, refusal } = request;
+        let (request_id, mut failure) = (RequestId::random(), Failure::unread(refusal));
+        if let Some(others) = self.gate.line(source) {
+            let others = (others > 0).then_some(others);
+            tracing::info!(%request_id, %peer, reason = refusal.reason(), others, "request refused");
+        }
+        // Nobody is there any more, or the call was recorded as far as it came.
+        if !matches!(refusal, Refusal::BrokenOff | Refusal::Panicked) {
+            let found = route(&parts.method, parts.uri.path(), parts.uri.query());
+            let told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
+            let arrived = self.gate.arrive(arrival(request_id, parts, None, source, false, None));
+            failure = arrived.refuse_unread(&told, failure).await.open();
+        }
+        failed(&failure)
+    }
+}

@@ -1,0 +1,284 @@
+//! A decrypt by the Vault API, held where it reads key material from the store, while what it needs is taken away: nothing that is
+//! forbidden by then is answered.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use yaoku_crypto::SystemRandom;
+use yaoku_gate::{Arrival, Gate, GateConfig, Metrics, Refusal, RequestId, Serves, Spelling, Telling, ToldAction};
+use yaoku_http::{Handler, Incoming};
+use yaoku_iam::operations::access_keys::{CreateAccessKey, UpdateAccessKey};
+use yaoku_iam::operations::attachments::{AttachPolicy, DetachPolicy, ToUser};
+use yaoku_iam::operations::tokens::{CreateToken, RevokeToken};
+use yaoku_iam::operations::users::{CreateUser, UserDetails};
+use yaoku_iam::{
+    AccountId, Bootstrap, BoundNetworks, Clock, Field, Iam, Name, Named, OperatingSystemUser, Operation, PolicyName,
+    SystemClock,
+};
+use yaoku_kms::operations::keys::{DisableKey, EnableKey};
+use yaoku_kms::{KeyId, Kms, KmsConfig};
+use yaoku_seal::Vault;
+use yaoku_seal::seal::FileSeal;
+use yaoku_store::{Embedded, Options, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+use yaoku_vault::Service;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A store that lets something happen before it next reads a row of a kind.
+struct Held {
+    inner: Embedded,
+    before: Mutex<Option<(u8, Task)>>,
+}
+
+#[async_trait]
+impl Store for Held {
+    async fn get(&self, key: &[u8]) -> Result<Option<Row>, yaoku_store::Error> {
+        let task = {
+            let mut before = self.before.lock().unwrap();
+            let is_due = before.as_ref().is_some_and(|(kind, _)| key.first() == Some(kind));
+            if is_due { before.take() } else { None }
+        };
+        let row = self.inner.get(key).await;
+        if let Some((_, task)) = task {
+            task.await;
+        }
+        row
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, yaoku_store::Error> {
+        self.inner.snapshot().await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Outcome, yaoku_store::Error> {
+        self.inner.commit(transaction).await
+    }
+
+    async fn watch(&self, from: Revision) -> Result<Box<dyn Watch>, yaoku_store::Error> {
+        self.inner.watch(from).await
+    }
+
+    async fn scrub(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.scrub().await
+    }
+
+    async fn health(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.health().await
+    }
+}
+
+const ACCOUNT: &str = "1234567890123456";
+/// The kind of the rows that hold key material.
+const KEY_VERSION: u8 = 17;
+
+#[derive(Debug)]
+struct Spelled;
+
+impl Spelling for Spelled {
+    fn of(_: Refusal) -> Self {
+        Self
+    }
+
+    fn code(&self) -> (&'static str, usize) {
+        ("", 0)
+    }
+
+    fn message(&self) -> &str {
+        ""
+    }
+
+    fn is_ours(&self) -> bool {
+        false
+    }
+}
+
+struct Told;
+
+impl Telling for Told {
+    fn service(&self) -> &str {
+        ""
+    }
+
+    fn api_version(&self) -> &str {
+        ""
+    }
+
+    fn name(&self) -> &str {
+        ""
+    }
+
+    fn action(&self) -> Option<ToldAction> {
+        None
+    }
+
+    fn claimed_access_key(&self) -> &str {
+        ""
+    }
+
+    fn parameters(&self, _: &mut dyn FnMut(&str, &str)) {}
+
+    fn resources(&self, _: &[Named]) -> Vec<(&'static str, std::borrow::Cow<'_, str>)> {
+        Vec::new()
+    }
+
+    fn elements(&self) -> Option<Value> {
+        None
+    }
+}
+
+fn account() -> AccountId {
+    AccountId::parse(ACCOUNT).unwrap()
+}
+
+fn user() -> Name {
+    Name::parse(Field::UserName, "user").unwrap()
+}
+
+fn policy() -> PolicyName {
+    PolicyName::System(Name::parse(Field::PolicyName, "AliyunKMSFullAccess").unwrap())
+}
+
+/// A gate, with nothing of keys in its memory.
+async fn gate(vault: &Arc<Vault>) -> Arc<Gate> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
+    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), KmsConfig::default(), None, None).await.unwrap();
+    let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
+    let metrics = Arc::new(Metrics::new(&[yaoku_vault::counted()], |_| {}));
+    Arc::new(Gate::open(vault.clone(), iam, kms, clock, metrics, None, config).await.unwrap())
+}
+
+/// An operation of the root, through the gate.
+async fn as_root<O: Operation>(gate: &Gate, operation: O) -> O::Output
+where
+    Gate: Serves<O::Domain>,
+{
+    let arrived = gate.arrive(Arrival {
+        protocol: "test",
+        request_id: RequestId::random(),
+        peer: None,
+        source: Ipv4Addr::LOCALHOST.into(),
+        secure_transport: true,
+        host: "",
+        user_agent: None,
+        abandoned: None,
+    });
+    let Ok(admitted) = arrived.admit(true) else { panic!("there is no log") };
+    let root = gate.operator(account(), OperatingSystemUser { uid: 0, login_uid: None }).unwrap();
+    let Ok(call) = admitted.authenticated(root) else { panic!("there are few calls") };
+    let environment = call.environment();
+    let done = call.perform(&Told, &environment).perform(operation, false).await;
+    let done = done.map_err(|_| Spelled);
+    call.finish(&Told, done, |_| Spelled).await.open().unwrap()
+}
+
+async fn post(service: &Service, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
+    let request = Request::builder().method(Method::POST).uri(format!("/v1/{path}")).header("x-vault-token", token);
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let request = Incoming {
+        parts,
+        body: Bytes::from(body.to_string()),
+        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        tls: true,
+        client_certificate: None,
+        abandoned: Arc::default(),
+    };
+    let response = service.call(&request).await;
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Nothing,
+    DisableKey,
+    RevokeToken,
+    DetachPolicy,
+    DisableAccessKey,
+    RevokeLogin,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = Embedded::open(&dir.path().join("store"), Options::default()).unwrap();
+    let store = Arc::new(Held { inner, before: Mutex::default() });
+    let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+    let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+    let first = gate(&vault).await;
+    as_root(&first, CreateUser { name: user(), details: UserDetails::default() }).await;
+    as_root(&first, AttachPolicy::<ToUser>::new(user(), policy())).await;
+    let access_key = as_root(&first, CreateAccessKey { whose: Some(user()) }).await.key;
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+
+    for way in
+        [Way::Nothing, Way::DisableKey, Way::RevokeToken, Way::DetachPolicy, Way::DisableAccessKey, Way::RevokeLogin]
+    {
+        let warm = Service::new(first.clone());
+        let create = CreateToken { user: user(), ttl: None, networks: BoundNetworks::default() };
+        let made = as_root(&first, create).await.token;
+        let (id, made) = (made.id, text(made.token.expose()));
+        let login = json!({"role_id": access_key.id.as_str(), "secret_id": text(access_key.secret.expose())});
+        let (_, login) = post(&warm, "", "auth/approle/login", login).await;
+        let login = login["auth"]["client_token"].as_str().unwrap().to_owned();
+        let by_login = matches!(way, Way::DisableAccessKey | Way::RevokeLogin);
+        let token = if by_login { &login } else { &made };
+
+        let name = format!("transit/keys/{way:?}");
+        let (_, key) = post(&warm, token, &name, json!({})).await;
+        let key = KeyId::parse(key["data"]["key_id"].as_str().unwrap()).unwrap();
+        let (_, sealed) = post(&warm, token, &format!("transit/encrypt/{key}"), json!({"plaintext": "aGk="})).await;
+        let ciphertext = sealed["data"]["ciphertext"].clone();
+
+        // Another process, which has to read the key's material.
+        let cold = gate(&vault).await;
+        let meanwhile: Task = Box::pin({
+            let (gate, id, login, access_key) = (cold.clone(), id.clone(), login.clone(), access_key.id.clone());
+            async move {
+                match way {
+                    Way::Nothing => {}
+                    Way::DisableKey => as_root(&gate, DisableKey { key }).await,
+                    Way::RevokeToken => as_root(&gate, RevokeToken { user: user(), id }).await,
+                    Way::DetachPolicy => as_root(&gate, DetachPolicy::<ToUser>::new(user(), policy())).await,
+                    Way::DisableAccessKey => {
+                        as_root(&gate, UpdateAccessKey { whose: Some(user()), id: access_key, active: false }).await;
+                    }
+                    Way::RevokeLogin => {
+                        let (status, _) = post(&Service::new(gate), &login, "auth/token/revoke-self", json!({})).await;
+                        assert_eq!(status, StatusCode::NO_CONTENT);
+                    }
+                }
+            }
+        });
+        *store.before.lock().unwrap() = Some((KEY_VERSION, meanwhile));
+        let body = json!({"ciphertext": ciphertext});
+        let (status, answer) = post(&Service::new(cold.clone()), token, &format!("transit/decrypt/{key}"), body).await;
+        assert!(store.before.lock().unwrap().is_none(), "{way:?}: it did not wait");
+        match way {
+            Way::Nothing => assert_eq!((status, &answer["data"]["plaintext"]), (StatusCode::OK, &json!("aGk="))),
+            _ => {
+                assert_eq!(status, StatusCode::FORBIDDEN, "{way:?}: {answer}");
+                assert!(!answer.to_string().contains("aGk="), "{way:?}");
+            }
+        }
+        match way {
+            Way::DisableKey => as_root(&cold, EnableKey { key }).await,
+            Way::DetachPolicy => as_root(&cold, AttachPolicy::<ToUser>::new(user(), policy())).await,
+            Way::DisableAccessKey => {
+                let (whose, id) = (Some(user()), access_key.id.clone());
+                as_root(&cold, UpdateAccessKey { whose, id, active: true }).await;
+            }
+            Way::Nothing | Way::RevokeToken | Way::RevokeLogin => {}
+        }
+    }
+}

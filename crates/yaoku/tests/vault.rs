@@ -1,0 +1,599 @@
+//! The Vault API through the binary, and the same keys by both protocols.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, ACCOUNT, Client, RAM, Server, records};
+
+/// yaoku's own API.
+const CREDENTIALS: &str = "2026-11-27";
+const FULL_ACCESS: &str = r#"{"Effect":"Allow","Action":"kms:*","Resource":"*"}"#;
+
+fn start(data: &Path) -> Server {
+    Server::start_with(data, |command| {
+        command.args(["--vault-listen", "127.0.0.1:0"]);
+    })
+}
+
+/// A client of the Vault API.
+#[derive(Clone)]
+struct Vault {
+    address: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
+        self.body["data"].clone()
+    }
+
+    #[track_caller]
+    fn fails(self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body["errors"][0].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Vault {
+    /// A client with a token of a user.
+    fn new(server: &Server, token: &str) -> Self {
+        let address = server.greeting.lines().find_map(|line| line.split("Vault API: http://").nth(1)).unwrap();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true);
+        Self { address: address.to_owned(), token: token.to_owned(), agent: config.build().into() }
+    }
+
+    fn with(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let request = ureq::http::Request::builder().method(method).uri(format!("http://{}/v1/{path}", self.address));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = match self.token.is_empty() {
+            true => request,
+            false => request.header("x-vault-token", &self.token),
+        };
+        let request = request.body(body.to_owned()).unwrap();
+        let mut response = self.agent.run(request).unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        Answer { status: response.status().as_u16(), body }
+    }
+
+    fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, &[], &body.to_string())
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "")
+    }
+
+    fn encrypt(&self, key: &str, text: &str) -> String {
+        let made = self.post(&format!("transit/encrypt/{key}"), json!({"plaintext": STANDARD.encode(text)})).ok();
+        made["ciphertext"].as_str().unwrap().to_owned()
+    }
+
+    fn decrypt(&self, key: &str, ciphertext: &str) -> Answer {
+        self.post(&format!("transit/decrypt/{key}"), json!({"ciphertext": ciphertext}))
+    }
+
+    fn log_in(&self, id: &str, secret: &str) -> Answer {
+        self.with("").post("auth/approle/login", json!({"role_id": id, "secret_id": secret}))
+    }
+}
+
+/// Makes a user with a policy of these statements.
+fn make_user(root: &Client, name: &str, statements: &str) {
+    let ram = root.at(RAM);
+    ram.call("CreateUser", &[("UserName", name)]).ok();
+    let document = format!(r#"{{"Version":"1","Statement":[{statements}]}}"#);
+    ram.call("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", &document)]).ok();
+    let attached = [("UserName", name), ("PolicyType", "Custom"), ("PolicyName", name)];
+    ram.call("AttachPolicyToUser", &attached).ok();
+}
+
+fn detach(root: &Client, name: &str) {
+    let attached = [("UserName", name), ("PolicyType", "Custom"), ("PolicyName", name)];
+    root.at(RAM).call("DetachPolicyFromUser", &attached).ok();
+}
+
+/// Makes a token of a user: its id, and itself.
+fn make_token(root: &Client, user: &str, more: &[(&str, &str)]) -> (String, String) {
+    let made = root.at(CREDENTIALS).call("CreateToken", &[&[("UserName", user)], more].concat()).ok();
+    (made.text("TokenId").to_owned(), made.text("Token").to_owned())
+}
+
+fn yaoku(data: &Path, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_yaoku")).args(args).arg("--data-dir").arg(data).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn ciphertexts_of_one_protocol_open_under_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let key = vault.post("transit/keys/orders", json!({})).ok()["key_id"].as_str().unwrap().to_owned();
+    root.call("Encrypt", &[("KeyId", "alias/orders"), ("Plaintext", "aGk=")]).ok();
+
+    // A context that is a flat map is the same by both, however it is written.
+    let context = STANDARD.encode(r#"{ "b": "2", "aws:s3:arn": "arn:aws:s3::u:bucket/obj" }"#);
+    let same = r#"{"aws:s3:arn":"arn:aws:s3::u:bucket/obj","b":"2"}"#;
+    let body = json!({"plaintext": STANDARD.encode("hello"), "context": context});
+    let made = vault.post("transit/encrypt/orders", body).ok();
+    let ciphertext = made["ciphertext"].as_str().unwrap();
+    assert_eq!(made["key_version"], 1);
+    let blob = ciphertext.strip_prefix("vault:v1:").unwrap();
+    let opened = root.call("Decrypt", &[("CiphertextBlob", blob), ("EncryptionContext", same)]).ok();
+    assert_eq!(opened.text("Plaintext"), STANDARD.encode("hello"));
+    assert_eq!(opened.text("KeyId"), key);
+    root.call("Decrypt", &[("CiphertextBlob", blob)]).fails(400, "InvalidParameter");
+
+    let made =
+        root.call("Encrypt", &[("KeyId", &key), ("Plaintext", &STANDARD.encode("text")), ("EncryptionContext", same)]);
+    let ciphertext = format!("vault:v1:{}", made.ok().text("CiphertextBlob"));
+    // By its id as well as by its alias.
+    for name in ["orders", &key] {
+        let body = json!({"ciphertext": ciphertext, "context": context});
+        let opened = vault.post(&format!("transit/decrypt/{name}"), body).ok();
+        let plaintext = STANDARD.decode(opened["plaintext"].as_str().unwrap()).unwrap();
+        assert!(plaintext == b"text" || STANDARD.decode(plaintext).unwrap() == b"text");
+    }
+
+    // What binds bytes, the KMS API can't say.
+    for bound in [json!({"context": STANDARD.encode("tenant-7")}), json!({"associated_data": STANDARD.encode("row 7")})]
+    {
+        let with = |mut body: Value| {
+            body.as_object_mut().unwrap().extend(bound.as_object().unwrap().clone());
+            body
+        };
+        let made = vault.post("transit/encrypt/orders", with(json!({"plaintext": "aGk="}))).ok();
+        let ciphertext = made["ciphertext"].as_str().unwrap();
+        let opened = vault.post("transit/decrypt/orders", with(json!({"ciphertext": ciphertext}))).ok();
+        assert_eq!(opened["plaintext"], "aGk=");
+        vault.decrypt("orders", ciphertext).fails(400);
+        let blob = ciphertext.strip_prefix("vault:v1:").unwrap();
+        root.call("Decrypt", &[("CiphertextBlob", blob)]).fails(400, "InvalidParameter");
+    }
+}
+
+#[test]
+fn versions_are_counted_by_age_and_must_agree_with_the_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    vault.post("transit/keys/orders", json!({"type": "aes256-gcm96"})).ok();
+    vault.post("transit/keys/other", json!({})).ok();
+    let first = vault.encrypt("orders", "one");
+    vault.post("transit/keys/orders/rotate", json!({})).ok();
+    let second = vault.encrypt("orders", "two");
+    vault.post("transit/keys/orders/rotate", json!({})).ok();
+    assert!(first.starts_with("vault:v1:") && second.starts_with("vault:v2:"));
+    assert!(vault.encrypt("orders", "three").starts_with("vault:v3:"));
+    for (ciphertext, text) in [(&first, "one"), (&second, "two")] {
+        assert_eq!(vault.decrypt("orders", ciphertext).ok()["plaintext"], STANDARD.encode(text));
+        for other in ["vault:v0:", "vault:v3:", "vault:v4294967296:", "vault:v:"] {
+            vault.decrypt("orders", &format!("{other}{}", ciphertext.rsplit(':').next().unwrap())).fails(400);
+        }
+        vault.decrypt("other", ciphertext).fails(400);
+        vault.decrypt("none", ciphertext).fails(400);
+    }
+    let rewrapped = vault.post("transit/rewrap/orders", json!({"ciphertext": first})).ok();
+    assert_eq!(rewrapped["key_version"], 3);
+    assert_eq!(
+        vault.decrypt("orders", rewrapped["ciphertext"].as_str().unwrap()).ok()["plaintext"],
+        STANDARD.encode("one")
+    );
+    let about = vault.get("transit/keys/orders").ok();
+    assert_eq!((about["latest_version"].as_u64(), about["keys"].as_object().unwrap().len()), (Some(3), 3));
+    // Making what is there changes nothing.
+    assert_eq!(vault.post("transit/keys/orders", json!({})).ok()["latest_version"], 3);
+    let listed = vault.send("LIST", "transit/keys", &[], "").ok();
+    assert!(listed["keys"].as_array().unwrap().contains(&json!("orders")));
+    let made = vault.post("transit/datakey/wrapped/orders", json!({"bits": 512})).ok();
+    assert!(made.get("plaintext").is_none());
+    let opened = vault.decrypt("orders", made["ciphertext"].as_str().unwrap()).ok();
+    assert_eq!(STANDARD.decode(opened["plaintext"].as_str().unwrap()).unwrap().len(), 64);
+    // Deletion is allowed first, and then only scheduled.
+    vault.delete("transit/keys/orders").fails(400);
+    vault.post("transit/keys/orders/config", json!({"deletion_allowed": true, "auto_rotate_period": "30d"})).ok();
+    assert_eq!(vault.get("transit/keys/orders").ok()["auto_rotate_period"], 30 * 86_400);
+    vault.delete("transit/keys/orders").ok();
+    vault.decrypt("orders", &first).fails(403);
+    assert_eq!(vault.get("transit/keys/orders").ok()["state"], "PendingDeletion");
+}
+
+#[test]
+fn key_pairs_sign_and_mac_keys_authenticate() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let about = vault.post("transit/keys/p256", json!({"type": "ecdsa-p256"})).ok();
+    assert!(about["keys"]["1"]["public_key"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    vault.post("transit/keys/rsa", json!({"type": "rsa-2048"})).ok();
+    vault.post("transit/keys/mac", json!({"type": "hmac"})).ok();
+    let valid = |path: &str, body: Value| vault.post(path, body).ok()["valid"].as_bool().unwrap();
+    for (key, more) in [
+        ("p256", json!({})),
+        ("p256", json!({"marshaling_algorithm": "jws"})),
+        ("rsa", json!({})),
+        ("rsa", json!({"signature_algorithm": "pkcs1v15"})),
+    ] {
+        let with = |body: Value| {
+            let mut all = more.clone();
+            all.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            all
+        };
+        let made = vault.post(&format!("transit/sign/{key}/sha2-256"), with(json!({"input": "aGk="}))).ok();
+        let signature = &made["signature"];
+        let path = format!("transit/verify/{key}");
+        assert!(valid(&path, with(json!({"input": "aGk=", "signature": signature}))), "{key} {more}");
+        assert!(!valid(&path, with(json!({"input": "aG8=", "signature": signature}))), "{key} {more}");
+    }
+    vault.post("transit/sign/p256/sha2-512", json!({"input": "aGk="})).fails(400);
+    vault.post("transit/sign/mac", json!({"input": "aGk="})).fails(400);
+    let code = vault.post("transit/hmac/mac", json!({"input": "aGk="})).ok()["hmac"].clone();
+    assert!(valid("transit/verify/mac", json!({"input": "aGk=", "hmac": code})));
+    assert!(!valid("transit/verify/mac", json!({"input": "aG8=", "hmac": code})));
+    let sum = vault.post("transit/hash/sha2-256", json!({"input": "aGk="})).ok()["sum"].clone();
+    assert_eq!(sum, "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4");
+    let drawn = vault.post("transit/random/16", json!({"format": "hex"})).ok();
+    assert_eq!(drawn["random_bytes"].as_str().unwrap().len(), 32);
+}
+
+#[test]
+fn a_token_ends_with_what_it_came_from_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = start(&data);
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let key = root.at(RAM).call("CreateAccessKey", &[("UserName", "u")]).ok();
+    let (id, secret) = (key.text("AccessKey/AccessKeyId").to_owned(), key.text("AccessKey/AccessKeySecret").to_owned());
+    let vault = Vault::new(&server, "");
+    let whoami = |token: &str| vault.with(token).get("auth/token/lookup-self");
+    let log_in = || vault.log_in(&id, &secret).body["auth"]["client_token"].as_str().unwrap().to_owned();
+
+    // Logins, each of its own.
+    let (one, other) = (log_in(), log_in());
+    assert_eq!(whoami(&one).ok()["meta"]["arn"], format!("acs:ram::{ACCOUNT}:user/u"));
+    let renewed = vault.with(&one).post("auth/token/renew-self", json!({"increment": "30m"}));
+    assert_eq!(renewed.body["auth"]["client_token"], one);
+    vault.with(&one).post("auth/token/revoke-self", json!({})).ok();
+    whoami(&one).fails(403);
+    vault.with(&one).post("auth/token/renew-self", json!({})).fails(403);
+    whoami(&other).ok();
+    // One's own token can be named, and nobody else's.
+    let (_, foreign) = make_token(&root, "u", &[]);
+    vault.with(&other).post("auth/token/lookup", json!({"token": foreign})).ok();
+    make_user(&root, "v", FULL_ACCESS);
+    let (_, of_v) = make_token(&root, "v", &[]);
+    vault.with(&other).post("auth/token/revoke", json!({"token": of_v})).fails(403);
+    whoami(&of_v).ok();
+
+    // It ends with its AccessKey.
+    let update = |status: &str| {
+        root.at(RAM).call("UpdateAccessKey", &[("UserName", "u"), ("UserAccessKeyId", &id), ("Status", status)]).ok();
+    };
+    update("Inactive");
+    whoami(&other).fails(403);
+    vault.log_in(&id, &secret).fails(400);
+    update("Active");
+    whoami(&other).ok();
+    root.at(RAM).call("DeleteAccessKey", &[("UserName", "u"), ("UserAccessKeyId", &id)]).ok();
+    whoami(&other).fails(403);
+
+    // Tokens that administrators make: listed, revoked, bound to a network, and gone with their user.
+    let (id, token) = make_token(&root, "u", &[("TtlSeconds", "3600")]);
+    whoami(&token).ok();
+    let listed = root.at(CREDENTIALS).call("ListTokens", &[("UserName", "u")]).ok().body.to_string();
+    assert!(listed.contains(&id) && !listed.contains(&token), "{listed}");
+    root.at(CREDENTIALS).call("RevokeToken", &[("UserName", "u"), ("TokenId", &id)]).ok();
+    whoami(&token).fails(403);
+    let (_, elsewhere) = make_token(&root, "u", &[("BoundCidrs", "192.0.2.0/24")]);
+    whoami(&elsewhere).fails(403);
+    let (_, here) = make_token(&root, "u", &[("BoundCidrs", "192.0.2.0/24, 127.0.0.0/8")]);
+    whoami(&here).ok();
+    whoami(&format!("{here}x")).fails(403);
+    detach(&root, "u");
+    vault.with(&here).post("transit/keys/k", json!({})).fails(403);
+    root.at(RAM).call("DeleteUser", &[("UserName", "u")]).ok();
+    whoami(&here).fails(403);
+
+    // By the command line, and after a restart.
+    let printed = yaoku(&data, &["ram", "token", "create", "--user", "v", "--ttl", "24h"]);
+    whoami(&printed).ok();
+    let last = vault.log_in(ACCESS_KEY_ID, ACCESS_KEY_SECRET).body["auth"]["client_token"].as_str().unwrap().to_owned();
+    let revoked =
+        vault.log_in(ACCESS_KEY_ID, ACCESS_KEY_SECRET).body["auth"]["client_token"].as_str().unwrap().to_owned();
+    vault.with(&revoked).post("auth/token/revoke-self", json!({})).ok();
+    assert_eq!(server.terminate(), Some(0));
+    let server = start(&data);
+    let vault = Vault::new(&server, "");
+    vault.with(&printed).get("auth/token/lookup-self").ok();
+    vault.with(&last).get("auth/token/lookup-self").ok();
+    vault.with(&revoked).get("auth/token/lookup-self").fails(403);
+    let used = server.client().at(CREDENTIALS).call("ListTokens", &[("UserName", "v")]).ok().body.to_string();
+    assert!(!used.contains(r#""LastUsedDate":"""#), "{used}");
+}
+
+#[test]
+fn policies_govern_tokens_and_certificates() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    let statement = format!(
+        r#"{{"Effect":"Allow","Action":["yaoku:CreateToken","yaoku:ListTokens"],"Resource":"acs:yaoku:*:{ACCOUNT}:token/app"}}"#
+    );
+    make_user(&root, "admin", &statement);
+    make_user(&root, "app", FULL_ACCESS);
+    let key = root.at(RAM).call("CreateAccessKey", &[("UserName", "admin")]).ok();
+    let admin = Client {
+        access_key_id: key.text("AccessKey/AccessKeyId").to_owned(),
+        secret: key.text("AccessKey/AccessKeySecret").to_owned(),
+        ..root.at(CREDENTIALS)
+    };
+    let made = admin.call("CreateToken", &[("UserName", "app")]).ok();
+    admin.call("CreateToken", &[("UserName", "admin")]).fails(403, "NoPermission");
+    admin.call("RevokeToken", &[("UserName", "app"), ("TokenId", made.text("TokenId"))]).fails(403, "NoPermission");
+    admin.call("ListCertificates", &[("UserName", "app")]).fails(403, "NoPermission");
+    root.at(CREDENTIALS).call("CreateToken", &[("UserName", "nobody")]).fails(404, "EntityNotExist.User");
+    let bad = root.at(CREDENTIALS).call("BindCertificate", &[("UserName", "app"), ("Certificate", "x")]);
+    bad.fails(400, "InvalidParameter");
+}
+
+#[test]
+fn conditions_on_the_encryption_context_decide_by_both_protocols() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, |command| {
+        command.args(["--vault-listen", "127.0.0.1:0", "--audit-context", "aws:s3:arn"]);
+    });
+    let root = server.client();
+    let condition = r#""Condition":{"StringLike":{"kms:EncryptionContext/aws:s3:arn":"arn:aws:s3:::good/*"}}"#;
+    make_user(&root, "u", &format!(r#"{{"Effect":"Allow","Action":"kms:*","Resource":"*",{condition}}}"#));
+    let key = root.create_key(&[]);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let made = root.at(RAM).call("CreateAccessKey", &[("UserName", "u")]).ok();
+    let user = Client {
+        access_key_id: made.text("AccessKey/AccessKeyId").to_owned(),
+        secret: made.text("AccessKey/AccessKeySecret").to_owned(),
+        ..root.clone()
+    };
+    let by_kms = |context: &str| {
+        let mut params = vec![("KeyId", &*key), ("Plaintext", "aGk=")];
+        if !context.is_empty() {
+            params.push(("EncryptionContext", context));
+        }
+        user.call("Encrypt", &params).status
+    };
+    let by_vault = |context: &str| {
+        let body = json!({"plaintext": "aGk=", "context": STANDARD.encode(context)});
+        vault.post(&format!("transit/encrypt/{key}"), body).status
+    };
+    let (good, bad) =
+        (r#"{"aws:s3:arn":"arn:aws:s3:::good/o1","owner":"planted-value"}"#, r#"{"aws:s3:arn":"arn:aws:s3:::bad/o"}"#);
+    for (context, allowed) in [(good, true), (bad, false), (r#"{"other":"arn:aws:s3:::good/o"}"#, false), ("", false)] {
+        let expected = if allowed { (200, 200) } else { (403, 403) };
+        assert_eq!((by_kms(context), by_vault(context)), expected, "{context}");
+    }
+    assert_eq!(by_vault("arn:aws:s3:::good/o"), 403, "bytes are no map");
+    let batch = json!({"batch_input": [
+        {"plaintext": "aGk=", "context": STANDARD.encode(good)},
+        {"plaintext": "aGk=", "context": STANDARD.encode(bad)},
+    ]});
+    let answer = vault.post(&format!("transit/encrypt/{key}"), batch);
+    assert_eq!(answer.status, 400);
+    assert!(answer.body["data"]["batch_results"][0]["ciphertext"].is_string());
+    assert!(answer.body["data"]["batch_results"][1]["error"].is_string());
+
+    // Records show the value of the name that was chosen, and of others only what tells them apart.
+    let records = records(&data);
+    for name in ["Encrypt", "transit/encrypt"] {
+        let record = records.iter().find(|record| {
+            record["eventName"] == name && record["requestParameters"]["EncryptionContext.owner"].is_string()
+        });
+        let shown = &record.unwrap()["requestParameters"];
+        assert_eq!(shown["EncryptionContext.aws:s3:arn"], "arn:aws:s3:::good/o1", "{shown}");
+        assert!(shown["EncryptionContext.owner"].as_str().unwrap().starts_with("hmac-sha256:"), "{shown}");
+    }
+    let denied = records.iter().find(|record| {
+        record["errorCode"] == "PermissionDenied"
+            && record["requestParameters"]["EncryptionContext.aws:s3:arn"] == "arn:aws:s3:::bad/o"
+    });
+    assert!(denied.is_some(), "also of what was denied");
+    assert!(!records.iter().any(|record| record.to_string().contains("planted-value")));
+}
+
+#[test]
+fn failures_have_the_statuses_that_products_act_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = start(&data);
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    make_user(&root, "none", r#"{"Effect":"Allow","Action":"ecs:*","Resource":"*"}"#);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let denied = vault.with(&make_token(&root, "none", &[]).1);
+    let key = vault.post("transit/keys/k", json!({})).ok()["key_id"].as_str().unwrap().to_owned();
+    let ciphertext = vault.encrypt("k", "hi");
+
+    for (method, path) in [("POST", "transit/encrypt/k"), ("GET", "transit/keys/k"), ("LIST", "transit/keys")] {
+        denied.send(method, path, &[], r#"{"plaintext":"aGk="}"#).fails(403);
+    }
+    denied.decrypt("k", &ciphertext).fails(403);
+    vault.post("transit/encrypt/none", json!({"plaintext": "aGk="})).fails(400);
+    vault.get("transit/keys/health-check-dummy-key").fails(404);
+    for path in ["nothing", "transit", "transit/keys/k/nothing", "sys/nothing"] {
+        vault.get(path).fails(404);
+    }
+    vault.get("transit/encrypt/k").fails(405);
+    root.call("DisableKey", &[("KeyId", &key)]).ok();
+    vault.decrypt("k", &ciphertext).fails(403);
+    root.call("EnableKey", &[("KeyId", &key)]).ok();
+    vault.decrypt("k", &ciphertext).ok();
+
+    // What this server does not have is refused by name.
+    for (method, path, body, named) in [
+        ("POST", "transit/keys/x", json!({"type": "ed25519"}), "ed25519"),
+        ("POST", "transit/keys/x", json!({"derived": true}), "derived"),
+        ("POST", "transit/keys/x", json!({"convergent_encryption": true}), "convergent_encryption"),
+        ("POST", "transit/keys/x", json!({"exportable": true}), "exportable"),
+        ("POST", "transit/keys/k/config", json!({"min_decryption_version": 2}), "min_decryption_version"),
+        ("POST", "transit/keys/k/config", json!({"min_encryption_version": 1}), "min_encryption_version"),
+        ("POST", "transit/encrypt/k", json!({"plaintext": "aGk=", "key_version": 1}), "key_version"),
+        ("GET", "transit/export/encryption-key/k", json!({}), "never leave"),
+        ("GET", "transit/backup/k", json!({}), "yaoku backup"),
+        ("POST", "auth/token/create", json!({}), "yaoku ram token create"),
+        ("POST", "auth/ldap/login/u", json!({}), "ldap"),
+    ] {
+        let told = vault.send(method, path, &[], &body.to_string()).fails(400);
+        assert!(told.contains(named), "{path}: {told}");
+    }
+    let wrapped = vault.send("GET", "auth/token/lookup-self", &[("x-vault-wrap-ttl", "60s")], "");
+    assert!(wrapped.fails(400).contains("X-Vault-Wrap-TTL"));
+    vault.send("GET", "auth/token/lookup-self", &[("x-vault-namespace", ACCOUNT)], "").ok();
+    vault.send("GET", "auth/token/lookup-self", &[("x-vault-namespace", "1111111111111111")], "").fails(403);
+
+    // Bad input.
+    let send = |body: &str| vault.send("POST", "transit/encrypt/k", &[], body).status;
+    for body in ["{", "[]", "null", "{\"plaintext\":1}", "{\"plaintext\":\"?\"}", "{\"plaintext\":\"\"}", "\u{0}"] {
+        assert_eq!(send(body), 400, "{body:?}");
+    }
+    assert_eq!(send(&format!("{}{}", "[".repeat(10_000), "]".repeat(10_000))), 400);
+    assert_eq!(send(&format!("{{\"plaintext\":\"{}\"}}", "A".repeat(2 << 20))), 413);
+    assert_eq!(vault.send("POST", "transit/encrypt/k", &[("content-type", "text/xml")], "<a/>").status, 415);
+    let item = json!({"plaintext": "aGk="});
+    let batch = |count: usize| json!({"batch_input": vec![item.clone(); count]});
+    assert_eq!(vault.post("transit/encrypt/k", batch(256)).status, 200);
+    vault.post("transit/encrypt/k", batch(257)).fails(400);
+    vault.post("transit/encrypt/k", batch(0)).fails(400);
+
+    // Records name the protocol's actions, and hold nothing of bodies or tokens.
+    let text: Vec<_> = records(&data).iter().map(Value::to_string).collect();
+    assert!(text.iter().any(|record| record.contains(r#""eventName":"transit/decrypt""#) && record.contains(&key)));
+    assert!(!text.iter().any(|record| record.contains("aGk=") || record.contains(&vault.token)));
+
+    // Probes need no token; guessing is bounded.
+    let nobody = vault.with("");
+    assert_eq!(nobody.get("sys/health").body["sealed"], false);
+    assert_eq!(nobody.get("sys/seal-status").body["initialized"], true);
+    nobody.get("transit/keys/k").fails(403);
+    let statuses: Vec<_> = (0..70).map(|_| vault.with("ykt.wrong").get("auth/token/lookup-self").status).collect();
+    assert!(statuses.contains(&403) && statuses.ends_with(&[429]), "{statuses:?}");
+    vault.get("auth/token/lookup-self").ok();
+}
+
+/// One request over TLS with a client's certificate, without a token.
+fn over_tls(address: &str, config: &Arc<rustls::ClientConfig>, path: &str, body: &str) -> (u16, Value) {
+    let mut client = rustls::ClientConnection::new(config.clone(), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = TcpStream::connect(address).unwrap();
+    let mut stream = rustls::Stream::new(&mut client, &mut socket);
+    let length = body.len();
+    write!(
+        stream,
+        "POST /v1/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    // The server closes the connection, with or without saying so.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap())
+}
+
+#[test]
+fn certificates_prove_users_by_their_public_keys() {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let file = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let server_key = KeyPair::generate().unwrap();
+    let server_cert = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&server_key, &ca).unwrap();
+    let ca_file = file("ca.pem", ca.pem());
+    let (cert, key) = (file("cert.pem", server_cert.pem()), file("key.pem", server_key.serialize_pem()));
+    let server = Server::start_with(&data, |command| {
+        command.args(["--vault-listen", "127.0.0.1:0", "--vault-tls-cert"]).arg(&cert).arg("--vault-tls-key").arg(&key);
+        command.arg("--client-ca").arg(&ca_file);
+    });
+    let address = server.greeting.lines().find_map(|line| line.split("Vault API: https://").nth(1)).unwrap();
+    let user_key = KeyPair::generate().unwrap();
+    let renewed = |name: &str| CertificateParams::new(vec![name.into()]).unwrap().signed_by(&user_key, &ca).unwrap();
+    let config = |certificate: Option<&rcgen::Certificate>| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder =
+            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        Arc::new(match certificate {
+            Some(certificate) => {
+                let key = user_key.serialize_der().try_into().unwrap();
+                builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        })
+    };
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let first = renewed("first");
+    let log_in = |certificate| over_tls(address, &config(certificate), "auth/cert/login", "{}");
+    assert_eq!(log_in(Some(&first)).0, 400, "not bound yet");
+    let cert_file = file("user.pem", first.pem());
+    let bound = yaoku(&data, &["ram", "certificate", "bind", "--user", "u", cert_file.to_str().unwrap()]);
+    let bound: Value = serde_json::from_str(&bound).unwrap();
+    assert_eq!(log_in(None).0, 400);
+    let second = renewed("second");
+    for certificate in [&first, &second] {
+        let (status, body) = log_in(Some(certificate));
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(body["auth"]["metadata"]["arn"], format!("acs:ram::{ACCOUNT}:user/u"));
+        let token = body["auth"]["client_token"].as_str().unwrap();
+        let again = json!({"token": token}).to_string();
+        assert_eq!(over_tls(address, &config(None), "auth/token/lookup", &again).0, 403, "it needs a token");
+    }
+    let id = bound["CertificateId"].as_str().unwrap();
+    let listed = yaoku(&data, &["ram", "certificate", "list", "--user", "u"]);
+    assert!(listed.contains(id) && listed.contains(bound["PublicKeySha256"].as_str().unwrap()), "{listed}");
+    yaoku(&data, &["ram", "certificate", "unbind", "--user", "u", id]);
+    assert_eq!(log_in(Some(&first)).0, 400);
+}
