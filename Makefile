@@ -7,7 +7,7 @@ SOAK_SECONDS ?= 3600
 # How many parts of `make test` run side by side.
 TEST_JOBS ?= 3
 
-.PHONY: help run build check test lint fmt clippy deny unit conformance fuzz bench bench-build bench-scale soak instructions clean
+.PHONY: help run build check test lint fmt clippy deny unit conformance integrations fuzz bench bench-build bench-scale soak instructions clean
 
 help:
 	@echo "make run          build the release binary and serve on $(LISTEN), data in ./$(DATA)"
@@ -18,6 +18,7 @@ help:
 	@echo "make unit         Rust tests: units, properties, wire, crashes"
 	@echo "make instructions instructions of a request against bench/instructions.json"
 	@echo "make conformance  the official SDKs against the binary, built with the profile 'ci' (PROFILE)"
+	@echo "make integrations Ceph's object store, from Debian's packages, with its keys in yaoku"
 	@echo "make fuzz         every fuzz target for 60 seconds (FUZZ_SECONDS)"
 	@echo "make bench        yaoku against the floor of its HTTP stack; see bench/README.md"
 	@echo "make bench-scale  the same with 1,000,000 keys against few"
@@ -50,6 +51,9 @@ unit:
 conformance:
 	conformance/run
 
+integrations:
+	integrations/run
+
 instructions:
 	bench/instructions
 
@@ -59,7 +63,7 @@ fuzz:
 # make test: its parts, what each waits for, and what it does. Those that others wait for stand first.
 SUITES := python node go java
 PARTS := tools fmt build clippy deny sdk-go sdk-java sdk-python sdk-node unit instructions \
-    $(SUITES:%=conformance-%) fuzz-build fuzz
+    $(SUITES:%=conformance-%) integrations fuzz-build fuzz
 
 test:
 	@rm -rf target/logs; started=$$(date +%s); \
@@ -69,7 +73,7 @@ test:
 .PHONY: test $(PARTS:%=part-%)
 part-deny part-fuzz-build: part-tools
 part-fuzz: part-fuzz-build
-part-instructions: part-build
+part-instructions part-integrations: part-build
 $(SUITES:%=part-conformance-%): part-conformance-%: part-build part-sdk-%
 
 part-tools: ; @tests/part tools tests/tools
@@ -83,6 +87,7 @@ part-fuzz-build: ; @tests/part fuzz-build fuzz/run --build
 part-fuzz: ; @tests/part fuzz fuzz/run $(or $(FUZZ_SECONDS),10)
 $(SUITES:%=part-sdk-%): part-sdk-%: ; @tests/part sdk-$* conformance/$*/install
 $(SUITES:%=part-conformance-%): ; @tests/part $(@:part-%=%) conformance/run $(@:part-conformance-%=%)
+part-integrations: ; @tests/part integrations integrations/run
 
 bench: bench-build
 	target/release/yaoku-bench standard
