@@ -217,7 +217,10 @@ fn origin(bearer: &Bearer) -> Option<(Of, &str, [u8; 32])> {
         Bearer::AccessKey(key) => {
             // That of a session holds a role, which ends sooner than its logins would.
             key.owner()?;
-            mark.copy_from_slice(key.secret.hmac(Hash::Sha256, b"", LABEL).as_bytes());
+            // Also its birth: an operator can make one of the same id and secret again, and what is remembered of the logins of the
+            // former went with it.
+            let created = key.created.map_or(0, |created| created.0).to_be_bytes();
+            mark.copy_from_slice(key.secret.hmac(Hash::Sha256, b"", &[LABEL, &created].concat()).as_bytes());
             Some((Of::AccessKey, key.id.as_str(), mark))
         }
         Bearer::Certificate(bound) => {
