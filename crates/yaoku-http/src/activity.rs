@@ -4,15 +4,11 @@
 //! while no request is under way on it, so that no client loses the answer to something that was done.
 
 use std::collections::HashMap;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::Limits;
@@ -40,6 +36,7 @@ impl Registry {
             first_byte: AtomicU64::new(NEVER),
             blocked_since: AtomicU64::new(NEVER),
             multiplexed: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             close: Notify::new(),
         });
         self.open.lock().insert(id, activity.clone());
@@ -61,7 +58,24 @@ impl Registry {
         quietest.is_some_and(|activity| activity.close())
     }
 
-    fn now(&self) -> u64 {
+    /// Closes connections without a complete request, until they gave up so many bytes that they hold for one; those first that
+    /// have taken the longest time. How many.
+    pub(crate) fn close_oldest_heads(&self, mut bytes: usize) -> usize {
+        let open = self.open.lock();
+        let holders = open.values().filter(|activity| activity.held.load(Ordering::Relaxed) > 0);
+        let mut holders: Vec<_> = holders.map(|activity| (activity.waits_since(), activity)).collect();
+        holders.sort_unstable_by_key(|(since, _)| *since);
+        let mut closed = 0;
+        for (_, activity) in holders {
+            if bytes > 0 && activity.close() {
+                bytes = bytes.saturating_sub(activity.held.load(Ordering::Relaxed));
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    pub(crate) fn now(&self) -> u64 {
         millis_since(self.epoch)
     }
 }
@@ -94,6 +108,8 @@ pub(crate) struct Activity {
     blocked_since: AtomicU64,
     /// HTTP/2: bytes come between requests too.
     multiplexed: AtomicBool,
+    /// Bytes of memory that it holds for a head that isn't complete, or that one left.
+    held: AtomicUsize,
     close: Notify,
 }
 
@@ -140,13 +156,43 @@ impl Activity {
             || (!self.multiplexed.load(Ordering::Relaxed) && beyond(head, limits.header_timeout))
     }
 
-    fn bytes_came(&self) {
-        if self.first_byte.load(Ordering::Relaxed) == NEVER && self.requests.load(Ordering::Relaxed) == 0 {
-            self.first_byte.store(self.now(), Ordering::Relaxed);
+    /// Takes note of bytes that came; of what they are, if requests come one after another.
+    pub(crate) fn bytes_came(&self) -> Came {
+        match self.first_byte.load(Ordering::Relaxed) {
+            IN_BODY => Came::Body,
+            NEVER => {
+                if self.requests.load(Ordering::Relaxed) == 0 {
+                    self.first_byte.store(self.now(), Ordering::Relaxed);
+                }
+                Came::NewHead
+            }
+            _ => Came::Head,
         }
     }
 
-    fn sent(&self, progress: bool) {
+    /// Whether a request's head is complete, and its body is coming; if requests come one after another.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.first_byte.load(Ordering::Relaxed) == IN_BODY
+    }
+
+    /// The connection speaks HTTP/2.
+    pub(crate) fn is_multiplexed(&self) {
+        self.multiplexed.store(true, Ordering::Relaxed);
+    }
+
+    /// So much memory is held for a head that isn't complete.
+    pub(crate) fn holds(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Since when it could have completed a request.
+    fn waits_since(&self) -> u64 {
+        let quiet = self.quiet_since.load(Ordering::Relaxed);
+        let head = self.first_byte.load(Ordering::Relaxed);
+        if head < IN_BODY { head } else { quiet }
+    }
+
+    pub(crate) fn sent(&self, progress: bool) {
         let blocked = self.blocked_since.load(Ordering::Relaxed) != NEVER;
         if blocked == progress {
             self.blocked_since.store(if progress { NEVER } else { self.now() }, Ordering::Relaxed);
@@ -156,6 +202,17 @@ impl Activity {
     fn now(&self) -> u64 {
         millis_since(self.epoch)
     }
+}
+
+/// What bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// The beginning of a head.
+    NewHead,
+    /// More of it.
+    Head,
+    /// Of a body.
+    Body,
 }
 
 /// A request under way.
@@ -169,74 +226,19 @@ impl Drop for UnderWay {
     }
 }
 
-/// A stream that notes when bytes come and go.
-#[derive(Debug)]
-pub(crate) struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-    fresh: bool,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, fresh: true }
-    }
-
-    fn sent<T>(&self, result: Poll<T>) -> Poll<T> {
-        self.activity.sent(result.is_ready());
-        result
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let came = &buf.filled()[before..];
-        if !came.is_empty() {
-            if self.fresh {
-                self.fresh = false;
-                // "PRI * HTTP/2.0" opens an HTTP/2 connection (RFC 9113, section 3.4); no method of ours begins so.
-                self.activity.multiplexed.store(came.starts_with(b"PR"), Ordering::Relaxed);
-            }
-            self.activity.bytes_came();
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.sent(result)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_flush(cx);
-        self.sent(result)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.sent(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.sent(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 fn millis_since(epoch: Instant) -> u64 {
     u64::try_from(epoch.elapsed().as_millis()).unwrap_or(IN_BODY - 1)
+}
+
+#[cfg(test)]
+impl Activity {
+    pub(crate) fn began_at(&self, millis: u64) {
+        self.first_byte.store(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) == CLOSED
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +261,26 @@ mod tests {
         assert!(!registry.close_quietest(), "a request is under way on the last one");
         drop(under_way);
         assert!(registry.close_quietest());
+    }
+
+    #[test]
+    fn heads_that_take_the_longest_go_first_and_only_those_that_hold_memory() {
+        let registry = Registry::new();
+        let [busy, small, idle, old, new] = [(); 5].map(|()| registry.enter());
+        for entry in [&busy, &idle, &old, &new] {
+            entry.activity.holds(100);
+        }
+        let _under_way = busy.activity.begin().unwrap();
+        idle.activity.quiet_since.store(1, Ordering::Relaxed);
+        small.activity.began_at(2);
+        old.activity.began_at(3);
+        new.activity.began_at(4);
+        let closed = || [&busy, &small, &idle, &old, &new].map(|entry| entry.activity.is_closed());
+        assert_eq!(registry.close_oldest_heads(0), 0);
+        assert_eq!(registry.close_oldest_heads(101), 2);
+        assert_eq!(closed(), [false, false, true, true, false]);
+        assert_eq!(registry.close_oldest_heads(1000), 1, "closed ones do not count again");
+        assert_eq!(closed(), [false, false, true, true, true]);
     }
 
     #[test]

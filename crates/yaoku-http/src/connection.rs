@@ -21,11 +21,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
-use crate::activity::{Activity, Entry, Registry, Watched};
-use crate::body::{self, Budget, Claim};
+use crate::activity::{Activity, Entry, Registry};
+use crate::body;
+use crate::budget::{Budget, Claim, Heads, Inflow};
 use crate::finished::Finished;
 use crate::server::slots;
 use crate::tls::Shown;
+use crate::watched::{Handshaking, Watched};
 use crate::{
     Client, ConnectionMetrics, Handler, Incoming, Limits, Proxies, Refusal, Refused, TlsReloader, Unintelligible,
     proxy_header,
@@ -70,8 +72,9 @@ impl Common {
             // Streams that a client opens and resets at once, and errors that it provokes, end the connection.
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(64);
-        let budget = Budget::new(limits.all_requests_bytes);
-        Self { limits, proxies, slots: slots(&limits), registry: Registry::new(), budget, metrics, protocol }
+        let registry = Registry::new();
+        let budget = Budget::new(limits.all_requests_bytes, registry.clone(), metrics.clone());
+        Self { limits, proxies, slots: slots(&limits), registry, budget, metrics, protocol }
     }
 }
 
@@ -97,13 +100,15 @@ pub(crate) async fn serve<H: Handler>(
     }
     let peer = origin.peer;
     let Some(tls) = &shared.tls else { return converse(shared, stream, origin, activity, stopping).await };
+    let stream = Handshaking::new(stream, Inflow::new(common.budget.clone(), activity.clone()));
     let handshake = tokio::time::timeout(common.limits.handshake_timeout, tls.acceptor().accept(stream));
     let stream = tokio::select! {
         stream = handshake => stream,
         () = activity.closed() => return,
     };
     match stream {
-        Ok(Ok(stream)) => {
+        Ok(Ok(mut stream)) => {
+            stream.get_mut().0.is_over();
             // A proxy's certificate says nothing of the proxy's clients.
             if !common.proxies.trust(peer.ip()) {
                 origin.shown = Shown::in_handshake(tls, stream.get_ref().1).map(Arc::new);
@@ -160,9 +165,13 @@ async fn converse<H: Handler>(
     mut stopping: watch::Receiver<bool>,
 ) {
     let peer = origin.peer;
-    let service = service_fn(|request| answer(shared.clone(), activity.clone(), request, origin.clone()));
-    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let mut connection = pin!(shared.common.protocol.serve_connection(stream, service));
+    let heads = Arc::<Heads>::default();
+    let service =
+        service_fn(|request| answer(shared.clone(), activity.clone(), request, origin.clone(), heads.clone()));
+    let common = &*shared.common;
+    let inflow = Inflow::new(common.budget.clone(), activity.clone());
+    let stream = TokioIo::new(Watched::new(stream, activity.clone(), inflow, common.limits.head_bytes));
+    let mut connection = pin!(common.protocol.serve_connection(stream, service));
     let mut told = false;
     loop {
         tokio::select! {
@@ -191,11 +200,12 @@ async fn answer<H: Handler>(
     activity: Arc<Activity>,
     request: Request<IncomingBody>,
     origin: Origin,
+    heads: Arc<Heads>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
     let peer = origin.peer;
     let (mut parts, mut body) = request.into_parts();
     let common = &*shared.common;
-    let mut claim = common.budget.claim();
+    let mut claim = common.budget.claim(heads);
     activity.head_complete();
     let whole = take_in(&common.limits, &parts, &mut body, &mut claim).await;
     let _under_way = activity.begin().ok_or(Closed)?;
@@ -256,11 +266,17 @@ async fn take_in(limits: &Limits, parts: &Parts, body: &mut IncomingBody, claim:
     whole
 }
 
+/// Bytes of memory that a request takes before it has a body.
 fn head_bytes(parts: &Parts) -> usize {
-    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER).sum();
     let query = parts.uri.query().map_or(0, str::len);
-    headers + query + parts.uri.path().len()
+    REQUEST + headers + query + parts.uri.path().len()
 }
+
+/// What the server takes for a request, beside what the request is.
+const REQUEST: usize = 2 << 10;
+/// What it takes for a header, beside its name and value.
+const HEADER: usize = 96;
 
 /// Runs a future; none if it panics. It is pinned by the caller, in whose own future it then has one place: given by value it
 /// would have two, here and where it came from, and all of that is allocated for each request.

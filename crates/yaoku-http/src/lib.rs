@@ -1,7 +1,7 @@
 //! Serves HTTP/1.1 and HTTP/2, in the clear or over TLS, such that a slow, huge or hostile client harms nobody else.
 //!
 //! What a client can occupy is bounded by [`Limits`]: connections, the time it may take over each part of a request, the
-//! bytes of head and body, and the memory of all requests together. A [`Handler`] sees whole requests only.
+//! bytes of head and body, and the memory of all requests together, unfinished heads included. A [`Handler`] sees whole requests only.
 //!
 //! When all connections are taken, the one that has been without a request for the longest time gives way to a new one;
 //! so a client that merely holds connections does not keep others out. [`Server::run`] says how serving ends.
@@ -12,9 +12,11 @@
 
 mod activity;
 mod body;
+mod budget;
 mod connection;
 mod finished;
 mod forwarded;
+pub mod frames;
 mod limits;
 mod metrics;
 pub mod proxy_header;
@@ -23,6 +25,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod watched;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};

@@ -24,7 +24,8 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a request's body. 1 MiB.
     pub body_bytes: usize,
-    /// Bytes of all requests under way together; of each, the first 8 KiB do not count. 256 MiB.
+    /// Bytes of all requests under way together. Of a connection, and of its only request, the first 8 KiB do not count. A quarter
+    /// of it is the most that heads which are not complete may take, and the buffers that they leave. 256 MiB.
     pub all_requests_bytes: usize,
     /// Requests under way on one HTTP/2 connection. 32.
     pub streams: u32,

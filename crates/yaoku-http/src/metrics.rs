@@ -19,7 +19,8 @@ impl ConnectionMetrics {
         registry.register("connections", "Open connections", self.open.clone());
         registry.register(
             "connections_closed",
-            "Connections closed because a client took too long (time), or to make room for another (room)",
+            "Connections closed because a client took too long (time), to make room for another (room), or because unfinished \
+             requests took too much memory (memory)",
             self.closed.clone(),
         );
         registry.register(
@@ -43,6 +44,12 @@ impl ConnectionMetrics {
 
     pub(crate) fn closed_for_room(&self) {
         self.closed.get_or_create(&[("reason", "room")]).inc();
+    }
+
+    pub(crate) fn closed_for_memory(&self, count: usize) {
+        if count > 0 {
+            self.closed.get_or_create(&[("reason", "memory")]).inc_by(count as u64);
+        }
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {

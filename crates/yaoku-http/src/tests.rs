@@ -324,10 +324,93 @@ async fn all_requests_together_have_a_bound() {
     running.handler.arrived.notified().await;
     let mut second = running.connect().await;
     second.write_all(large.as_bytes()).await.unwrap();
-    read_until(&mut second, "HTTP/1.1 503").await;
+    read_until(&mut second, "x-refused: overload").await;
     assert!(running.get().await.starts_with("HTTP/1.1 200"), "small requests pass");
     running.handler.go.notify_waiters();
     read_until(&mut first, "body=90000").await;
+}
+
+/// Limits under which heads may take 1 MiB in all, and as much time as they like.
+fn little_memory() -> Limits {
+    Limits { all_requests_bytes: 4 << 20, header_timeout: Duration::from_secs(600), ..Limits::default() }
+}
+
+/// Many connections that send the same and then wait; most of them must be closed. Others are served meanwhile.
+async fn hold_unfinished(running: &Running, bytes: Vec<u8>) {
+    let bytes = Bytes::from(bytes);
+    let mut held = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let (mut stream, bytes) = (running.connect().await, bytes.clone());
+        held.spawn(async move {
+            let _ = stream.write_all(&bytes).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+        });
+    }
+    let closed = async {
+        for _ in 0..20 {
+            held.join_next().await.unwrap().unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), closed).await.expect("heads that take too much memory are closed");
+    assert!(running.metrics().contains("yaoku_connections_closed_total{reason=\"memory\"}"));
+    assert!(!running.metrics().contains("reason=\"time\""));
+    assert!(held.try_join_next().is_none_or(|ended| ended.is_ok()) && !held.is_empty(), "some have memory");
+}
+
+#[tokio::test]
+async fn unfinished_heads_take_a_part_of_the_memory() {
+    let running = start(little_memory(), None).await;
+    let head = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}", "x".repeat(100_000));
+    hold_unfinished(&running, head.into_bytes()).await;
+    assert!(running.get().await.starts_with("HTTP/1.1 200"));
+    let query = "x".repeat(60_000);
+    let large = format!("GET /?{query} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(running.raw(large.as_bytes()).await.contains("query=60000"), "others' large heads pass");
+}
+
+#[tokio::test]
+async fn so_do_those_of_http2_whose_fields_are_more_than_their_bytes() {
+    let running = start(little_memory(), None).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].to_vec();
+    // HEADERS without END_HEADERS: 4,000 fields of one byte each, which are entries of the static table.
+    let headers = [&[0, 0x0f, 0xa0, 1, 0, 0, 0, 0, 1][..], &[0x90; 4000]].concat();
+    hold_unfinished(&running, [preface, settings, headers].concat()).await;
+    assert!(running.get().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn and_what_comes_in_handshakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reloader, certificate) = certified(dir.path());
+    let limits = Limits { handshake_timeout: Duration::from_secs(600), ..little_memory() };
+    let running = start(limits, Some(reloader)).await;
+    // A message that says that it is 61,440 bytes long, of which 48,000 come.
+    let mut message = vec![1, 0, 0xf0, 0];
+    message.resize(48_000, 0);
+    let record = |part: &[u8]| [&[22, 3, 1][..], &u16::try_from(part.len()).unwrap().to_be_bytes(), part].concat();
+    hold_unfinished(&running, message.chunks(16_000).flat_map(record).collect()).await;
+    let mut stream = connect(running.address, client_config(&TLS13, &certificate, None)).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+}
+
+#[tokio::test]
+async fn and_the_buffers_of_connections_that_sent_large_heads() {
+    let running = start(little_memory(), None).await;
+    let large = format!("GET /?{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(60_000));
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        let mut stream = running.connect().await;
+        stream.write_all(large.as_bytes()).await.unwrap();
+        read_until(&mut stream, "query=60000").await;
+        idle.push(stream);
+    }
+    assert!(running.metrics().contains("yaoku_connections_closed_total{reason=\"memory\"}"));
+    assert_eq!(read_to_end(&mut idle[0]).await, "", "the one that is idle for the longest time");
+    let last = idle.last_mut().unwrap();
+    last.write_all(large.as_bytes()).await.unwrap();
+    read_until(last, "query=60000").await;
 }
 
 #[tokio::test]
