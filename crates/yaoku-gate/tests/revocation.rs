@@ -85,7 +85,10 @@ use yaoku_kms::{
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
-use yaoku_store::{Embedded, Options, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+use yaoku_store::{
+    Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
+    Trust, Watch,
+};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -123,6 +126,26 @@ impl Store for Held {
 
     async fn health(&self) -> Result<(), yaoku_store::Error> {
         self.inner.health().await
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn id(&self) -> StoreId {
+        self.inner.id()
+    }
+
+    async fn keep_digest(&self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, yaoku_store::Error> {
+        self.inner.keep_digest(digester, trust).await
+    }
+
+    fn digest(&self) -> Option<(Revision, Digest)> {
+        self.inner.digest()
+    }
+
+    async fn verify(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.verify().await
     }
 }
 

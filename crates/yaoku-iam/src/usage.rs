@@ -38,7 +38,7 @@ impl Iam {
                 |(name, used): &(RecordName, Timestamp)| written.get(name).is_none_or(|before| before < used);
             used.iter().filter(|used| is_newer(used)).cloned().collect()
         };
-        for some in newer.chunks(AT_ONCE) {
+        for some in newer.chunks(AT_ONCE.min(self.vault.limits().operations)) {
             let mut puts = Vec::new();
             for (name, used) in some {
                 puts.push((name.clone(), used.encode()?));

@@ -10,6 +10,8 @@ use crate::record::{KeyRecord, key_name};
 use crate::resource::check_state;
 use crate::{Error, KeyId, Kms, Timestamp};
 
+/// Rows of one commit, whatever the store takes: others wait for it.
+const MOST_ROWS: usize = 8000;
 /// How often a change is tried against others of the same key.
 pub(crate) const ATTEMPTS: usize = 32;
 
@@ -66,7 +68,7 @@ impl Kms {
     /// what was decided since [`Call::rest_on_authority`], if the rows that this rests on are unchanged.
     pub(crate) async fn commit(&self, call: &Call<'_>, mut changes: Changes) -> Result<bool, Error> {
         call.underpin(&mut changes)?;
-        match self.vault.commit(changes).await? {
+        match self.vault.commit(changes).await.map_err(too_large)? {
             Outcome::Committed(revision) => {
                 call.committed();
                 self.in_force(revision).await.map(|()| true)
@@ -76,6 +78,13 @@ impl Kms {
                 Ok(false)
             }
         }
+    }
+
+    /// Rows that can be put, deleted or expected in one commit of a call, beside what every such commit has: the key, the authority of the
+    /// caller, the intent, and a few marks.
+    pub(crate) fn rows_a_commit(&self) -> usize {
+        const OTHERS: usize = 16;
+        self.vault.limits().operations.saturating_sub(OTHERS).clamp(2, MOST_ROWS)
     }
 
     /// Commits what the domain needs for itself and nobody asked for: no key, alias or policy changes by it.
@@ -98,6 +107,16 @@ pub(crate) fn key_update(key: &Key) -> Result<Changes, Error> {
         puts: vec![(name, key.record.encode()?)],
         deletes: Vec::new(),
     })
+}
+
+/// A change of several resources in one commit can be more than the store takes: then nothing was changed.
+fn too_large(error: yaoku_seal::Error) -> Error {
+    match error {
+        yaoku_seal::Error::Store(too_large @ yaoku_seal::StoreError::TooLarge) => {
+            Error::LimitExceeded(too_large.to_string())
+        }
+        other => other.into(),
+    }
 }
 
 pub(crate) fn contended() -> Error {

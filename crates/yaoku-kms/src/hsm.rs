@@ -34,8 +34,6 @@ use crate::{Error, KeyId, KeySpec, KeyUsage, KeyVersionId, Kms, Origin};
 pub(crate) const GRACE: u64 = 3600;
 /// Messages reserved at a time.
 const BLOCK: u64 = 1 << 16;
-/// Rows of marked objects written in one commit.
-const ROWS_A_COMMIT: usize = 4000;
 
 /// What a process may still encrypt of a block, held while the next block is reserved.
 type Left = Arc<tokio::sync::Mutex<u64>>;
@@ -332,8 +330,9 @@ impl Kms {
             self.hsm.reserved.lock().remove(&(key.id, version));
         }
         while !(all.puts.is_empty() && all.deletes.is_empty()) {
-            let puts = all.puts.split_off(all.puts.len().saturating_sub(ROWS_A_COMMIT / 2));
-            let deletes = all.deletes.split_off(all.deletes.len().saturating_sub(ROWS_A_COMMIT / 2));
+            let most = self.rows_a_commit() / 2;
+            let puts = all.puts.split_off(all.puts.len().saturating_sub(most));
+            let deletes = all.deletes.split_off(all.deletes.len().saturating_sub(most));
             if !self.commit(call, Changes { expected: vec![unchanged.clone()], puts, deletes }).await? {
                 return Ok(false);
             }

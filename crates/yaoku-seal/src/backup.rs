@@ -7,15 +7,18 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::sync::Arc;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use yaoku_crypto::Secret;
 use yaoku_crypto::aead::{Algorithm, CommittingAead, OVERHEAD};
 use yaoku_crypto::mac::{Hash, hash};
-use yaoku_store::{Row, Store, Transaction};
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_store::{Row, Store, Transaction, Trust};
 
+use crate::cut::Cut;
+use crate::digester::StoreDigester;
 use crate::seal::Seal;
-use crate::vault::{DOMAIN_KEY, KEY_LEN, PAGE, RootKey, Vault, open, wrap};
+use crate::vault::{DOMAIN_KEY, KEY_LEN, PAGE, RootKey, Vault, generation_of, open, wrap};
 use crate::{Domain, Error, Kind, RecordName};
 
 const MAGIC: &[u8; 8] = b"YAOKUBK1";
@@ -96,25 +99,30 @@ pub async fn restore(file: File, seal: &dyn Seal, store: &dyn Store) -> Result<u
         }
     };
     let mut records = 0;
+    let mut cut = Cut::new(store.limits());
+    let mut generation = 0;
     while let Some(rows) = reader.next()? {
         records += rows.len() as u64;
-        let mut transaction = Transaction::default();
         for (name, key, mut value) in rows {
+            generation = generation.max(generation_of(&value));
             if name.kind == DOMAIN_KEY {
                 let opened = open(&reader.root.cipher, &name, &key, &value)?;
-                value = wrap(&target.cipher, &yaoku_crypto::SystemRandom, &key, &opened)?;
+                value = wrap(&target.cipher, &SystemRandom, generation + 1, &key, &opened)?;
             }
-            transaction.puts.push((key, value));
-            if transaction.puts.len() == PAGE {
-                store.commit(std::mem::take(&mut transaction)).await?;
+            if let Some(full) = cut.put(Vec::new(), key, value) {
+                store.commit(full).await?;
             }
         }
-        store.commit(transaction).await?;
     }
-    let (name, system) = (restored_name(), reader.domains.get(&Domain::SYSTEM).ok_or_else(damaged)?);
-    let key = name.row_key()?;
-    let value = wrap(system, &yaoku_crypto::SystemRandom, &key, &Secret::new(vec![1]))?;
-    store.commit(Transaction { puts: vec![(key, value)], ..Transaction::default() }).await?;
+    store.commit(cut.rest()).await?;
+    let name = restored_name();
+    let (system, secret) = reader.domains.get(&Domain::SYSTEM).ok_or_else(damaged)?;
+    let row_key = name.row_key()?;
+    let value = wrap(system, &SystemRandom, generation + 1, &row_key, &Secret::new(vec![1]))?;
+    store.commit(Transaction { puts: vec![(row_key, value)], ..Transaction::default() }).await?;
+    // It is another store than the one that the backup is of, and every row was authenticated as the backup's.
+    let digester = StoreDigester::new(secret, system.clone(), Arc::new(SystemRandom));
+    store.keep_digest(Arc::new(digester), Trust::FirstUse).await?;
     Ok(records)
 }
 
@@ -261,7 +269,7 @@ struct Reader<R> {
     input: R,
     root: RootKey,
     chunks: Chunks,
-    domains: HashMap<Domain, CommittingAead>,
+    domains: HashMap<Domain, (Arc<CommittingAead>, Secret)>,
     rows: u64,
     ended: bool,
 }
@@ -323,9 +331,10 @@ impl<R: Read> Reader<R> {
         if name.kind == DOMAIN_KEY {
             // Kinds come in order, so that a domain's key stands before its records.
             let domain_key = open(&self.root.cipher, &name, key, value)?;
-            self.domains.insert(name.domain, CommittingAead::new(Algorithm::Aes256, &domain_key)?);
+            let cipher = Arc::new(CommittingAead::new(Algorithm::Aes256, &domain_key)?);
+            self.domains.insert(name.domain, (cipher, domain_key));
         } else {
-            let cipher = self.domains.get(&name.domain).ok_or_else(damaged)?;
+            let (cipher, _) = self.domains.get(&name.domain).ok_or_else(damaged)?;
             open(cipher, &name, key, value)?;
         }
         Ok((name, key.to_vec(), value.to_vec()))

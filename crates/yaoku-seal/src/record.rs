@@ -94,10 +94,13 @@ pub(crate) fn row_prefix(kind: Kind, domain: Option<Domain>, id: Option<&[u8]>) 
     key
 }
 
-/// Additional authenticated data of a record: a label and the row key, which has one record name only.
-pub(crate) fn aad(row_key: &[u8]) -> Vec<u8> {
-    const LABEL: &[u8] = b"yaoku record v1\0";
-    [LABEL, row_key].concat()
+/// Additional authenticated data of a record: a label, its generation if it has one, and the row key, which has one record name
+/// only.
+pub(crate) fn aad(generation: Option<u64>, row_key: &[u8]) -> Vec<u8> {
+    match generation {
+        Some(generation) => [b"yaoku record v2\0", &generation.to_be_bytes()[..], row_key].concat(),
+        None => [b"yaoku record v1\0", row_key].concat(),
+    }
 }
 
 /// A record's content and the commit that wrote it.

@@ -2,25 +2,34 @@
 //!
 //! Root key → domain keys → records. A domain key is a record itself (kind 1, in the domain that it serves), sealed under the
 //! root key. Every other record is sealed under the key of its domain. The additional authenticated data is the record's
-//! name, so a record that was moved into another's place does not open.
+//! name, so a record that was moved into another's place does not open, and its generation, a number that grows whenever the record is
+//! written.
+//!
+//! The store's digest of all rows tells that a record is the newest of its name and that none is missing; [`StoreDigester`] has its
+//! keys.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use yaoku_crypto::aead::{Algorithm, CommittingAead};
 use yaoku_crypto::{Random, Secret};
-use yaoku_store::{Snapshot, Store, Transaction, Watch};
+use yaoku_store::{Found, Limits, Snapshot, Store, Transaction, Trust, Watch};
 
+use crate::cut::Cut;
+use crate::digester::{StoreDigester, StoreMark};
 use crate::record::{aad, row_prefix};
 use crate::seal::Seal;
 use crate::{Changes, Domain, Error, Kind, Outcome, Record, RecordName, Revision};
 
 /// Key of a domain.
 pub(crate) const DOMAIN_KEY: Kind = Kind(1);
-/// First byte of a row's value.
-const FORMAT: u8 = 1;
+/// First byte of a row's value, before 8 bytes (big-endian) of its generation.
+const FORMAT: u8 = 2;
+/// First byte of a value without a generation, as earlier versions wrote it.
+const WITHOUT_GENERATION: u8 = 1;
 /// Bytes of root and domain keys.
 pub(crate) const KEY_LEN: usize = Algorithm::Aes256.key_len();
 /// Rows read at a time.
@@ -34,6 +43,12 @@ pub struct Vault {
     random: Arc<dyn Random>,
     root: ArcSwap<RootKey>,
     domains: Arc<Domains>,
+    digester: Arc<StoreDigester>,
+    /// What was last asked for.
+    mark: Mutex<Option<StoreMark>>,
+    found: Found,
+    /// The greatest generation known of any record.
+    generation: AtomicU64,
     /// One rotation at a time.
     rotating: tokio::sync::Mutex<()>,
 }
@@ -58,6 +73,35 @@ impl Vault {
     /// # Errors
     /// [`Error::Seal`] if the seal is missing, can't be read, or is another store's.
     pub async fn open(store: Arc<dyn Store>, seal: Arc<dyn Seal>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        Self::open_trusting(store, seal, random, None).await
+    }
+
+    /// As [`Self::open`], for rows that an operator declares to be right, whatever the store's digest says; each must still open.
+    ///
+    /// # Errors
+    /// As for [`Self::open`]; [`Error::Record`] if one does not open.
+    pub async fn open_accepting(
+        store: Arc<dyn Store>,
+        seal: Arc<dyn Seal>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Error> {
+        let vault = Self::open_trusting(store, seal, random, Some(Trust::Rows)).await?;
+        let view = vault.view().await?;
+        let mut after = None;
+        loop {
+            let rows = view.snapshot.scan(&[], after.as_deref(), PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(vault) };
+            after = Some(last.key.clone());
+            view.open(rows.into_iter().filter(|row| row.key.first() != Some(&DOMAIN_KEY.0)).collect())?;
+        }
+    }
+
+    async fn open_trusting(
+        store: Arc<dyn Store>,
+        seal: Arc<dyn Seal>,
+        random: Arc<dyn Random>,
+        trust: Option<Trust>,
+    ) -> Result<Self, Error> {
         let snapshot = store.snapshot().await?;
         let stored = domain_rows(snapshot.as_ref()).await?;
         let held = match with_seal(&seal, |seal| seal.load()).await? {
@@ -77,16 +121,24 @@ impl Vault {
         };
         let mut roots = held.into_iter().map(RootKey::new).collect::<Result<Vec<_>, _>>()?;
         let mut domains = HashMap::new();
-        let mut behind = Vec::new();
+        let (mut behind, mut system) = (Vec::new(), None);
         for row in &stored {
-            let (newest, key) = unwrap_domain_key(&roots, &row.key, &row.value).ok_or_else(|| {
-                Error::Seal(
+            let (newest, key) =
+                unwrap_domain_key(&roots.iter().collect::<Vec<_>>(), &row.key, &row.value).ok_or_else(|| {
+                    Error::Seal(
                     "the seal does not open this store: it belongs to another store, or is older; restore the right seal"
                         .into(),
                 )
-            })?;
+                })?;
             let name = RecordName::of_row_key(&row.key).ok_or_else(|| Error::Record("of a domain key".into()))?;
             domains.insert(name.domain, Arc::new(CommittingAead::new(Algorithm::Aes256, &key)?));
+            if name.domain == Domain::SYSTEM {
+                // A store of an earlier version has no digest of its rows yet; this row is rewritten when it gets one. A store with
+                // this row alone was being created, and has nothing to lose.
+                let alone = stored.len() == 1 && snapshot.scan(&[], None, 2).await?.len() == 1;
+                let earlier = alone || row.value.first() == Some(&WITHOUT_GENERATION);
+                system = Some((key.duplicate(), if earlier { Trust::FirstUse } else { Trust::Digest }));
+            }
             if !newest {
                 behind.push((row.key.clone(), row.revision, key));
             }
@@ -96,14 +148,38 @@ impl Vault {
         }
         let several = roots.len() > 1;
         let root = roots.remove(0);
+        let domains = Arc::new(Domains { held: RwLock::new(domains) });
+        let (key, stated) = match system {
+            Some(system) => system,
+            None if stored.is_empty() => {
+                make_system_domain(store.as_ref(), &root, &domains, random.as_ref()).await?;
+                let row = store.get(&domain_key_name(Domain::SYSTEM).row_key()?).await?;
+                let row = row.ok_or_else(|| no_domain(Domain::SYSTEM))?;
+                let key = open(&root.cipher, &domain_key_name(Domain::SYSTEM), &row.key, &row.value)?;
+                domains.put(Domain::SYSTEM, &key)?;
+                (key, Trust::FirstUse)
+            }
+            None => return Err(Error::Record("of the system's domain key, which is missing,".into())),
+        };
+        let cipher = domains.held(Domain::SYSTEM).ok_or_else(|| no_domain(Domain::SYSTEM))?;
+        let digester = Arc::new(StoreDigester::new(&key, cipher, random.clone()));
+        let found = store.keep_digest(digester.clone(), trust.unwrap_or(stated)).await?;
+        let generation = store.digest().map_or(0, |(_, digest)| digest.generation);
         let vault = Self {
             store,
             seal,
             random,
             root: ArcSwap::from_pointee(root),
-            domains: Arc::new(Domains { held: RwLock::new(domains) }),
+            domains,
+            digester,
+            mark: Mutex::default(),
+            found,
+            generation: AtomicU64::new(generation),
             rotating: tokio::sync::Mutex::new(()),
         };
+        if stated == Trust::FirstUse {
+            vault.mark_as_digested(&key).await?;
+        }
         if several {
             tracing::info!("finishing an interrupted rotation of the root key");
             if !vault.rewrap(&vault.root.load(), behind).await? {
@@ -117,8 +193,66 @@ impl Vault {
                 ),
             }
         }
-        vault.create_domain(Domain::SYSTEM).await?;
         Ok(vault)
+    }
+
+    /// Rewrites the system's domain key where an earlier version wrote it: from then on this store must have a digest, and is
+    /// refused without one.
+    async fn mark_as_digested(&self, key: &Secret) -> Result<(), Error> {
+        let name = domain_key_name(Domain::SYSTEM);
+        let row_key = name.row_key()?;
+        let Some(row) = self.store.get(&row_key).await? else { return Ok(()) };
+        // A rotation that was cut off writes it as well, soon.
+        if row.value.first() != Some(&WITHOUT_GENERATION)
+            || open(&self.root.load().cipher, &name, &row_key, &row.value).is_err()
+        {
+            return Ok(());
+        }
+        let value = wrap(&self.root.load().cipher, self.random.as_ref(), self.next_generation(), &row_key, key)?;
+        let transaction = Transaction {
+            expected: vec![(row_key.clone(), Some(row.revision))],
+            puts: vec![(row_key, value)],
+            ..Transaction::default()
+        };
+        self.store.commit(transaction).await?;
+        Ok(())
+    }
+
+    /// How the rows were found when this vault was opened.
+    pub const fn found(&self) -> Found {
+        self.found
+    }
+
+    /// Reads every row, and compares them with the store's digest.
+    ///
+    /// # Errors
+    /// [`yaoku_store::Error::Altered`] if they are others.
+    pub async fn verify(&self) -> Result<(), Error> {
+        Ok(self.store.verify().await?)
+    }
+
+    /// What the store holds at its last commit, for who signs it; none where the store keeps no digest.
+    pub fn mark(&self) -> Option<StoreMark> {
+        let (revision, digest) = self.store.digest()?;
+        let mut known = self.mark.lock();
+        // Most checkpoints come without a commit before them.
+        match *known {
+            Some(mark) if mark.revision == revision => Some(mark),
+            _ => {
+                *known = Some(self.digester.mark(self.store.id(), revision, &digest));
+                *known
+            }
+        }
+    }
+
+    /// What the store takes in one commit.
+    pub fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
+    /// A generation for what one commit writes.
+    fn next_generation(&self) -> u64 {
+        self.generation.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Makes the key of a domain, unless there is one.
@@ -133,11 +267,12 @@ impl Vault {
             }
             let key = Secret::random(KEY_LEN, self.random.as_ref())?;
             let row_key = domain_key_name(domain).row_key()?;
-            let value = wrap(&self.root.load().cipher, self.random.as_ref(), &row_key, &key)?;
+            let generation = self.next_generation();
+            let value = wrap(&self.root.load().cipher, self.random.as_ref(), generation, &row_key, &key)?;
             let transaction = Transaction {
                 expected: vec![(row_key.clone(), None)],
                 puts: vec![(row_key, value)],
-                deletes: Vec::new(),
+                ..Transaction::default()
             };
             if let Outcome::Committed(_) = self.store.commit(transaction).await? {
                 self.domains.put(domain, &key)?;
@@ -154,6 +289,8 @@ impl Vault {
     pub async fn get(&self, name: &RecordName) -> Result<Option<Record>, Error> {
         let key = name.row_key()?;
         let Some(row) = self.store.get(&key).await? else { return Ok(None) };
+        // Another process may have written it.
+        self.generation.fetch_max(generation_of(&row.value), Ordering::Relaxed);
         let cipher = self.domain(name.domain).await?.ok_or_else(|| no_domain(name.domain))?;
         Ok(Some(Record { bytes: open(&cipher, name, &row.key, &row.value)?, revision: row.revision }))
     }
@@ -172,13 +309,14 @@ impl Vault {
     /// [`Error::NoDomain`] for a domain without a key; the store's errors.
     pub async fn commit(&self, changes: Changes) -> Result<Outcome, Error> {
         let mut transaction = Transaction::default();
+        let generation = self.next_generation();
         for (name, revision) in changes.expected {
             transaction.expected.push((name.row_key()?, revision));
         }
         for (name, bytes) in changes.puts {
             let cipher = self.domain(name.domain).await?.ok_or_else(|| no_domain(name.domain))?;
             let key = name.row_key()?;
-            let value = wrap(&cipher, self.random.as_ref(), &key, &bytes)?;
+            let value = wrap(&cipher, self.random.as_ref(), generation, &key, &bytes)?;
             transaction.puts.push((key, value));
         }
         for name in changes.deletes {
@@ -225,8 +363,8 @@ impl Vault {
         Ok(self.store.health().await?)
     }
 
-    /// Replaces the root key: the seal holds both while domain keys are wrapped anew in one commit, so that whatever a
-    /// crash leaves can be opened. Then what was wrapped under the old one is taken out of the store's files. Goes on to its
+    /// Replaces the root key: the seal holds both while domain keys are wrapped anew, so that whatever a crash leaves
+    /// can be opened. Then what was wrapped under the old one is taken out of the store's files. Goes on to its
     /// end if the caller stops waiting.
     ///
     /// # Errors
@@ -284,12 +422,15 @@ impl Vault {
         for _ in 0..ATTEMPTS {
             let rows = domain_rows(self.store.snapshot().await?.as_ref()).await?;
             let mut keys = Vec::new();
+            let count = rows.len();
             for row in rows {
-                let name = RecordName::of_row_key(&row.key).ok_or(Error::Name)?;
-                let key = open(&old.cipher, &name, &row.key, &row.value)?;
-                keys.push((row.key, row.revision, key));
+                // An attempt that met a conflict may have done some of them.
+                let found = unwrap_domain_key(&[new, old], &row.key, &row.value);
+                match found.ok_or_else(|| Error::Record("of a domain key".into()))? {
+                    (true, _) => {}
+                    (false, key) => keys.push((row.key, row.revision, key)),
+                }
             }
-            let count = keys.len();
             if self.rewrap(new, keys).await? {
                 return Ok(count);
             }
@@ -350,15 +491,23 @@ impl Vault {
         self.seal.as_ref()
     }
 
-    /// Wraps domain keys under `root` in one commit; false if another change came first.
+    /// Wraps domain keys under `root`, in as many commits as the store's limits ask for; false if another change came first. Where
+    /// that or a crash cuts it off, some are wrapped under either key: the seal holds both until all are done.
     async fn rewrap(&self, root: &RootKey, keys: Vec<(Vec<u8>, Revision, Secret)>) -> Result<bool, Error> {
-        let mut transaction = Transaction::default();
+        let mut cut = Cut::new(self.store.limits());
         for (row_key, revision, key) in keys {
-            let value = wrap(&root.cipher, self.random.as_ref(), &row_key, &key)?;
-            transaction.expected.push((row_key.clone(), Some(revision)));
-            transaction.puts.push((row_key, value));
+            let value = wrap(&root.cipher, self.random.as_ref(), self.next_generation(), &row_key, &key)?;
+            if let Some(full) = cut.put(vec![(row_key.clone(), Some(revision))], row_key, value)
+                && !self.is_committed(full).await?
+            {
+                return Ok(false);
+            }
         }
-        Ok(matches!(self.store.commit(transaction).await?, Outcome::Committed(_)))
+        self.is_committed(cut.rest()).await
+    }
+
+    async fn is_committed(&self, transaction: Transaction) -> Result<bool, Error> {
+        Ok(transaction.operations() == 0 || matches!(self.store.commit(transaction).await?, Outcome::Committed(_)))
     }
 
     /// The cipher of a domain; read from the store if another process made it.
@@ -529,30 +678,65 @@ pub(crate) fn domain_key_name(domain: Domain) -> RecordName {
 pub(crate) fn wrap(
     cipher: &CommittingAead,
     random: &dyn Random,
+    generation: u64,
     row_key: &[u8],
     bytes: &Secret,
 ) -> Result<Vec<u8>, Error> {
     let mut value = vec![FORMAT];
-    cipher.seal(random, &aad(row_key), bytes.expose(), &mut value)?;
+    value.extend(generation.to_be_bytes());
+    cipher.seal(random, &aad(Some(generation), row_key), bytes.expose(), &mut value)?;
     Ok(value)
 }
 
 /// The content of a row.
 pub(crate) fn open(cipher: &CommittingAead, name: &RecordName, row_key: &[u8], value: &[u8]) -> Result<Secret, Error> {
     let refused = || Error::Record(name.to_string());
-    let Some((&FORMAT, sealed)) = value.split_first() else { return Err(refused()) };
-    cipher.open(&aad(row_key), sealed).map_err(|_| refused())
+    let (generation, sealed) = match value.split_first().ok_or_else(refused)? {
+        (&FORMAT, rest) => {
+            let (generation, sealed) = rest.split_first_chunk::<8>().ok_or_else(refused)?;
+            (Some(u64::from_be_bytes(*generation)), sealed)
+        }
+        (&WITHOUT_GENERATION, sealed) => (None, sealed),
+        _ => return Err(refused()),
+    };
+    cipher.open(&aad(generation, row_key), sealed).map_err(|_| refused())
+}
+
+/// The generation that a row's value says it is of; 0 where it says none. Only opening it tells whether that is true.
+pub(crate) fn generation_of(value: &[u8]) -> u64 {
+    match value.split_first() {
+        Some((&FORMAT, rest)) => rest.first_chunk().map_or(0, |generation| u64::from_be_bytes(*generation)),
+        _ => 0,
+    }
+}
+
+/// Makes the system's domain key in an empty store, unless another process does.
+async fn make_system_domain(
+    store: &dyn Store,
+    root: &RootKey,
+    domains: &Domains,
+    random: &dyn Random,
+) -> Result<(), Error> {
+    let key = Secret::random(KEY_LEN, random)?;
+    let row_key = domain_key_name(Domain::SYSTEM).row_key()?;
+    let value = wrap(&root.cipher, random, 1, &row_key, &key)?;
+    let expected = vec![(row_key.clone(), None)];
+    let transaction = Transaction { expected, puts: vec![(row_key, value)], ..Transaction::default() };
+    if let Outcome::Committed(_) = store.commit(transaction).await? {
+        domains.put(Domain::SYSTEM, &key)?;
+    }
+    Ok(())
 }
 
 /// A domain key under whichever root key opens it, and whether that is the newest.
-fn unwrap_domain_key(roots: &[RootKey], row_key: &[u8], value: &[u8]) -> Option<(bool, Secret)> {
+fn unwrap_domain_key(roots: &[&RootKey], row_key: &[u8], value: &[u8]) -> Option<(bool, Secret)> {
     let name = RecordName::of_row_key(row_key)?;
-    let opened = |(at, root): (usize, &RootKey)| Some((at == 0, open(&root.cipher, &name, row_key, value).ok()?));
+    let opened = |(at, root): (usize, &&RootKey)| Some((at == 0, open(&root.cipher, &name, row_key, value).ok()?));
     roots.iter().enumerate().find_map(opened)
 }
 
 fn all_open(root: &RootKey, rows: &[yaoku_store::Row]) -> bool {
-    rows.iter().all(|row| unwrap_domain_key(std::slice::from_ref(root), &row.key, &row.value).is_some())
+    rows.iter().all(|row| unwrap_domain_key(&[root], &row.key, &row.value).is_some())
 }
 
 async fn domain_rows(snapshot: &dyn Snapshot) -> Result<Vec<yaoku_store::Row>, Error> {

@@ -11,7 +11,7 @@ use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_seal::backup;
 use yaoku_seal::seal::Seal;
 use yaoku_seal::{Changes, Domain, Error, Kind, Outcome, RecordName, Revision, Vault};
-use yaoku_store::{Embedded, Options, Store, Transaction};
+use yaoku_store::{Embedded, Limits, Options, Store, Transaction};
 
 use support::{ACCOUNT, FragileSeal, FragileStore, MemorySeal, name, put};
 
@@ -78,6 +78,13 @@ async fn a_record_does_not_open_in_another_place() {
         assert!(matches!(vault.get(&name).await, Err(Error::Record(_) | Error::NoDomain(_))), "{name}");
     }
     assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()));
+    // Under its own name, as of another generation, or as of none.
+    let other_generation = [&row.value[..8], &[row.value[8] + 1], &row.value[9..]].concat();
+    for value in [other_generation, [&[1], &row.value[9..]].concat(), row.value[..8].to_vec(), Vec::new()] {
+        let puts = vec![(row.key.clone(), value)];
+        store.commit(Transaction { puts, ..Transaction::default() }).await.unwrap();
+        assert!(matches!(vault.get(&name("one")).await, Err(Error::Record(_))));
+    }
 }
 
 #[tokio::test]
@@ -211,5 +218,43 @@ async fn a_rotation_that_is_cut_off_anywhere_is_finished_at_the_next_start() {
                 "the old root key still opens it"
             );
         }
+    }
+}
+
+/// A store that takes little at a time has its domain keys rewrapped in several commits; whichever of them fails, it opens again.
+#[tokio::test]
+async fn a_rotation_in_several_commits_that_is_cut_off_is_finished_at_the_next_start() {
+    let limits = Limits { operations: Limits::LEAST_OPERATIONS, ..Options::DEFAULT.limits };
+    for store_writes in 0..3 {
+        let (dir, held) = (tempfile::tempdir().unwrap(), Arc::new(MemorySeal::default()));
+        let store = || Arc::new(Embedded::open(dir.path(), Options { limits, ..Options::DEFAULT }).unwrap());
+        {
+            let vault = open(store(), held.clone()).await.unwrap();
+            vault.create_domain(ACCOUNT).await.unwrap();
+            for number in 0..80_u64 {
+                let account = format!("{number:016}").into_bytes();
+                vault.create_domain(Domain(account.try_into().unwrap())).await.unwrap();
+            }
+            vault.commit(put("one", b"1")).await.unwrap();
+        }
+        {
+            let fragile = Arc::new(FragileStore::new(store(), false));
+            let vault = open(fragile.clone(), held.clone()).await.unwrap();
+            fragile.left.store(store_writes, Ordering::Relaxed);
+            assert_eq!(vault.rotate_root().await.is_err(), store_writes < 2, "82 rows, each expected and put");
+            assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()));
+        }
+        let vault = open(store(), held.clone()).await.unwrap();
+        assert_eq!(read(&vault, &name("one")).await, Some(b"1".to_vec()), "{store_writes}");
+        assert_eq!(held.load().unwrap().unwrap().len(), 1);
+        assert_eq!(vault.rotate_root().await.unwrap().domain_keys, 82);
+        // A backup is restored into a store of the same kind.
+        let (mut bytes, to) = (Vec::new(), tempfile::tempdir().unwrap());
+        backup::write(&vault, &mut bytes).await.unwrap();
+        let file = to.path().join("backup");
+        std::fs::write(&file, &bytes).unwrap();
+        let small = Embedded::open(&to.path().join("store"), Options { limits, ..Options::DEFAULT }).unwrap();
+        let restored = backup::restore(std::fs::File::open(file).unwrap(), held.as_ref(), &small).await.unwrap();
+        assert_eq!(restored, 83);
     }
 }

@@ -6,12 +6,14 @@
 //! Every commit has a [`Revision`], and every row the revision of the commit that last wrote it. A [`Transaction`] is
 //! optimistic: it names the revisions that it was decided on, and is refused as a whole if any has changed.
 
+mod digest;
 mod embedded;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use digest::{Digest, Digester, Found, Share, StoreId, Trust};
 pub use embedded::{Closed, Embedded, Options};
 
 /// Number of a commit: 0 is the empty store, and every commit is one more than the one before.
@@ -41,25 +43,55 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// The most bytes of a key.
+    /// The most bytes of a key, in every store.
     pub const MAX_KEY: usize = 4096;
-    /// The most bytes of a value.
+    /// The most bytes of a value in any store; one may take less ([`Limits`]).
     pub const MAX_VALUE: usize = 1 << 20;
-    /// The most expectations, puts and deletes of one transaction, together.
-    pub const MAX_OPERATIONS: usize = 10_000;
 
     /// # Errors
-    /// [`Error::TooLarge`] if the transaction is beyond what a store takes.
-    pub fn check(&self) -> Result<(), Error> {
-        let operations = self.expected.len() + self.puts.len() + self.deletes.len();
+    /// [`Error::TooLarge`] if the transaction is beyond what a store with these limits takes.
+    pub fn check(&self, limits: &Limits) -> Result<(), Error> {
         let keys = self.expected.iter().map(|(key, _)| key).chain(self.puts.iter().map(|(key, _)| key));
         let longest = keys.chain(&self.deletes).map(Vec::len).max().unwrap_or(0);
         let largest = self.puts.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
-        if operations > Self::MAX_OPERATIONS || longest > Self::MAX_KEY || largest > Self::MAX_VALUE {
+        if longest > Self::MAX_KEY
+            || largest > limits.value_bytes
+            || self.operations() > limits.operations
+            || self.bytes() > limits.bytes
+        {
             return Err(Error::TooLarge);
         }
         Ok(())
     }
+
+    /// Expectations, puts and deletes, together.
+    pub fn operations(&self) -> usize {
+        self.expected.len() + self.puts.len() + self.deletes.len()
+    }
+
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        let expected: usize = self.expected.iter().map(|(key, _)| key.len()).sum();
+        let puts: usize = self.puts.iter().map(|(key, value)| key.len() + value.len()).sum();
+        expected + puts + self.deletes.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// What a store takes. Whoever may have more to write than fits into one transaction splits it such that every state in between is
+/// valid, or refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Expectations, puts and deletes of a transaction, together; at least [`Limits::LEAST_OPERATIONS`].
+    pub operations: usize,
+    /// Bytes of a row's value; at most [`Transaction::MAX_VALUE`].
+    pub value_bytes: usize,
+    /// Bytes of all keys and values of a transaction; room for the largest row and some smaller ones at the least.
+    pub bytes: usize,
+}
+
+impl Limits {
+    /// What every store takes. Transactions that can't be split stay within it.
+    pub const LEAST_OPERATIONS: usize = 128;
 }
 
 /// What became of a transaction.
@@ -95,6 +127,12 @@ pub enum Error {
     /// The file is damaged, cut short, or older than what was acknowledged. The store refuses everything.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Corrupt(String),
+    /// The file can be read well, but is not what was written last: it was changed from outside, or rolled back.
+    #[error(
+        "the store was changed from outside or rolled back: {0}; restore it from a backup, or, if these files are here on \
+         purpose, accept them with `yaoku accept`"
+    )]
+    Altered(String),
     /// Another process holds the store.
     #[error("another process is using this store; stop it first")]
     Locked,
@@ -109,8 +147,8 @@ pub enum Error {
         /// Newest format known here.
         known: u32,
     },
-    /// The transaction is beyond the bounds of [`Transaction`].
-    #[error("the transaction is too large")]
+    /// The transaction is beyond the store's [`Limits`].
+    #[error("the change is more than the store takes in one commit; make it in smaller parts")]
     TooLarge,
 }
 
@@ -134,6 +172,28 @@ pub trait Store: Send + Sync {
 
     /// Whether commits can be made durable at present; tries it if the last one could not.
     async fn health(&self) -> Result<(), Error>;
+
+    /// What a transaction may be.
+    fn limits(&self) -> Limits;
+
+    /// Tells this store from every other, also from one that is made of its backup.
+    fn id(&self) -> StoreId;
+
+    /// Keeps a digest of all rows from now on, which commits wait for where there is one: compares the one that there is with the
+    /// rows, or begins one, as `trust` says.
+    ///
+    /// # Errors
+    /// [`Error::Altered`] if the rows are not those of the digest, or there is none.
+    async fn keep_digest(&self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, Error>;
+
+    /// The digest, and the last commit in it, which is durable; none while none is kept.
+    fn digest(&self) -> Option<(Revision, Digest)>;
+
+    /// Reads every row, and compares them with the digest as it is now. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Altered`] if they are not those of the digest. The store refuses everything from then on.
+    async fn verify(&self) -> Result<(), Error>;
 }
 
 /// All rows as they were at one revision.

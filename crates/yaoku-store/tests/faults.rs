@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
-use yaoku_store::{Embedded, Error, Outcome, Revision, Store, Transaction};
+use yaoku_store::{Embedded, Error, Found, Outcome, Revision, Store, Transaction};
 
 use support::disk::{Disk, Faults};
-use support::{SMALL, apply, contents, put, revision};
+use support::{SMALL, apply, contents, keep, put, revision};
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -71,6 +71,7 @@ async fn a_power_failure_leaves_every_acknowledged_commit_and_none_half_done() {
         drop(Embedded::open_wrapped(dir.path(), SMALL, on(&disk)).unwrap());
         for _ in 0..2 {
             let store = Embedded::open_wrapped(dir.path(), SMALL, on(&disk)).unwrap();
+            keep(&store).await;
             history.check(&store, seed).await;
             history.states.truncate(store.snapshot().await.unwrap().revision().0 as usize + 1);
             disk.fail_after(random.u64(0..200));
@@ -80,6 +81,7 @@ async fn a_power_failure_leaves_every_acknowledged_commit_and_none_half_done() {
             disk.come_back(|| random.u8(0..100) < kept);
         }
         let store = Embedded::open_wrapped(dir.path(), SMALL, on(&disk)).unwrap();
+        assert_eq!(keep(&store).await, Found::Right, "seed {seed}");
         history.check(&store, seed).await;
         store.commit(put("after", "the failures")).await.unwrap();
     }
@@ -104,6 +106,7 @@ async fn a_store_whose_making_was_cut_off_is_made_again() {
 async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_space() {
     let (dir, faults) = (tempfile::tempdir().unwrap(), Faults::none());
     let store = Embedded::open_wrapped(dir.path(), SMALL, faults.wrap()).unwrap();
+    keep(&store).await;
     let mut state = State::new();
     for round in 0..20 {
         let before = put("steady", round.to_string());
@@ -122,6 +125,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_space() {
         faults.writes_left.store(-1, Ordering::Relaxed);
         recovered(&store).await;
         assert_eq!(contents(&store).await, state, "round {round}");
+        store.verify().await.unwrap();
     }
     drop(store);
     assert_eq!(contents(&Embedded::open(dir.path(), SMALL).unwrap()).await, state);
@@ -132,6 +136,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_space() {
 async fn a_failed_sync_moves_the_store_to_a_new_file() {
     let (dir, faults) = (tempfile::tempdir().unwrap(), Faults::none());
     let store = Embedded::open_wrapped(dir.path(), SMALL, faults.wrap()).unwrap();
+    keep(&store).await;
     let file = dir.path().join("store.redb");
     let mut state = State::new();
     for round in 0..6 {
@@ -149,6 +154,7 @@ async fn a_failed_sync_moves_the_store_to_a_new_file() {
         apply(&mut state, &transaction);
         store.commit(transaction).await.unwrap();
         assert_eq!(contents(&store).await, state, "round {round}");
+        store.verify().await.unwrap();
     }
     drop(store);
     assert_eq!(contents(&Embedded::open(dir.path(), SMALL).unwrap()).await, state);

@@ -28,7 +28,10 @@ use yaoku_kms::operations::keys::{DisableKey, EnableKey};
 use yaoku_kms::{KeyId, Kms, KmsConfig};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
-use yaoku_store::{Embedded, Options, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+use yaoku_store::{
+    Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
+    Trust, Watch,
+};
 use yaoku_vault::Service;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -72,6 +75,26 @@ impl Store for Held {
 
     async fn health(&self) -> Result<(), yaoku_store::Error> {
         self.inner.health().await
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn id(&self) -> StoreId {
+        self.inner.id()
+    }
+
+    async fn keep_digest(&self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, yaoku_store::Error> {
+        self.inner.keep_digest(digester, trust).await
+    }
+
+    fn digest(&self) -> Option<(Revision, Digest)> {
+        self.inner.digest()
+    }
+
+    async fn verify(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.verify().await
     }
 }
 

@@ -301,14 +301,20 @@ async fn change(
     }
     let targets: Vec<_> = names.iter().map(|name| Target::own(kind.resource_kind(), name)).collect();
     let tenant = iam.allow(call, spec, &targets)?;
-    iam.change(&tenant, |directory, draft| {
+    let changed = iam.change(&tenant, |directory, draft| {
         names.iter().try_for_each(|name| {
             let mut tags = kind.tags(directory, name)?;
             change(&mut tags)?;
             kind.put(directory, draft, name, tags)
         })
+    });
+    changed.await.map_err(|error| match error {
+        Error::Vault(yaoku_seal::Error::Store(yaoku_seal::StoreError::TooLarge)) => {
+            let why = "together, these are more than the store takes in one commit; name fewer of them";
+            Error::Invalid { field: Field::ResourceNames, why }
+        }
+        other => other,
     })
-    .await
 }
 
 #[cfg(test)]

@@ -13,9 +13,6 @@ use crate::resource::{KEY, SERVICE, key_states};
 use crate::scheduler::Due;
 use crate::{Error, KeyId, KeyVersion, Kms, ProtectionLevel};
 
-/// Versions and aliases deleted in one commit.
-const ROWS_A_COMMIT: usize = 4000;
-
 const fn spec(name: &'static str) -> OperationSpec {
     OperationSpec::write(SERVICE, name, &[], key_states::ANY)
 }
@@ -108,7 +105,8 @@ async fn delete(kms: &Kms, call: &Call<'_>, key: Key) -> Result<bool, Error> {
     });
     // A key with more of them than a commit takes loses the first beforehand; it is past saving by now.
     let last = loop {
-        let rest = rows.split_off(rows.len().min(ROWS_A_COMMIT));
+        // Each may be expected and deleted.
+        let rest = rows.split_off(rows.len().min(kms.rows_a_commit() / 2));
         let mut changes = Changes { expected: vec![unchanged.clone()], ..Changes::default() };
         for (name, revision) in rows {
             changes.expected.extend(revision.map(|revision| (name.clone(), Some(revision))));

@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 use yaoku_crypto::Secret;
 use yaoku_seal::seal::Seal;
 use yaoku_seal::{Changes, Domain, Error, Kind, RecordName};
-use yaoku_store::{Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+use yaoku_store::{
+    Digest, Digester, Found, Limits, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction, Trust, Watch,
+};
 
 pub(crate) const ACCOUNT: Domain = Domain(*b"1111111111111111");
 
@@ -129,5 +131,25 @@ impl Store for FragileStore {
 
     async fn health(&self) -> Result<(), yaoku_store::Error> {
         self.inner.health().await
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn id(&self) -> StoreId {
+        self.inner.id()
+    }
+
+    async fn keep_digest(&self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, yaoku_store::Error> {
+        self.inner.keep_digest(digester, trust).await
+    }
+
+    fn digest(&self) -> Option<(Revision, Digest)> {
+        self.inner.digest()
+    }
+
+    async fn verify(&self) -> Result<(), yaoku_store::Error> {
+        self.inner.verify().await
     }
 }

@@ -6,6 +6,9 @@
 //! is acknowledged, the writer puts its revision into the anchor. The anchor is not synced: after a power failure it may be
 //! older than the store, which is harmless, but never newer, since the store was synced first.
 //!
+//! A store that has commits has an anchor: its file is durable before the first one. Where it is missing, or nothing in it can be read, somebody
+//! took it away.
+//!
 //! Two slots are written in turn, so that a torn write leaves the other: magic (8 bytes), store id (16), revision (8, big-endian),
 //! CRC-32 of these (4).
 
@@ -14,16 +17,13 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::{Error, Revision};
+use crate::{Error, Revision, StoreId};
 
 pub(super) const FILE: &str = "store.anchor";
 const MAGIC: &[u8; 8] = b"yaokuanc";
 const SLOT: usize = 36;
 /// Slots stand this far apart, on different sectors.
 const STRIDE: u64 = 512;
-
-/// Tells a store from another.
-pub(super) type StoreId = [u8; 16];
 
 pub(super) struct Anchor {
     file: File,
@@ -35,10 +35,22 @@ impl Anchor {
     pub(super) fn open(dir: &Path, id: StoreId, revision: Revision) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(unavailable)?;
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            // Nothing was committed yet, so that nothing can have been lost.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && revision == Revision(0) => {
+                return Self::make(dir, id, revision);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Altered(format!("{} is missing", path.display())));
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
         let acknowledged =
             [0, STRIDE].into_iter().filter_map(|at| read(&file, at)).max_by_key(|(_, revision)| *revision);
+        if acknowledged.is_none() && revision > Revision(0) {
+            return Err(Error::Altered(format!("{} can't be read", path.display())));
+        }
         if let Some((anchored, acknowledged)) = acknowledged {
             if anchored != id {
                 return Err(Error::Corrupt(format!("{} belongs to another store file", path.display())));
@@ -50,6 +62,17 @@ impl Anchor {
         }
         let anchor = Self { file, id };
         anchor.record(revision).map_err(unavailable)?;
+        Ok(anchor)
+    }
+
+    /// Makes the anchor anew, whatever is there. It and its name are durable when this returns.
+    pub(super) fn make(dir: &Path, id: StoreId, revision: Revision) -> Result<Self, Error> {
+        let path = dir.join(FILE);
+        let unavailable = |error: io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let anchor = Self { file: file.map_err(unavailable)?, id };
+        let made = anchor.record(revision).and_then(|()| anchor.file.sync_all());
+        made.and_then(|()| File::open(dir)?.sync_all()).map_err(unavailable)?;
         Ok(anchor)
     }
 
@@ -97,7 +120,7 @@ mod tests {
     #[test]
     fn a_damaged_slot_leaves_the_other() {
         let dir = tempfile::tempdir().unwrap();
-        let anchor = Anchor::open(dir.path(), ID, Revision(4)).unwrap();
+        let anchor = Anchor::make(dir.path(), ID, Revision(4)).unwrap();
         anchor.record(Revision(5)).unwrap();
         let path = dir.path().join(FILE);
         let whole = std::fs::read(&path).unwrap();
@@ -107,5 +130,19 @@ mod tests {
             std::fs::write(&path, &damaged).unwrap();
             assert!(matches!(Anchor::open(dir.path(), ID, Revision(3)), Err(Error::Corrupt(_))), "byte {at}");
         }
+    }
+
+    #[test]
+    fn an_anchor_that_is_gone_or_unreadable_is_refused_once_there_are_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Anchor::open(dir.path(), ID, Revision(0)).unwrap());
+        let path = dir.path().join(FILE);
+        std::fs::write(&path, []).unwrap();
+        assert!(matches!(Anchor::open(dir.path(), ID, Revision(1)), Err(Error::Altered(_))));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(Anchor::open(dir.path(), ID, Revision(1)), Err(Error::Altered(_))));
+        assert!(!path.exists());
+        drop(Anchor::make(dir.path(), ID, Revision(1)).unwrap());
+        assert!(Anchor::open(dir.path(), ID, Revision(1)).is_ok());
     }
 }

@@ -1,24 +1,26 @@
 //! The store's tables in a redb database, and how it is opened so that damage is found.
 //!
 //! A row's value is its revision (8 bytes, little-endian) and the caller's value. The table `meta` holds the format, the
-//! store's id and the last revision.
+//! store's id, the last revision, and the sealed digest of all rows at it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    WriteTransaction,
 };
 
-use super::anchor::StoreId;
-use crate::{Error, Revision, Row};
+use crate::{Error, Revision, Row, StoreId};
 
 pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 pub(super) const REVISION: &str = "revision";
 const FORMAT: &str = "format";
 const ID: &str = "id";
+/// The digest; not in format 1.
+pub(super) const DIGEST: &str = "digest";
 /// Newest layout known here.
-const KNOWN_FORMAT: u32 = 1;
+const KNOWN_FORMAT: u32 = 2;
 
 /// Opens a database; makes its tables if it is empty. With `check`, all pages are checked against their checksums first.
 pub(super) fn open(backend: impl StorageBackend, cache: usize, check: bool) -> Result<Database, Error> {
@@ -35,6 +37,7 @@ pub(super) fn open(backend: impl StorageBackend, cache: usize, check: bool) -> R
 pub(super) struct Meta {
     pub(super) id: StoreId,
     pub(super) revision: Revision,
+    pub(super) digest: Option<Vec<u8>>,
 }
 
 pub(super) fn read_meta(read: &ReadTransaction) -> Result<Meta, Error> {
@@ -42,9 +45,11 @@ pub(super) fn read_meta(read: &ReadTransaction) -> Result<Meta, Error> {
     let missing = |what: &str| Error::Corrupt(format!("it has no {what}"));
     let id = meta.get(ID).map_err(of_any)?.and_then(|id| id.value().try_into().ok());
     let revision = meta.get(REVISION).map_err(of_any)?.and_then(|revision| revision.value().try_into().ok());
+    let digest = meta.get(DIGEST).map_err(of_any)?.map(|digest| digest.value().to_vec());
     Ok(Meta {
         id: id.ok_or_else(|| missing("id"))?,
         revision: Revision(u64::from_le_bytes(revision.ok_or_else(|| missing("revision"))?)),
+        digest,
     })
 }
 
@@ -72,19 +77,37 @@ pub(super) fn prepare(database: &Database) -> Result<(), Error> {
         }
         return read.open_table(ROWS).map(|_| ()).map_err(of_any);
     }
-    write_new(database, &new_id()?, Revision(0))
+    write_new(database, &Meta { id: new_id()?, revision: Revision(0), digest: None })
 }
 
 /// Makes the tables of a new store.
-pub(super) fn write_new(database: &Database, id: &StoreId, revision: Revision) -> Result<(), Error> {
+pub(super) fn write_new(database: &Database, of: &Meta) -> Result<(), Error> {
     let write = database.begin_write().map_err(of_any)?;
-    {
-        write.open_table(ROWS).map_err(of_any)?;
-        let mut meta = write.open_table(META).map_err(of_any)?;
-        meta.insert(FORMAT, &KNOWN_FORMAT.to_le_bytes()[..]).map_err(of_any)?;
-        meta.insert(ID, &id[..]).map_err(of_any)?;
-        meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+    write.open_table(ROWS).map_err(of_any)?;
+    write.open_table(META).map_err(of_any)?.insert(ID, &of.id[..]).map_err(of_any)?;
+    write_meta(&write, of.revision, of.digest.as_deref())?;
+    write.commit().map_err(of_any)
+}
+
+/// Writes what goes with each commit. A store of an older format without a digest is of today's with one.
+pub(super) fn write_meta(write: &WriteTransaction, revision: Revision, digest: Option<&[u8]>) -> Result<(), Error> {
+    let mut meta = write.open_table(META).map_err(of_any)?;
+    meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
+    match digest {
+        Some(digest) => drop(meta.insert(DIGEST, digest).map_err(of_any)?),
+        None => drop(meta.remove(DIGEST).map_err(of_any)?),
     }
+    meta.insert(FORMAT, &KNOWN_FORMAT.to_le_bytes()[..]).map_err(of_any)?;
+    Ok(())
+}
+
+/// Makes a store another one with the same rows, and without a digest: whatever was said of the former one, in its digest, its anchor or
+/// an audit log, is not said of this one.
+pub(super) fn renew(database: &Database) -> Result<(), Error> {
+    let revision = read_meta(&database.begin_read().map_err(of_any)?)?.revision;
+    let write = database.begin_write().map_err(of_any)?;
+    write.open_table(META).map_err(of_any)?.insert(ID, &new_id()?[..]).map_err(of_any)?;
+    write_meta(&write, revision, None)?;
     write.commit().map_err(of_any)
 }
 

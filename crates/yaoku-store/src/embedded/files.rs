@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
+use super::sums::Left;
 use super::{Options, anchor, database, sums};
-use crate::Error;
+use crate::{Digester, Error, Limits};
 
 /// The store.
 const STORE: &str = "store.redb";
@@ -35,6 +37,8 @@ pub(super) struct Files {
     sync_failed: Arc<AtomicBool>,
     /// When all pages of the store were last checked, in seconds since 1970.
     checked: AtomicU64,
+    /// What was left of the file as it was opened, until that is asked about.
+    left: Mutex<Option<Left>>,
     _lock: File,
 }
 
@@ -60,6 +64,7 @@ impl Files {
             wrap,
             sync_failed: Arc::default(),
             checked: AtomicU64::new(0),
+            left: Mutex::default(),
             _lock: lock,
         };
         files.remove(SCRUBBED)?;
@@ -89,10 +94,12 @@ impl Files {
             return Err(Error::Unavailable(format!("{} is missing", self.dir.join(STORE).display())));
         }
         let file = self.backend(STORE)?;
-        let checked = sums::take(&self.dir, &file, now()).unwrap_or_else(|error| {
+        let left = sums::take(&self.dir, &file, now()).unwrap_or_else(|error| {
             tracing::debug!(%error, "can't use the store's sums; checking every page");
             None
         });
+        let checked = left.as_ref().map(|left| left.checked);
+        *self.left.lock() = left;
         if checked.is_none() {
             self.read_ahead();
         }
@@ -102,12 +109,22 @@ impl Files {
         Ok(database)
     }
 
-    /// Leaves sums of the store's file to the next start. It must be closed.
-    pub(super) fn leave_sums(&self) {
-        let unavailable = unavailable(&self.dir);
+    pub(super) const fn limits(&self) -> Limits {
+        self.options.limits
+    }
+
+    /// What was left of the file, and held when it was opened. Only the first who asks is told: later the file is another.
+    pub(super) fn take_left(&self) -> Option<Left> {
+        self.left.lock().take()
+    }
+
+    /// Leaves sums of the store's file to the next start, with a code where there is a digester. The file must be closed.
+    pub(super) fn leave_sums(&self, digester: Option<&dyn Digester>) {
+        let (unavailable, checked) = (unavailable(&self.dir), self.checked.load(Ordering::Relaxed));
+        let authenticate = |statement: &[u8]| digester.map(|digester| digester.authenticate(statement));
         let left = self
             .backend(STORE)
-            .and_then(|file| sums::leave(&self.dir, &file, self.checked.load(Ordering::Relaxed)).map_err(unavailable));
+            .and_then(|file| sums::leave(&self.dir, &file, checked, authenticate).map_err(unavailable));
         if let Err(error) = left {
             tracing::debug!(%error, "can't write the store's sums; the next start takes longer");
         }

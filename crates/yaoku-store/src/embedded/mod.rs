@@ -6,6 +6,7 @@
 
 mod anchor;
 mod database;
+mod digest;
 mod feed;
 mod files;
 mod scrub;
@@ -14,6 +15,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -24,10 +26,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::anchor::Anchor;
 use self::database::{ROWS, get, guarded, of_any, read_meta, row};
+use self::digest::Kept;
 use self::feed::Feed;
 use self::files::{Files, SCRUBBED};
 use self::writer::{Job, Writer};
-use crate::{Error, Outcome, Revision, Row, Snapshot, Store, Transaction, Watch};
+use crate::{
+    Digest, Digester, Error, Found, Limits, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction, Trust, Watch,
+};
 
 /// How long a read waits for a file that is being opened anew.
 const REOPENING: Duration = Duration::from_secs(5);
@@ -39,11 +44,21 @@ const QUEUE: usize = 4096;
 pub struct Options {
     /// Bytes of the file that are kept in memory.
     pub cache_bytes: usize,
+    /// What it takes in one transaction; a file could take more.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// What suits a server.
+    pub const DEFAULT: Self = Self {
+        cache_bytes: 64 << 20,
+        limits: Limits { operations: 10_000, value_bytes: Transaction::MAX_VALUE, bytes: 64 << 20 },
+    };
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20 }
+        Self::DEFAULT
     }
 }
 
@@ -65,6 +80,18 @@ impl Embedded {
         Self::open_wrapped(dir, options, |file| file)
     }
 
+    /// As [`Self::open`], for files that an operator put there and declares to be right: the store gets a new id, so that what the
+    /// anchor and the audit log know of the former one no longer counts, and a file of the former one is never taken for this one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_accepting(dir: &Path, options: Options) -> Result<Self, Error> {
+        let files = Files::lock(dir, options, Box::new(|file| Box::new(file)))?;
+        let database = files.open_or_make()?;
+        database::renew(&database)?;
+        Self::open_database(files, database, dir, Anchor::make)
+    }
+
     /// As [`Self::open`], with something between redb and the file, each time it is opened: for tests that inject faults.
     ///
     /// # Errors
@@ -76,9 +103,21 @@ impl Embedded {
     ) -> Result<Self, Error> {
         let files = Files::lock(dir, options, Box::new(move |file| Box::new(wrap(file))))?;
         let database = files.open_or_make()?;
+        Self::open_database(files, database, dir, Anchor::open)
+    }
+
+    fn open_database(
+        files: Files,
+        database: Database,
+        dir: &Path,
+        anchored: fn(&Path, StoreId, Revision) -> Result<Anchor, Error>,
+    ) -> Result<Self, Error> {
         let meta = read_meta(&database.begin_read().map_err(of_any)?)?;
-        let anchor = Anchor::open(dir, meta.id, meta.revision)?;
+        let anchor = anchored(dir, meta.id, meta.revision)?;
         let shared = Arc::new(Shared {
+            id: meta.id,
+            kept: RwLock::new(None),
+            closing: AtomicBool::new(false),
             files,
             opened: RwLock::new(Opened::new(database)),
             condemned: RwLock::new(None),
@@ -108,6 +147,7 @@ impl Embedded {
 impl Drop for Embedded {
     /// Waits until what was queued is durable, so that the lock is free when this returns, and leaves sums of the file.
     fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
         let (closed, _) = mpsc::channel(1);
         self.jobs = closed;
         if let Some(writer) = self.writer.take() {
@@ -129,7 +169,12 @@ impl Closed {
 
 /// What readers and the writer share.
 struct Shared {
+    id: StoreId,
     files: Files,
+    /// The digest of all rows, once it is kept.
+    kept: RwLock<Option<Kept>>,
+    /// Ends the reading of all rows.
+    closing: AtomicBool,
     opened: RwLock<Arc<Opened>>,
     /// Why the store refuses everything, once damage was met.
     condemned: RwLock<Option<String>>,
@@ -168,9 +213,15 @@ impl Shared {
         if let Ok(opened) = self.opened() {
             opened.close();
             if !self.files.has_sync_failure() {
-                self.files.leave_sums();
+                let kept = self.kept.read();
+                self.files.leave_sums(kept.as_ref().map(|kept| &*kept.digester));
             }
         }
+    }
+
+    /// The digest is that from now on.
+    fn now_is(&self, kept: Option<Kept>) {
+        *self.kept.write() = kept;
     }
 
     fn condemn(&self, why: &str) {
@@ -214,7 +265,7 @@ async fn read<T: Send + 'static>(
     let shared = shared.clone();
     let work = move || {
         guarded(work).inspect_err(|error| {
-            if let Error::Corrupt(why) = error {
+            if let Error::Corrupt(why) | Error::Altered(why) = error {
                 shared.condemn(why);
             }
         })
@@ -244,7 +295,7 @@ impl Store for Embedded {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Outcome, Error> {
-        transaction.check()?;
+        transaction.check(&self.limits())?;
         self.ask(|reply| Job::Commit(transaction, reply)).await
     }
 
@@ -282,6 +333,32 @@ impl Store for Embedded {
             return Err(Error::Corrupt(why.clone()));
         }
         self.ask(Job::Probe).await
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared.files.limits()
+    }
+
+    fn id(&self) -> StoreId {
+        self.shared.id
+    }
+
+    async fn keep_digest(&self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, Error> {
+        self.ask(|reply| Job::KeepDigest(digester, trust, reply)).await
+    }
+
+    fn digest(&self) -> Option<(Revision, Digest)> {
+        self.shared.kept.read().as_ref().map(|kept| (kept.revision, kept.digest))
+    }
+
+    async fn verify(&self) -> Result<(), Error> {
+        let shared = self.shared.clone();
+        read(&self.shared, move || {
+            let Some(kept) = shared.kept.read().clone() else { return Ok(()) };
+            let (_opened, transaction) = shared.begin_read()?;
+            digest::verify(&transaction, &*kept.digester, &shared.closing)
+        })
+        .await
     }
 }
 

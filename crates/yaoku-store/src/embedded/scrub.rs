@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use super::database::{META, REVISION, ROWS, of_any, read_meta, write_new};
+use super::database::{ROWS, of_any, read_meta, write_meta, write_new};
 use super::files::{Aside, Files, RESCUED};
-use crate::{Error, Revision};
+use crate::Error;
 
 /// Rows copied in one transaction.
 const ROWS_A_TRANSACTION: usize = 20_000;
@@ -26,7 +26,7 @@ pub(super) struct Copy {
 pub(super) fn copy(files: &Files, name: &str, snapshot: &ReadTransaction) -> Result<Copy, Error> {
     let (database, aside) = files.create_aside(name)?;
     let meta = read_meta(snapshot)?;
-    write_new(&database, &meta.id, meta.revision)?;
+    write_new(&database, &meta)?;
     let rows = snapshot.open_table(ROWS).map_err(of_any)?;
     let mut rows = rows.iter().map_err(of_any)?.peekable();
     while rows.peek().is_some() {
@@ -53,7 +53,7 @@ impl Copy {
         changed: &BTreeSet<Vec<u8>>,
     ) -> Result<Database, Error> {
         let read = current.begin_read().map_err(of_any)?;
-        let revision: Revision = read_meta(&read)?.revision;
+        let meta = read_meta(&read)?;
         let rows = read.open_table(ROWS).map_err(of_any)?;
         let write = self.database.begin_write().map_err(of_any)?;
         {
@@ -64,9 +64,8 @@ impl Copy {
                     None => drop(table.remove(key.as_slice()).map_err(of_any)?),
                 }
             }
-            let mut meta = write.open_table(META).map_err(of_any)?;
-            meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
         }
+        write_meta(&write, meta.revision, meta.digest.as_deref())?;
         write.commit().map_err(of_any)?;
         files.install(self.aside)?;
         Ok(self.database)

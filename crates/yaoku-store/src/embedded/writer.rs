@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use tokio::sync::{mpsc, oneshot};
 
 use super::anchor::Anchor;
-use super::database::{META, REVISION, ROWS, get, guarded, of_any, read_meta};
+use super::database::{DIGEST, META, ROWS, get, guarded, of_any, read_meta, row, write_meta};
+use super::digest::Kept;
 use super::files::Files;
-use super::{Opened, Shared, scrub};
-use crate::{Change, Error, Outcome, Revision, Transaction};
+use super::{Opened, Shared, digest, scrub};
+use crate::{Change, Digester, Error, Found, Outcome, Revision, Transaction, Trust};
 
 /// The most commits that share a sync.
 const MAX_BATCH: usize = 1024;
@@ -32,6 +33,8 @@ pub(super) enum Job {
     EndScrub(FinishScrub, oneshot::Sender<Result<(), Error>>),
     /// Forgets what was noted.
     AbandonScrub,
+    /// Keeps a digest from now on.
+    KeepDigest(Arc<dyn Digester>, Trust, oneshot::Sender<Result<Found, Error>>),
 }
 
 pub(super) struct Writer {
@@ -78,6 +81,7 @@ impl Writer {
                 }
                 Job::EndScrub(finish, reply) => drop(reply.send(self.end_scrub(finish))),
                 Job::AbandonScrub => self.noted = None,
+                Job::KeepDigest(digester, trust, reply) => drop(reply.send(self.keep_digest(digester, trust))),
             }
             if next.is_none() {
                 next = jobs.blocking_recv();
@@ -94,8 +98,12 @@ impl Writer {
         // Only now: opening anew may have found a commit that was thought to have failed.
         let before = self.revision;
         let mut outcomes = Vec::with_capacity(transactions.len());
-        match opened.with(|database| guarded(|| apply(database, before, &transactions, &mut outcomes))) {
-            Ok(()) => self.acknowledge(transactions, outcomes, replies),
+        let kept = self.shared.kept.read().clone();
+        match opened.with(|database| guarded(|| apply(database, before, kept, &transactions, &mut outcomes))) {
+            Ok(digest) => {
+                self.shared.now_is(digest);
+                self.acknowledge(transactions, outcomes, replies);
+            }
             Err(Error::Corrupt(why)) => {
                 self.shared.condemn(&why);
                 refuse(replies, &Error::Corrupt(why));
@@ -201,6 +209,13 @@ impl Writer {
             self.shared.condemn(&why);
             return Err(Error::Corrupt(why));
         }
+        let kept = self.shared.kept.read().clone();
+        if let Some(kept) = kept {
+            let digest = digest::open_stated(&*kept.digester, &meta).inspect_err(|error| {
+                self.shared.condemn(&error.to_string());
+            })?;
+            self.shared.now_is(Some(Kept { digest, revision: meta.revision, ..kept }));
+        }
         self.revision = meta.revision;
         self.shared.replace(database);
         Ok(())
@@ -215,10 +230,9 @@ impl Writer {
         let revision = self.revision;
         let written = opened.with(|database| {
             guarded(|| {
+                let digest = read_meta(&database.begin_read().map_err(of_any)?)?.digest;
                 let write = database.begin_write().map_err(of_any)?;
-                let mut meta = write.open_table(META).map_err(of_any)?;
-                meta.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
-                drop(meta);
+                write_meta(&write, revision, digest.as_deref())?;
                 write.commit().map_err(of_any)
             })
         });
@@ -230,6 +244,19 @@ impl Writer {
             }
         }
         written
+    }
+
+    fn keep_digest(&mut self, digester: Arc<dyn Digester>, trust: Trust) -> Result<Found, Error> {
+        if self.shared.kept.read().is_some() {
+            // Of another vault over this store.
+            return Ok(Found::Right);
+        }
+        let opened = self.ready()?;
+        let left = self.shared.files.take_left();
+        let (kept, found) =
+            opened.with(|database| guarded(|| digest::begin(database, digester, trust, left, &self.shared.closing)))?;
+        self.shared.now_is(Some(kept));
+        Ok(found)
     }
 
     fn end_scrub(&mut self, finish: FinishScrub) -> Result<(), Error> {
@@ -251,15 +278,20 @@ impl Writer {
 }
 
 /// Applies transactions one after the other in one write; each sees those before it. The outcomes are what became of
-/// them if the write lands, also where it fails at the end and is found to have landed later.
+/// them if the write lands, also where it fails at the end and is found to have landed later. Answers the digest after them.
 fn apply(
     database: &Database,
     before: Revision,
+    kept: Option<Kept>,
     transactions: &[Transaction],
     outcomes: &mut Vec<Outcome>,
-) -> Result<(), Error> {
+) -> Result<Option<Kept>, Error> {
     let write = database.begin_write().map_err(of_any)?;
-    let mut revision = before;
+    if kept.is_none() && write.open_table(META).map_err(of_any)?.get(DIGEST).map_err(of_any)?.is_some() {
+        write.abort().map_err(of_any)?;
+        return Err(Error::Unavailable("nobody keeps the digest of its rows yet".into()));
+    }
+    let (mut revision, mut kept) = (before, kept);
     {
         let mut rows = write.open_table(ROWS).map_err(of_any)?;
         for transaction in transactions {
@@ -276,9 +308,18 @@ fn apply(
             }
             revision.0 += 1;
             for key in &transaction.deletes {
-                rows.remove(key.as_slice()).map_err(of_any)?;
+                let former = rows.remove(key.as_slice()).map_err(of_any)?;
+                if let (Some(kept), Some(former)) = (&mut kept, former) {
+                    kept.take_away(&row(key, former.value())?);
+                }
             }
             for (key, value) in &transaction.puts {
+                if let Some(kept) = &mut kept {
+                    if let Some(former) = get(&rows, key)? {
+                        kept.take_away(&former);
+                    }
+                    kept.digest.add(&kept.digester.share(key, revision, value));
+                }
                 let mut stored = rows.insert_reserve(key.as_slice(), 8 + value.len()).map_err(of_any)?;
                 let (head, tail) = stored.as_mut().split_at_mut(8);
                 head.copy_from_slice(&revision.0.to_le_bytes());
@@ -288,16 +329,26 @@ fn apply(
         }
     }
     if revision == before {
-        return write.abort().map_err(of_any);
+        write.abort().map_err(of_any)?;
+        return Ok(kept);
     }
-    write.open_table(META).map_err(of_any)?.insert(REVISION, &revision.0.to_le_bytes()[..]).map_err(of_any)?;
-    write.commit().map_err(of_any)
+    let sealed = match &mut kept {
+        Some(kept) => {
+            kept.revision = revision;
+            Some(kept.sealed()?)
+        }
+        None => None,
+    };
+    write_meta(&write, revision, sealed.as_deref())?;
+    write.commit().map_err(of_any)?;
+    Ok(kept)
 }
 
 fn refuse(replies: Vec<oneshot::Sender<Result<Outcome, Error>>>, error: &Error) {
     for reply in replies {
         let same = match error {
             Error::Corrupt(why) => Error::Corrupt(why.clone()),
+            Error::Altered(why) => Error::Altered(why.clone()),
             other => Error::Unavailable(other.to_string()),
         };
         drop(reply.send(Err(same)));
