@@ -94,6 +94,7 @@ impl Iam {
             store_access_key(&vault, account, new, clock.now()).await?;
         }
         let (held, revision) = Self::read(&vault).await?;
+        held.tenants.values().try_for_each(|tenant| tenant.directory.read().check())?;
         let iam = Arc::new(Self {
             vault: vault.clone(),
             clock,

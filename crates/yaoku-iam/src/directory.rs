@@ -237,6 +237,37 @@ impl Directory {
         counts
     }
 
+    /// What an identity needs and is not there, if anything: somebody took it away, since nothing that is attached can be deleted.
+    /// While it is missing everything is denied to those that need it; a start refuses it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let is_there = |name: &PolicyName| match name {
+            // Not in the store.
+            PolicyName::System(_) => true,
+            PolicyName::Custom(name) => self.compiled.contains_key(name),
+        };
+        let attached = |policies: &Attachments, of: String| {
+            let missing = policies.keys().find(|name| !is_there(name));
+            missing.map_or(Ok(()), |name| Err(Error::Missing { what: format!("the policy {}", name.name()), of }))
+        };
+        for (_, group) in self.groups.iter() {
+            attached(&group.policies, format!("the group {}", group.name))?;
+        }
+        for (_, role) in self.roles.iter() {
+            attached(&role.policies, format!("the role {}", role.name))?;
+        }
+        for (_, user) in self.users.iter() {
+            let of = format!("the user {}", user.name);
+            if user.groups.keys().any(|id| self.groups.get(*id).is_none()) {
+                return Err(Error::Missing { what: "a group".into(), of });
+            }
+            attached(&user.policies, of)?;
+        }
+        Ok(())
+    }
+
     /// A policy, ready to be asked. One that can't be read must not be passed over: it may be one that denies. So it denies
     /// everything to those that it is attached to, until it has a version that can be read.
     fn compile(&self, name: &Name, record: &PolicyRecord) -> Policy {

@@ -12,6 +12,16 @@ pub enum Error {
     /// An identity record can't be read by this version.
     #[error("the record of {0} can't be read by this version of yaoku")]
     Record(&'static str),
+    /// What an identity needs is not in the store. To go on without it could allow what it denied.
+    #[error(
+        "{what} is missing from the store, but {of} needs it: its record was removed from outside; restore the store from a backup"
+    )]
+    Missing {
+        /// What.
+        what: String,
+        /// Who needs it.
+        of: String,
+    },
     /// Not 16 decimal digits.
     #[error("{0:?} is not an account ID; it must have 16 decimal digits")]
     AccountId(String),

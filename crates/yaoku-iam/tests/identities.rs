@@ -302,7 +302,7 @@ proptest! {
 
 /// Someone who can write the store but has no seal can delete a row: what a policy denied must not vanish with it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_whose_row_is_gone_denies_everything_to_whom_it_is_attached() {
+async fn a_policy_whose_row_is_gone_denies_everything_to_whom_it_is_attached_and_a_start_refuses() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
     let iam = node(&store, &dir).await;
@@ -328,7 +328,11 @@ async fn a_policy_whose_row_is_gone_denies_everything_to_whom_it_is_attached() {
     let vault = Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap();
     let gone = yaoku_seal::Changes { deletes: vec![name], ..Default::default() };
     vault.commit(gone).await.unwrap();
-    let late = node(&store, &dir).await;
-    assert!(may_before[1] && may(&late, 1), "whom it was not attached to");
-    assert!(!may(&late, 0));
+    // What is answered from now on comes after that.
+    apply(&iam, &Change::CreateUser(2)).await.unwrap();
+    assert!(may_before[1] && may(&iam, 1), "whom it was not attached to");
+    assert!(!may(&iam, 0));
+    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let refused = Iam::open(Arc::new(vault), Arc::new(SystemClock), bootstrap).await.err().unwrap();
+    assert!(refused.to_string().contains("policy1 is missing"), "{refused}");
 }

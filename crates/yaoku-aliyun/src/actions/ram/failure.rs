@@ -51,6 +51,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
         | Error::Contended
         | Error::Vault(_)
         | Error::Record(_)
+        | Error::Missing { .. }
         | Error::AccessKeySecret
         | Error::OtherAccount { .. }
         | Error::NoAccount(_)
