@@ -30,3 +30,4 @@ pub use store_rows::{forget, load_signer, remember, remembered};
 pub use trail::HeldTrail;
 pub use trail::{Options, Permit, Purpose, Sync, Trail, Unavailable};
 pub use verify::{Check, Found, verify};
+pub use writer::Marks;

@@ -4,6 +4,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use yaoku_crypto::Secret;
+use yaoku_seal::{Revision, StoreMark};
 
 use crate::Error;
 use crate::merkle::{Head, sha256};
@@ -14,6 +15,18 @@ pub const SEED_LEN: usize = 32;
 pub const MAX_NOTE: usize = 4096;
 /// Number of Ed25519 in signed-note.
 const ED25519_TYPE: u8 = 1;
+
+/// What a checkpoint signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The tree of records.
+    pub head: Head,
+    /// What the store held then. Several, where another store is about to take its place: it is one of them.
+    pub stores: Vec<StoreMark>,
+}
+
+/// The most stores that a checkpoint names.
+pub const MAX_STORES: usize = 8;
 
 /// What a note tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +72,20 @@ impl Signer {
 
     /// A signed note.
     pub fn sign(&self, purpose: Purpose, head: &Head) -> String {
-        let mut note = self.verifier.text(purpose, head);
+        self.sign_text(self.verifier.text(purpose, head, ""))
+    }
+
+    /// A signed checkpoint.
+    pub fn sign_checkpoint(&self, checkpoint: &Checkpoint) -> String {
+        self.sign_with(&checkpoint.head, &store_lines(&checkpoint.stores))
+    }
+
+    /// A signed checkpoint whose lines on stores are spelled already.
+    pub(crate) fn sign_with(&self, head: &Head, store_lines: &str) -> String {
+        self.sign_text(self.verifier.text(Purpose::Checkpoint, head, store_lines))
+    }
+
+    fn sign_text(&self, mut note: String) -> String {
         let signature = self.key.sign(note.as_bytes());
         let signed = [&self.verifier.key_id()[..], signature.as_ref()].concat();
         note += &format!("\n\u{2014} {} {}\n", self.verifier.name, STANDARD.encode(signed));
@@ -109,8 +135,9 @@ impl Verifier {
         [hash[0], hash[1], hash[2], hash[3]]
     }
 
-    fn text(&self, purpose: Purpose, head: &Head) -> String {
-        format!("{}{}\n{}\n{}\n", self.name, purpose.suffix(), head.size, STANDARD.encode(head.root))
+    fn text(&self, purpose: Purpose, head: &Head, store_lines: &str) -> String {
+        let root = STANDARD.encode(head.root);
+        format!("{}{}\n{}\n{root}\n{store_lines}", self.name, purpose.suffix(), head.size)
     }
 
     /// Reads a note. Only the one spelling that [`Signer::sign`] writes is taken.
@@ -118,14 +145,30 @@ impl Verifier {
     /// # Errors
     /// [`Error::Form`] if it is of another form or purpose, or this key did not sign it.
     pub fn open(&self, purpose: Purpose, note: &[u8]) -> Result<Head, Error> {
+        self.open_with_stores(purpose, note).map(|opened| opened.head)
+    }
+
+    /// Reads a checkpoint, with what it says of the store.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_checkpoint(&self, note: &[u8]) -> Result<Checkpoint, Error> {
+        self.open_with_stores(Purpose::Checkpoint, note)
+    }
+
+    fn open_with_stores(&self, purpose: Purpose, note: &[u8]) -> Result<Checkpoint, Error> {
         let form = || Error::Form("this is not a checkpoint of this log");
         let note = std::str::from_utf8(note).ok().filter(|note| note.len() <= MAX_NOTE).ok_or_else(form)?;
         let (text, signature) = note.split_once("\n\n").ok_or_else(form)?;
-        let mut lines = text.splitn(3, '\n');
+        let mut lines = text.split('\n');
         let (Some(_), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else { return Err(form()) };
         let root = STANDARD.decode(root).ok().and_then(|root| root.try_into().ok()).ok_or_else(form)?;
         let head = Head { size: size.parse().map_err(|_| form())?, root };
-        let body = self.text(purpose, &head);
+        let stores = lines.map(store_mark).take(MAX_STORES + 1).collect::<Option<Vec<_>>>().ok_or_else(form)?;
+        if stores.len() > MAX_STORES || (purpose == Purpose::Retention && !stores.is_empty()) {
+            return Err(form());
+        }
+        let body = self.text(purpose, &head, &store_lines(&stores));
         let signature = signature.strip_prefix("\u{2014} ").and_then(|rest| rest.strip_prefix(&*self.name));
         let signature = signature.and_then(|rest| rest.strip_prefix(' ')).and_then(|rest| rest.strip_suffix('\n'));
         let signature = signature.and_then(|text| STANDARD.decode(text).ok()).ok_or_else(form)?;
@@ -135,8 +178,28 @@ impl Verifier {
         }
         let verified = UnparsedPublicKey::new(&ED25519, &self.public).verify(body.as_bytes(), signature);
         verified.map_err(|_| Error::Form("this checkpoint was not signed with this key"))?;
-        Ok(head)
+        Ok(Checkpoint { head, stores })
     }
+}
+
+/// What a line on a store begins with.
+const STORE: &str = "store ";
+
+/// What a checkpoint says of stores, a line each.
+pub(crate) fn store_lines(stores: &[StoreMark]) -> String {
+    let line = |StoreMark { store, revision, digest }: &StoreMark| {
+        format!("{STORE}{:032x} {} {}\n", u128::from_be_bytes(*store), revision.0, STANDARD.encode(digest))
+    };
+    stores.iter().map(line).collect()
+}
+
+/// Reads a line on a store. That it has only one spelling is seen by writing it again.
+fn store_mark(line: &str) -> Option<StoreMark> {
+    let mut parts = line.strip_prefix(STORE)?.split(' ');
+    let (id, revision, digest) = (parts.next()?, parts.next()?, parts.next()?);
+    let store = u128::from_str_radix(id, 16).ok()?.to_be_bytes();
+    let digest = STANDARD.decode(digest).ok()?.try_into().ok()?;
+    Some(StoreMark { store, revision: Revision(revision.parse().ok()?), digest })
 }
 
 impl std::fmt::Display for Verifier {
@@ -168,13 +231,31 @@ mod tests {
         assert_eq!(Verifier::parse(&shown).unwrap(), *signer().verifier());
     }
 
+    fn with_stores(count: u8) -> Checkpoint {
+        let mark = |of: u8| StoreMark { store: [of; 16], revision: Revision(u64::from(of) * 7), digest: [of + 1; 32] };
+        Checkpoint { head: Head { size: 12, root: [9; 32] }, stores: (0..count).map(mark).collect() }
+    }
+
+    #[test]
+    fn a_checkpoint_gives_back_what_it_says_of_stores() {
+        for count in 0..=MAX_STORES as u8 {
+            let note = signer().sign_checkpoint(&with_stores(count));
+            assert_eq!(signer().verifier().open_checkpoint(note.as_bytes()).unwrap(), with_stores(count));
+            assert_eq!(signer().verifier().open(Purpose::Checkpoint, note.as_bytes()).unwrap(), with_stores(0).head);
+        }
+        let many = signer().sign_checkpoint(&with_stores(MAX_STORES as u8 + 1));
+        assert!(signer().verifier().open_checkpoint(many.as_bytes()).is_err());
+    }
+
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let note = signer().sign(Purpose::Checkpoint, &Head { size: 12, root: [9; 32] }).into_bytes();
-        for at in 0..note.len() * 8 {
-            let mut changed = note.clone();
-            changed[at / 8] ^= 1 << (at % 8);
-            assert!(signer().verifier().open(Purpose::Checkpoint, &changed).is_err(), "bit {at}");
+        for stores in [0, 2] {
+            let note = signer().sign_checkpoint(&with_stores(stores)).into_bytes();
+            for at in 0..note.len() * 8 {
+                let mut changed = note.clone();
+                changed[at / 8] ^= 1 << (at % 8);
+                assert!(signer().verifier().open(Purpose::Checkpoint, &changed).is_err(), "bit {at}");
+            }
         }
     }
 

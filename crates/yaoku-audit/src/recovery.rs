@@ -9,8 +9,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use yaoku_seal::StoreMark;
+
 use crate::merkle::{Frontier, Head, leaf_hash};
-use crate::note::{Purpose, Verifier};
+use crate::note::{Checkpoint, Purpose, Verifier};
 use crate::segment::MAX_RECORD;
 use crate::writer::GROUP;
 use crate::{Error, Frame, Segment};
@@ -29,6 +31,8 @@ pub(crate) struct End {
     pub(crate) tree: Frontier,
     /// Bytes of the newest segment up to there.
     pub(crate) length: u64,
+    /// What the checkpoint there says of the store.
+    pub(crate) stores: Vec<StoreMark>,
 }
 
 /// The end of a log, by its newest segment: its last checkpoint that is whole. What stands behind it may be cut off.
@@ -49,9 +53,9 @@ pub(crate) fn end_of(path: &Path, verifier: &Verifier, remembered: Option<Head>)
         };
         match frame {
             Frame::Record(record) => tree.push(leaf_hash(&record)),
-            Frame::Checkpoint(note) => match verifier.open(Purpose::Checkpoint, &note) {
-                Ok(head) if head == tree.head() => {
-                    end = Some(End { tree: tree.clone(), length: segment.offset() });
+            Frame::Checkpoint(note) => match verifier.open_checkpoint(&note) {
+                Ok(Checkpoint { head, stores }) if head == tree.head() => {
+                    end = Some(End { tree: tree.clone(), length: segment.offset(), stores });
                 }
                 Ok(_) => {
                     let why = "the checkpoint was signed for other records than those before it";
@@ -154,7 +158,7 @@ mod tests {
                 tree.push(leaf_hash(record.as_bytes()));
             }
             segment::frame(&mut bytes, CHECKPOINT, signer().sign(Purpose::Checkpoint, &tree.head()).as_bytes());
-            ends.push(End { tree: tree.clone(), length: bytes.len() as u64 });
+            ends.push(End { tree: tree.clone(), length: bytes.len() as u64, stores: Vec::new() });
         }
         (bytes, ends)
     }

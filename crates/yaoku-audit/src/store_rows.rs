@@ -4,8 +4,7 @@ use yaoku_crypto::Secret;
 use yaoku_seal::{Changes, Domain, Kind, Outcome, RecordName, Vault};
 
 use crate::Error;
-use crate::merkle::Head;
-use crate::note::{Purpose, SEED_LEN, Signer};
+use crate::note::{Checkpoint, SEED_LEN, Signer};
 
 /// Seed of the signing key.
 const SIGNING_KEY: Kind = Kind(32);
@@ -35,8 +34,8 @@ pub async fn load_signer(vault: &Vault) -> Result<Signer, Error> {
 ///
 /// # Errors
 /// When the vault can't be written.
-pub async fn remember(vault: &Vault, signer: &Signer, head: &Head) -> Result<(), Error> {
-    let note = Secret::new(signer.sign(Purpose::Checkpoint, head).into_bytes());
+pub async fn remember(vault: &Vault, signer: &Signer, checkpoint: &Checkpoint) -> Result<(), Error> {
+    let note = Secret::new(signer.sign_checkpoint(checkpoint).into_bytes());
     let changes = Changes { puts: vec![(system(REMEMBERED), note)], ..Changes::default() };
     vault.commit(changes).await?;
     Ok(())
@@ -46,9 +45,9 @@ pub async fn remember(vault: &Vault, signer: &Signer, head: &Head) -> Result<(),
 ///
 /// # Errors
 /// When the vault can't be read.
-pub async fn remembered(vault: &Vault, signer: &Signer) -> Result<Option<Head>, Error> {
+pub async fn remembered(vault: &Vault, signer: &Signer) -> Result<Option<Checkpoint>, Error> {
     let Some(record) = vault.get(&system(REMEMBERED)).await? else { return Ok(None) };
-    signer.verifier().open(Purpose::Checkpoint, record.bytes.expose()).map(Some)
+    signer.verifier().open_checkpoint(record.bytes.expose()).map(Some)
 }
 
 /// Lets a store that was restored, which may stand beside no log or an older one, go on with what is there.

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::merkle::Head;
-use crate::note::{Signer, Verifier};
+use crate::note::{Checkpoint, Signer, Verifier};
 use crate::segment::MAX_RECORD;
-use crate::writer::Writer;
+use crate::writer::{Marks, Writer};
 
 /// Calls that may be under way or wait for their records.
 const CALLS: usize = 65_536;
@@ -102,7 +102,8 @@ struct State {
     records: usize,
     /// Their bytes.
     bytes: usize,
-    head: Head,
+    /// The last that is durable.
+    checkpoint: Checkpoint,
     /// Why the log can't be written, if it can't.
     failure: Option<String>,
     /// Since when a write is under way.
@@ -127,15 +128,30 @@ impl Trail {
     /// [`Error::Damaged`] for anything but the end that a crash leaves; [`Error::Inconsistent`] if the log does not go on from
     /// `remembered`, or is another key's.
     pub fn open(dir: &Path, signer: Arc<Signer>, remembered: Option<Head>, options: Options) -> Result<Self, Error> {
+        Self::open_marking(dir, signer, remembered, options, Box::new(Vec::new))
+    }
+
+    /// As [`Self::open`], with checkpoints that also sign what the store holds, as `marks` tells. It is asked after the calls of the
+    /// records have changed what they change.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_marking(
+        dir: &Path,
+        signer: Arc<Signer>,
+        remembered: Option<Head>,
+        options: Options,
+        marks: Marks,
+    ) -> Result<Self, Error> {
         let verifier = signer.verifier().clone();
-        let writer = Writer::open(dir, signer, remembered, options)?;
+        let writer = Writer::open(dir, signer, remembered, options, marks)?;
         let state = State {
             waiting: Vec::new(),
             awaited: 0,
             permits: 0,
             records: 0,
             bytes: 0,
-            head: writer.head(),
+            checkpoint: writer.checkpoint(),
             failure: None,
             writing: None,
             closing: false,
@@ -194,7 +210,12 @@ impl Trail {
 
     /// The tree as it is durable.
     pub fn head(&self) -> Head {
-        self.shared.state.lock().head
+        self.shared.state.lock().checkpoint.head
+    }
+
+    /// The last durable checkpoint.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.shared.state.lock().checkpoint.clone()
     }
 
     /// The public key.
@@ -352,7 +373,7 @@ fn run(mut writer: Writer, shared: &Shared) {
         }
         let mut state = shared.state.lock();
         state.writing = None;
-        state.head = writer.head();
+        state.checkpoint = writer.checkpoint();
         state.failure = result.as_ref().err().map(ToString::to_string);
         state.records = behind.len() + state.waiting.len();
         state.bytes = behind.iter().chain(state.waiting.iter().map(|waiting| &waiting.record)).map(Vec::len).sum();

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use yaoku_seal::StoreMark;
+
 use crate::merkle::{Frontier, Head, leaf_hash};
-use crate::note::{Purpose, Signer, Verifier};
+use crate::note::{Checkpoint, Purpose, Signer, Verifier, store_lines};
 use crate::segment::{self, CHECKPOINT, RECORD};
 use crate::{Error, Options, Segment, recovery, segments};
 
@@ -26,6 +28,9 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// Bytes of records in one group, but for the last record.
 pub(crate) const GROUP: usize = 4 << 20;
 
+/// Tells what the store holds, as checkpoints are to sign it.
+pub type Marks = Box<dyn Fn() -> Vec<StoreMark> + Send>;
+
 /// The one writer of a log.
 pub(crate) struct Writer {
     dir: PathBuf,
@@ -36,6 +41,12 @@ pub(crate) struct Writer {
     /// Length up to the last checkpoint that is durable.
     length: u64,
     tree: Frontier,
+    /// What the last durable checkpoint says of the store.
+    stores: Vec<StoreMark>,
+    /// Tells what it holds now.
+    marks: Marks,
+    /// What was last told, and how checkpoints spell it: most groups come without a change of the store.
+    spelled: (Vec<StoreMark>, String),
     /// Whether the file may hold something behind `length`, or its name may not be durable.
     unclean: bool,
     /// What is written at once; kept for its capacity.
@@ -51,6 +62,7 @@ impl Writer {
         signer: Arc<Signer>,
         remembered: Option<Head>,
         options: Options,
+        marks: Marks,
     ) -> Result<Self, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::file(dir))?;
         publish(dir, signer.verifier())?;
@@ -59,11 +71,11 @@ impl Writer {
             if remembered.is_some_and(|head| head.size > 0) || dir.join(RETENTION).exists() {
                 return Err(Error::Inconsistent(gone(dir, 0, remembered)));
             }
-            begin_segment(dir, &signer, &Frontier::default())?;
+            begin_segment(dir, &signer, &Frontier::default(), marks())?;
             files = segments(dir)?;
         }
         let (_, path) = files.pop().ok_or(Error::Form("there is no segment"))?;
-        let recovery::End { tree, length } = recovery::end_of(&path, signer.verifier(), remembered)?;
+        let recovery::End { tree, length, stores } = recovery::end_of(&path, signer.verifier(), remembered)?;
         if remembered.is_some_and(|head| head.size > tree.size()) {
             return Err(Error::Inconsistent(gone(dir, tree.size(), remembered)));
         }
@@ -81,6 +93,9 @@ impl Writer {
             file,
             length,
             tree,
+            stores,
+            marks,
+            spelled: (Vec::new(), String::new()),
             unclean: true,
             group: Vec::new(),
             begun: Instant::now(),
@@ -93,6 +108,11 @@ impl Writer {
     /// The tree as it is durable.
     pub(crate) fn head(&self) -> Head {
         self.tree.head()
+    }
+
+    /// What the last durable checkpoint signs.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { head: self.head(), stores: self.stores.clone() }
     }
 
     /// Makes records durable, and takes those out that are. After a failure, those are left that are to be given again.
@@ -128,14 +148,19 @@ impl Writer {
                 break;
             }
         }
-        let note = self.signer.sign(Purpose::Checkpoint, &tree.head());
+        // What the calls of these records changed is in the store by now.
+        let stores = (self.marks)();
+        if self.spelled.0 != stores {
+            self.spelled = (stores.clone(), store_lines(&stores));
+        }
+        let note = self.signer.sign_with(&tree.head(), &self.spelled.1);
         segment::frame(&mut self.group, CHECKPOINT, note.as_bytes());
         self.unclean = true;
         self.file.write_all(&self.group).map_err(Error::file(&self.path))?;
         self.file.sync_data().map_err(Error::file(&self.path))?;
         self.unclean = false;
         self.length += self.group.len() as u64;
-        self.tree = tree;
+        (self.tree, self.stores) = (tree, stores);
         Ok(count)
     }
 
@@ -154,7 +179,7 @@ impl Writer {
 
     /// Begins another segment. Where that can't be done, this one just grows: its records are durable.
     fn roll(&mut self) {
-        match begin_segment(&self.dir, &self.signer, &self.tree) {
+        match begin_segment(&self.dir, &self.signer, &self.tree, self.stores.clone()) {
             // From the moment that it has its name it is the newest, whether that is durable or not.
             Ok((path, file, length)) => {
                 (self.path, self.file, self.length, self.unclean) = (path, file, length, true);
@@ -203,8 +228,8 @@ impl Writer {
 
 fn gone(dir: &Path, size: u64, remembered: Option<Head>) -> String {
     format!(
-        "the audit log in {} has {size} records, but there were {} before: its end is missing, or it was set back; put the \
-         right files back, or move the directory away to begin a new log",
+        "the audit log in {} has {size} records, but there were {} before: its end is missing, or it was rolled back; put the \
+         right files back, or, to go on without them, accept what is there with `yaoku accept`",
         dir.display(),
         remembered.map_or(0, |head| head.size)
     )
@@ -229,9 +254,15 @@ fn publish(dir: &Path, verifier: &Verifier) -> Result<(), Error> {
 
 /// Begins a segment: its head, and a checkpoint that signs for it. Its path, the file, and its length. Its name is not durable
 /// yet.
-fn begin_segment(dir: &Path, signer: &Signer, tree: &Frontier) -> Result<(PathBuf, File, u64), Error> {
+fn begin_segment(
+    dir: &Path,
+    signer: &Signer,
+    tree: &Frontier,
+    stores: Vec<StoreMark>,
+) -> Result<(PathBuf, File, u64), Error> {
     let mut content = segment::head(tree);
-    segment::frame(&mut content, CHECKPOINT, signer.sign(Purpose::Checkpoint, &tree.head()).as_bytes());
+    let note = signer.sign_checkpoint(&Checkpoint { head: tree.head(), stores });
+    segment::frame(&mut content, CHECKPOINT, note.as_bytes());
     let (path, file) = replace(dir, &segment::name(tree.size()), &content)?;
     Ok((path, file, content.len() as u64))
 }

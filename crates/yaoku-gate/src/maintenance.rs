@@ -19,6 +19,8 @@ pub enum Maintenance {
     RotateRootKey,
     /// Puts a backup in the place of all that the store holds.
     Restore,
+    /// Takes store and log as they are, though something tells that they were set back or changed.
+    Accept,
 }
 
 /// The right to leave one record of something that is done. Dropped where there is nothing to tell.
@@ -84,6 +86,7 @@ impl Entry {
             Maintenance::Backup => ("Backup", Access::Read),
             Maintenance::RotateRootKey => ("RotateRootKey", Access::Write),
             Maintenance::Restore => ("Restore", Access::Write),
+            Maintenance::Accept => ("Accept", Access::Write),
         };
         let told = Deed { service: "Yaoku", name, access, resources: Vec::new(), elements: None };
         let record = record::record(&record::Call {

@@ -17,7 +17,7 @@ use crate::audit::AuditCommand;
 use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::hsm::HsmCommand;
 use crate::ram::RamCommand;
-use crate::{Error, hsm, logging, maintenance, restore, serve, signals};
+use crate::{Error, accept, hsm, logging, maintenance, restore, serve, signals};
 
 #[derive(Parser)]
 #[command(name = "yaoku", version, about = ABOUT, arg_required_else_help = true, after_help = AFTER)]
@@ -59,6 +59,14 @@ enum Command {
         /// Replace an existing store; it is kept beside the new one as store.before-restore
         #[arg(long)]
         replace: bool,
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Accept the store and the audit log as they are, after restoring older files or losing some, while no server runs
+    ///
+    /// A start refuses a store that was rolled back, changed from outside, or does not match its audit log. Use this if you did that
+    /// on purpose. Every record must open, and the log must be intact. It is recorded in the audit log.
+    Accept {
         #[command(flatten)]
         store: StoreOptions,
     },
@@ -136,6 +144,11 @@ impl Command {
             Self::Restore { file, replace, store } => {
                 let _log = plain_log();
                 let told = runtime()?.block_on(restore::restore(settings(store)?, &file, replace))?;
+                say(&told)
+            }
+            Self::Accept { store } => {
+                let _log = plain_log();
+                let told = runtime()?.block_on(accept::accept(settings(store)?))?;
                 say(&told)
             }
             Self::Hsm(HsmCommand::Check { hsm: options }) => {

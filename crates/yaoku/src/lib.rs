@@ -4,6 +4,7 @@
 //! be used from a test as well. [`control`] is how `yaoku backup`, `yaoku seal rotate`, `yaoku account` and `yaoku ram`
 //! reach a running server, and [`restore`] puts a backup in the place of a store.
 
+pub mod accept;
 mod account;
 mod audit;
 pub mod cli;
@@ -23,5 +24,6 @@ pub mod restore;
 pub mod serve;
 mod server_command;
 mod signals;
+mod store;
 
 pub use error::Error;

@@ -10,6 +10,7 @@ use yaoku_gate::Maintenance;
 use yaoku_seal::{Rotated, Vault};
 
 use crate::Error;
+use crate::audit::Continuity;
 use crate::config::{HsmSettings, SealSettings, StoreSettings};
 use crate::control::RunningServer;
 use crate::datadir::DataDir;
@@ -46,7 +47,7 @@ pub async fn rotate(settings: StoreSettings) -> Result<String, Error> {
     }
     let (data_dir, vault) = open(settings).await?;
     let deed = async { Ok(vault.rotate_root().await?) };
-    Ok(rotated(&recorded(&data_dir, &vault, Maintenance::RotateRootKey, deed).await?))
+    Ok(rotated(&recorded(&data_dir, &vault, Maintenance::RotateRootKey, Continuity::Required, deed).await?))
 }
 
 /// The sentence on a rotation.
@@ -77,7 +78,7 @@ async fn write_to(settings: StoreSettings, file: &mut File) -> Result<(), Error>
     }
     let (data_dir, vault) = open(settings).await?;
     let deed = async { Ok(write_backup(&vault, file).await?) };
-    recorded(&data_dir, &vault, Maintenance::Backup, deed).await
+    recorded(&data_dir, &vault, Maintenance::Backup, Continuity::Required, deed).await
 }
 
 /// Makes sure of a file's content and its name. Without the flush, a failed last write would go unnoticed.
@@ -96,7 +97,7 @@ async fn open(settings: StoreSettings) -> Result<(DataDir, Arc<Vault>), Error> {
         other => other,
     })?;
     let token = token_of_seal(&settings.seal, settings.hsm).await?;
-    let (vault, _) = open_vault(&data_dir, settings.seal, token).await?;
+    let (vault, _) = open_vault(&data_dir, settings.address, settings.seal, token).await?;
     Ok((data_dir, vault))
 }
 

@@ -9,7 +9,7 @@ use yaoku_kms::SystemClock;
 use yaoku_seal::Vault;
 
 use crate::Error;
-use crate::audit::RunningLog;
+use crate::audit::{Continuity, RunningLog};
 use crate::control::{FAILED, login_uid};
 use crate::datadir::DataDir;
 
@@ -19,10 +19,11 @@ pub(crate) async fn recorded<T>(
     data_dir: &DataDir,
     vault: &Arc<Vault>,
     what: Maintenance,
+    continuity: Continuity,
     deed: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(account) = yaoku_iam::installation(vault).await? else { return deed.await };
-    let Some(log) = RunningLog::go_on(data_dir, vault.clone()).await? else { return deed.await };
+    let Some(log) = RunningLog::go_on(data_dir, vault.clone(), continuity).await? else { return deed.await };
     let (id, trail) = (RequestId::random(), log.trail());
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let user = OperatingSystemUser { uid: rustix::process::getuid().as_raw(), login_uid: login_uid(pid) };

@@ -13,13 +13,14 @@ use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_gate::Maintenance;
 use yaoku_seal::Vault;
 use yaoku_seal::seal::Seal;
-use yaoku_store::{Embedded, Store};
 
 use crate::Error;
+use crate::audit::Continuity;
 use crate::config::StoreSettings;
 use crate::datadir::DataDir;
 use crate::maintenance::token_of_seal;
 use crate::recorded::recorded;
+use crate::store::{OpenStore, StoreAddress};
 
 /// The new store until it takes its place.
 const ASIDE: &str = "restore.tmp";
@@ -59,7 +60,7 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
     }
     let aside = data_dir.join(ASIDE);
     remove(&aside)?;
-    let made = make(backup, &aside, seal.clone(), &data_dir).await;
+    let made = make(backup, settings.address, &aside, seal.clone(), &data_dir).await;
     if made.is_err() {
         remove(&aside)?;
     }
@@ -122,17 +123,23 @@ impl Seal for Untouched {
 }
 
 /// Makes a store of a backup, and opens it once; how many records it has.
-async fn make(backup: &Path, aside: &Path, seal: Arc<Untouched>, data_dir: &DataDir) -> Result<u64, Error> {
+async fn make(
+    backup: &Path,
+    address: StoreAddress,
+    aside: &Path,
+    seal: Arc<Untouched>,
+    data_dir: &DataDir,
+) -> Result<u64, Error> {
     let file = |path| std::fs::File::open(path).map_err(Error::file(path));
     // Whole first: a backup that breaks off must not even begin to become a store.
     yaoku_seal::backup::verify(file(backup)?, seal.as_ref()).await?;
-    let store: Arc<dyn Store> = Arc::new(Embedded::open(aside, yaoku_store::Options::default())?);
+    let OpenStore { store, .. } = address.open(aside)?;
     let records = yaoku_seal::backup::restore(file(backup)?, seal.as_ref(), store.as_ref()).await?;
     let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await?);
     // The audit log is no part of a backup.
     yaoku_audit::forget(&vault).await?;
     // Goes on with the log that is there, whose end the new store then remembers.
-    recorded(data_dir, &vault, Maintenance::Restore, async { Ok(records) }).await
+    recorded(data_dir, &vault, Maintenance::Restore, Continuity::Restored, async { Ok(records) }).await
 }
 
 /// Puts `new` where `old` is, in one step; with EXCHANGE, `old` where `new` was.

@@ -16,8 +16,8 @@ use yaoku_gate::{DueWork, Gate, GateConfig, Metrics};
 use yaoku_http::{ConnectionMetrics, Limits, Server, TlsReloader};
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
-use yaoku_seal::Vault;
-use yaoku_store::{Closed, Embedded};
+use yaoku_seal::{Found, Vault};
+use yaoku_store::Closed;
 
 use crate::Error;
 use crate::audit;
@@ -28,6 +28,7 @@ use crate::greeting::Greeting;
 use crate::image_file;
 use crate::listener::{self, Bound};
 use crate::signals::{Asked, Signals};
+use crate::store::{OpenStore, StoreAddress};
 
 /// Serves until the process is told to stop: SIGTERM and SIGINT let requests under way finish; a second one does not wait
 /// for them. SIGHUP reads the TLS certificates again.
@@ -73,6 +74,7 @@ pub struct Running {
     bookkeeping: JoinHandle<std::convert::Infallible>,
     settling: JoinHandle<std::convert::Infallible>,
     gate: Arc<Gate>,
+    checking: JoinHandle<()>,
     iam: Arc<Iam>,
     control: ControlSocket,
     audit: Option<audit::RunningLog>,
@@ -98,7 +100,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let tls: Vec<_> = listeners.into_iter().flatten().filter_map(|listener| listener.tls.clone()).collect();
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
-    let (vault, closed) = open_vault(&data_dir, settings.store.seal, token.clone()).await?;
+    let (vault, closed) = open_vault(&data_dir, settings.store.address, settings.store.seal, token.clone()).await?;
     let control = ControlSocket::open(settings.store.control_socket, &settings.store.data_dir, vault.clone()).await?;
     // The names of store and seal, of whose content they make sure themselves.
     data_dir.sync()?;
@@ -112,7 +114,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let image = image_file::take(&data_dir);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
     let audit = match settings.audit {
-        Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options).await?),
+        Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options, settings.witness).await?),
         None => {
             tracing::warn!("the audit log is off; calls are not recorded");
             None
@@ -144,6 +146,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     });
     let config = ServiceConfig { nonce_capacity: settings.nonce_capacity, accepted_hosts: settings.accepted_hosts };
     let weak_kms = Arc::downgrade(&kms);
+    let checking = tokio::spawn(check_rows(Arc::downgrade(&vault)));
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &kms, &gate);
     drop(kms);
@@ -177,6 +180,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         bookkeeping,
         settling,
         gate,
+        checking,
         iam,
         control,
         audit,
@@ -230,6 +234,7 @@ impl Running {
             _ = &mut self.serving => "serving",
             _ = &mut self.scheduler => "the scheduler",
             _ = &mut self.bookkeeping => "the bookkeeping of AccessKeys",
+            _ = &mut self.checking => "the store, whose rows are not what they should be,",
             () = follower => "the follower of the store",
         }
     }
@@ -254,6 +259,8 @@ impl Running {
         }
         self.bookkeeping.abort();
         let _ = self.bookkeeping.await;
+        self.checking.abort();
+        let _ = self.checking.await;
         if let Err(error) = self.iam.write_last_uses().await {
             tracing::warn!(%error, "can't write the last uses of AccessKeys");
         }
@@ -295,23 +302,45 @@ async fn settle_intents(gate: &Gate) -> std::convert::Infallible {
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long what is due may take to end: commits, and what an HSM does for them.
 const LAST_WORK: Duration = Duration::from_secs(20);
+/// After a start, until all rows are read behind it.
+const BEFORE_CHECK: Duration = Duration::from_secs(2);
 /// How long the store may take to be closed, which reads all of its file for its sums.
 const RELEASE: Duration = Duration::from_secs(60);
 
 /// Opens the store of a data directory with its seal; makes both where there is neither. Tells when it is closed again.
 pub(crate) async fn open_vault(
     data_dir: &DataDir,
+    address: StoreAddress,
     seal: SealSettings,
     token: Option<Arc<Token>>,
 ) -> Result<(Arc<Vault>, Closed), Error> {
     let path = data_dir.store();
-    let opened = tokio::task::spawn_blocking(move || {
-        let seal = seal.open(true, token)?;
-        Ok::<_, Error>((Embedded::open(&path, yaoku_store::Options::default())?, seal))
-    });
-    let (store, seal) = opened.await.map_err(|error| Error::Options(error.to_string()))??;
-    let closed = store.closed();
-    Ok((Arc::new(Vault::open(Arc::new(store), seal.into(), Arc::new(SystemRandom)).await?), closed))
+    let opened = tokio::task::spawn_blocking(move || Ok::<_, Error>((seal.open(true, token)?, address.open(&path)?)));
+    let (seal, OpenStore { store, closed }) = opened.await.map_err(|error| Error::Options(error.to_string()))??;
+    Ok((Arc::new(Vault::open(store, seal.into(), Arc::new(SystemRandom)).await?), closed))
+}
+
+/// Where a start took the store's rows for right without reading them, they are read behind it: they may have been changed while the last
+/// server ran, which left its word for them all the same. Returns when they are not right.
+async fn check_rows(vault: Weak<Vault>) {
+    // Not while others wait for their first answers.
+    tokio::time::sleep(BEFORE_CHECK).await;
+    let Some(vault) = vault.upgrade() else { return std::future::pending().await };
+    let checked = match vault.found() {
+        Found::Untouched => vault.verify().await,
+        Found::Right | Found::Begun => Ok(()),
+    };
+    drop(vault);
+    match checked {
+        Err(error @ yaoku_seal::Error::Store(yaoku_store::Error::Altered(_) | yaoku_store::Error::Corrupt(_))) => {
+            tracing::error!(%error, "the store's rows were checked after the start");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the store's rows could not be checked after the start");
+            std::future::pending().await
+        }
+        Ok(()) => std::future::pending().await,
+    }
 }
 
 /// Logs in to the HSM, if there is one. Where it is away, the server starts all the same, and waits for it.

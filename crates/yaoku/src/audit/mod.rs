@@ -3,13 +3,15 @@
 mod check;
 mod running_log;
 mod show;
+mod witness;
 
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-pub(crate) use running_log::RunningLog;
+pub(crate) use running_log::{Continuity, RunningLog};
+pub use witness::{Place as WitnessPlace, Witness};
 
 use self::show::{Filter, Format};
 use crate::Error;

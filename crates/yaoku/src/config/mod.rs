@@ -14,3 +14,6 @@ pub use options::{AuditSync, HsmOptions, LogFormat, LogLevel, Options, ProxyHead
 pub(crate) use secrets::SECRET_VARIABLES;
 pub(crate) use settings::SEGMENT;
 pub use settings::{ListenerSettings, SealSettings, Settings, StoreSettings, TlsSettings};
+
+pub use crate::audit::{Witness, WitnessPlace};
+pub use crate::store::StoreAddress;

@@ -132,6 +132,17 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_context: Option<Vec<String>>,
 
+    /// Where to keep the newest checkpoint of the audit log outside the data directory, so that a rollback of the whole directory is
+    /// detected: `file:PATH`, `exec:COMMAND` (run with `get` or `put`) or `https:URL` [default: none]
+    #[arg(long, env = "YAOKU_WITNESS", value_name = "WHERE", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<String>,
+
+    /// Seconds between checkpoints sent to the witness [default: 10]
+    #[arg(long, env = "YAOKU_WITNESS_INTERVAL", value_name = "SECONDS", help_heading = "Audit")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness_interval: Option<u64>,
+
     /// Certificate chain for TLS, in PEM format; reloaded on SIGHUP
     #[arg(long, env = "YAOKU_TLS_CERT", value_name = "FILE", help_heading = "TLS")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,8 @@ use yaoku_kms::{KmsConfig, Quotas};
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
 use super::{AuditSync, HsmSettings, LogFormat, LogLevel, Options, proxies};
 use crate::Error;
+use crate::audit::{Witness, WitnessPlace};
+use crate::store::StoreAddress;
 
 /// How a server is set up.
 pub struct Settings {
@@ -43,6 +45,8 @@ pub struct Settings {
     pub audit: Option<yaoku_audit::Options>,
     /// Names in encryption contexts whose values records show; none where contexts are not shown.
     pub audit_context: Option<Vec<String>>,
+    /// What keeps the log's newest checkpoint elsewhere.
+    pub witness: Option<Witness>,
     /// How much is logged.
     pub log: LogLevel,
     /// In what form.
@@ -75,6 +79,8 @@ pub struct TlsSettings {
 
 /// Where everything is kept, and what protects it.
 pub struct StoreSettings {
+    /// The store.
+    pub address: StoreAddress,
     /// The data directory.
     pub data_dir: PathBuf,
     /// What protects the root key.
@@ -154,6 +160,7 @@ impl Settings {
             region,
             audit: audit(options)?,
             audit_context: options.audit_context.clone(),
+            witness: witness(options)?,
             log: options.log.unwrap_or_default(),
             log_format: options.log_format.unwrap_or_default(),
         })
@@ -166,12 +173,7 @@ impl StoreSettings {
     /// # Errors
     /// A sentence on what can't be used and what to do.
     pub fn of(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
-        if let Some(store) = options.store.as_deref().filter(|store| *store != "embedded") {
-            let what = if store.starts_with("etcd://") { "etcd" } else { "such a store" };
-            return Err(refusal(format!(
-                "--store {store}: this version does not support {what}; omit --store to keep keys in the data directory"
-            )));
-        }
+        let address = StoreAddress::parse(options.store.as_deref())?;
         let data_dir = options.data_dir.clone().unwrap_or_else(|| "yaoku-data".into());
         if data_dir.as_os_str().is_empty() {
             return Err(refusal("--data-dir is empty; specify a directory"));
@@ -179,7 +181,7 @@ impl StoreSettings {
         let seal = seal(options, &data_dir, environment)?;
         let hsm = HsmSettings::of(options, environment)?;
         let control_socket = options.control_socket.clone().unwrap_or_else(|| data_dir.join("control.sock"));
-        Ok(Self { data_dir, seal, hsm, control_socket })
+        Ok(Self { address, data_dir, seal, hsm, control_socket })
     }
 }
 
@@ -308,6 +310,22 @@ fn audit(options: &Options) -> Result<Option<yaoku_audit::Options>, Error> {
     Ok(options.audit.unwrap_or(true).then_some(chosen))
 }
 
+fn witness(options: &Options) -> Result<Option<Witness>, Error> {
+    let Some(place) = &options.witness else {
+        return match options.witness_interval {
+            Some(_) => Err(refusal("--witness-interval needs --witness; set both or neither")),
+            None => Ok(None),
+        };
+    };
+    if options.audit == Some(false) {
+        return Err(refusal("--witness keeps checkpoints of the audit log, which is off: omit --audit=false"));
+    }
+    let place = WitnessPlace::parse(place)
+        .ok_or_else(|| refusal(format!("--witness {place}: use file:PATH, exec:COMMAND or https:URL")))?;
+    let interval = seconds("witness-interval", options.witness_interval, Duration::from_secs(10))?;
+    Ok(Some(Witness { place, interval }))
+}
+
 fn limits(options: &Options) -> Result<Limits, Error> {
     let default = Limits::default();
     let header_timeout = seconds("header-timeout", options.header_timeout, default.header_timeout)?;
@@ -433,6 +451,10 @@ mod tests {
         assert!(refused(|o| o.key_version_interval = Some(u64::MAX)).contains("--key-version-interval"));
         assert!(refused(|o| o.data_dir = Some("".into())).contains("--data-dir"));
         assert!(refused(|o| o.seal_passphrase_file = Some("p".into())).contains("--seal passphrase"));
+        assert!(refused(|o| o.witness = Some("paper".into())).contains("file:PATH"));
+        assert!(refused(|o| o.witness_interval = Some(5)).contains("--witness;"));
+        let without_log = |o: &mut Options| (o.witness, o.audit) = (Some("file:w".into()), Some(false));
+        assert!(refused(without_log).contains("--audit=false"));
     }
 
     #[test]
