@@ -17,6 +17,7 @@
 //! about a secret.
 
 pub mod aead;
+mod algorithms;
 pub mod asymmetric;
 pub mod error;
 pub mod mac;

@@ -8,69 +8,16 @@
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey, PublicEncryptingKey,
 };
-use serde::{Deserialize, Serialize};
 use sm2::elliptic_curve::rand_core::{TryCryptoRng, TryRng};
-use sm2::pkcs8::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use sm2::pkcs8::SubjectPublicKeyInfoRef;
 use sm2::pke::EncryptingKey;
 
-use crate::asymmetric::KeyAlgorithm;
+use crate::algorithms::{EC_PUBLIC_KEY, RSA_ENCRYPTION, SM2_CURVE};
+pub use crate::algorithms::{WrappingAlgorithm, WrappingKeySpec};
 use crate::{Error, Random};
-
-/// How to encrypt to a public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrappingAlgorithm {
-    /// RSAES-OAEP with SHA-256 and MGF1 with SHA-256.
-    RsaesOaepSha256,
-    /// RSAES-OAEP with SHA-1 and MGF1 with SHA-1.
-    RsaesOaepSha1,
-    /// SM2 public-key encryption.
-    Sm2Pke,
-}
-
-/// The kind and size of a public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WrappingKeySpec {
-    /// RSA with a modulus of 2048 bits.
-    Rsa2048,
-    /// RSA with a modulus of 3072 bits.
-    Rsa3072,
-    /// RSA with a modulus of 4096 bits.
-    Rsa4096,
-    /// A point of the curve of GB/T 32918.5-2017.
-    EcSm2,
-}
-
-impl WrappingKeySpec {
-    /// The key pairs whose public keys these are.
-    pub const fn key_algorithm(self) -> KeyAlgorithm {
-        match self {
-            Self::Rsa2048 => KeyAlgorithm::Rsa2048,
-            Self::Rsa3072 => KeyAlgorithm::Rsa3072,
-            Self::Rsa4096 => KeyAlgorithm::Rsa4096,
-            Self::EcSm2 => KeyAlgorithm::EcSm2,
-        }
-    }
-
-    /// Bits of the modulus, if it is RSA.
-    pub const fn rsa_bits(self) -> Option<usize> {
-        match self {
-            Self::Rsa2048 => Some(2048),
-            Self::Rsa3072 => Some(3072),
-            Self::Rsa4096 => Some(4096),
-            Self::EcSm2 => None,
-        }
-    }
-}
 
 /// The most bytes that can be encrypted to an SM2 key here: then C1 ‖ C3 ‖ C2 without DER is 6 KiB.
 pub(crate) const MAX_SM2_PLAINTEXT: usize = 6047;
-
-/// rsaEncryption (RFC 8017, A.1). Keys under id-RSASSA-PSS are for signatures only (RFC 4055, 1.2).
-pub(crate) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// id-ecPublicKey (RFC 5480, 2.1.1).
-pub(crate) const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// The curve of GB/T 32918.5-2017 (GM/T 0006-2012).
-pub(crate) const SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
 
 /// A public key to encrypt to.
 pub struct WrappingPublicKey(Key);
@@ -207,6 +154,7 @@ mod tests {
     use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey};
     use proptest::prelude::*;
     use sm2::elliptic_curve::sec1::ToSec1Point;
+    use sm2::pkcs8::ObjectIdentifier;
     use sm2::pke::DecryptingKey;
 
     const RSA: [(WrappingKeySpec, KeySize); 3] = [

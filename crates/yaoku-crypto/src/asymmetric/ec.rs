@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
 };
 
 use super::{pkcs8_algorithm, sha256_digest};
-use crate::wrapping::EC_PUBLIC_KEY;
+use crate::algorithms::EC_PUBLIC_KEY;
 use crate::{Error, Secret};
 
 pub(super) struct Curve {

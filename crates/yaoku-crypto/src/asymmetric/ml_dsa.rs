@@ -5,6 +5,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature as aws;
 use aws_lc_rs::signature::{KeyPair, ParsedPublicKey, PqdsaKeyPair, PqdsaSigningAlgorithm, PqdsaVerificationAlgorithm};
 
+use crate::algorithms::ML_DSA_SEED_LEN;
 use crate::{Error, Random, Secret};
 
 pub(super) struct Level {
@@ -30,19 +31,16 @@ pub(super) static ML_DSA_87: Level = Level {
     verifying: &aws::ML_DSA_87,
 };
 
-/// Bytes of the seed, at every level.
-pub(super) const SEED_LEN: usize = 32;
-
 pub(super) fn generate(random: &dyn Random) -> Result<Secret, Error> {
-    Secret::random(SEED_LEN, random)
+    Secret::random(ML_DSA_SEED_LEN, random)
 }
 
 pub(super) struct PrivateKey(PqdsaKeyPair);
 
 impl PrivateKey {
     pub(super) fn new(level: &Level, material: &Secret) -> Result<(Self, Vec<u8>), Error> {
-        if material.len() != SEED_LEN {
-            return Err(Error::KeyLength { expected: SEED_LEN, actual: material.len() });
+        if material.len() != ML_DSA_SEED_LEN {
+            return Err(Error::KeyLength { expected: ML_DSA_SEED_LEN, actual: material.len() });
         }
         let why = "ML-DSA does not take the seed";
         let key = PqdsaKeyPair::from_seed(level.signing, material.expose()).map_err(|_| Error::Library(why))?;

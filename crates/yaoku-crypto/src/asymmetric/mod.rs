@@ -18,83 +18,15 @@ mod ml_dsa;
 mod rsa;
 mod sm2;
 
-use std::ops::RangeInclusive;
-
 use ::sm2::pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use aws_lc_rs::digest::{Digest, SHA256};
 
+use crate::algorithms::WrappingAlgorithm;
+pub use crate::algorithms::{KeyAlgorithm, SigningAlgorithm};
 use crate::stack::wiping_stack;
-use crate::wrapping::WrappingAlgorithm;
 use crate::{Error, Random, Secret};
 
-/// The kind and size of a key pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyAlgorithm {
-    /// RSA with a modulus of 2048 bits.
-    Rsa2048,
-    /// RSA with a modulus of 3072 bits.
-    Rsa3072,
-    /// RSA with a modulus of 4096 bits.
-    Rsa4096,
-    /// The curve P-256 (NIST SP 800-186, 3.2.1.3), also called secp256r1.
-    EcP256,
-    /// The curve secp256k1 (SEC 2, 2.4.1).
-    EcP256K,
-    /// The curve of GB/T 32918.5-2017.
-    EcSm2,
-    /// ML-DSA-44 (FIPS 204).
-    MlDsa44,
-    /// ML-DSA-65 (FIPS 204).
-    MlDsa65,
-    /// ML-DSA-87 (FIPS 204).
-    MlDsa87,
-}
-
 impl KeyAlgorithm {
-    /// Every kind that there is.
-    pub const ALL: [Self; 9] = [
-        Self::Rsa2048,
-        Self::Rsa3072,
-        Self::Rsa4096,
-        Self::EcP256,
-        Self::EcP256K,
-        Self::EcSm2,
-        Self::MlDsa44,
-        Self::MlDsa65,
-        Self::MlDsa87,
-    ];
-
-    /// How such a key signs.
-    pub const fn signing_algorithms(self) -> &'static [SigningAlgorithm] {
-        match self {
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
-                &[SigningAlgorithm::RsaPssSha256, SigningAlgorithm::RsaPkcs1Sha256]
-            }
-            Self::EcP256 | Self::EcP256K => &[SigningAlgorithm::EcdsaSha256],
-            Self::EcSm2 => &[SigningAlgorithm::Sm2Dsa],
-            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => &[SigningAlgorithm::MlDsa],
-        }
-    }
-
-    /// How such a key is encrypted to; nothing if it only signs.
-    pub const fn wrapping_algorithms(self) -> &'static [WrappingAlgorithm] {
-        match self {
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
-                &[WrappingAlgorithm::RsaesOaepSha256, WrappingAlgorithm::RsaesOaepSha1]
-            }
-            Self::EcSm2 => &[WrappingAlgorithm::Sm2Pke],
-            Self::EcP256 | Self::EcP256K | Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => &[],
-        }
-    }
-
-    /// Bytes of the seed that is the whole of such a private key, where a seed is what it is made of.
-    pub const fn seed_len(self) -> Option<usize> {
-        match self {
-            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => Some(ml_dsa::SEED_LEN),
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 | Self::EcP256 | Self::EcP256K | Self::EcSm2 => None,
-        }
-    }
-
     const fn family(self) -> Family {
         match self {
             Self::Rsa2048 => Family::Rsa(&rsa::RSA_2048),
@@ -115,36 +47,6 @@ enum Family {
     Ec(&'static ec::Curve),
     Sm2,
     MlDsa(&'static ml_dsa::Level),
-}
-
-/// How to sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SigningAlgorithm {
-    /// RSASSA-PSS (RFC 8017, 8.1) with SHA-256, MGF1 with SHA-256, and a salt of 32 bytes. Another salt is not
-    /// accepted.
-    RsaPssSha256,
-    /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) with SHA-256.
-    RsaPkcs1Sha256,
-    /// ECDSA (FIPS 186-5) with SHA-256. Of a signature (r, s), (r, n - s) is one too, as in the standard.
-    EcdsaSha256,
-    /// SM2 (GB/T 32918.2-2016) over e = SM3(Z_A ‖ M), which the caller computes.
-    Sm2Dsa,
-    /// ML-DSA (FIPS 204, algorithm 2), hedged, with an empty context string. It signs the message itself and not a
-    /// hash: the library takes no μ that was computed elsewhere.
-    MlDsa,
-}
-
-impl SigningAlgorithm {
-    /// Every algorithm that there is.
-    pub const ALL: [Self; 5] = [Self::RsaPssSha256, Self::RsaPkcs1Sha256, Self::EcdsaSha256, Self::Sm2Dsa, Self::MlDsa];
-
-    /// How many bytes are signed: a digest of 32, or, for ML-DSA, a message of up to 64 KiB.
-    pub const fn digest_len(self) -> RangeInclusive<usize> {
-        match self {
-            Self::RsaPssSha256 | Self::RsaPkcs1Sha256 | Self::EcdsaSha256 | Self::Sm2Dsa => 32..=32,
-            Self::MlDsa => 1..=64 * 1024,
-        }
-    }
 }
 
 /// Makes the material of a new private key. RSA, P-256 and secp256k1 draw it from AWS-LC's own randomness, since it

@@ -13,7 +13,8 @@ use aws_lc_rs::signature::{
 use zeroize::Zeroizing;
 
 use super::{SigningAlgorithm, pkcs8_algorithm, sha256_digest};
-use crate::wrapping::{RSA_ENCRYPTION, WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
+use crate::algorithms::{RSA_ENCRYPTION, WrappingAlgorithm, WrappingKeySpec};
+use crate::wrapping::WrappingPublicKey;
 use crate::{Error, Secret};
 
 pub(super) struct Size {

@@ -13,7 +13,8 @@ use ::sm2::{NonZeroScalar, Scalar, SecretKey};
 use zeroize::Zeroizing;
 
 use super::pkcs8_algorithm;
-use crate::wrapping::{Adapter, EC_PUBLIC_KEY, MAX_SM2_PLAINTEXT, SM2_CURVE, WrappingKeySpec, WrappingPublicKey};
+use crate::algorithms::{EC_PUBLIC_KEY, SM2_CURVE, WrappingKeySpec};
+use crate::wrapping::{Adapter, MAX_SM2_PLAINTEXT, WrappingPublicKey};
 use crate::{Error, Random, Secret};
 
 /// Z_A is the caller's; the library wants an identifier all the same. This is the default one (GM/T 0009-2012, 10).

@@ -13,10 +13,10 @@ use sm2::pkcs8::spki::SubjectPublicKeyInfo;
 use sm2::pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier};
 
 use super::connection::{Failure, Lease};
-use super::keys::{LOCKED_IN, Lifetime};
+use super::template::{LOCKED_IN, Lifetime};
 use super::{TokenKey, TokenKeyKind};
+use crate::algorithms::{EC_PUBLIC_KEY, WrappingAlgorithm};
 use crate::asymmetric::{KeyAlgorithm, SigningAlgorithm};
-use crate::wrapping::{EC_PUBLIC_KEY, WrappingAlgorithm};
 use crate::{Error, Secret};
 
 /// The key pairs that yaoku knows how to have in a token.

@@ -1,17 +1,14 @@
 //! What a token can hold, from its own list of mechanisms; and, where the list does not tell, from trying with keys that
 //! vanish with their session: which curves it has, and which hashes its RSAES-OAEP takes.
 
-use std::sync::OnceLock;
-
-use cryptoki::context::Pkcs11;
 use cryptoki::mechanism::{Mechanism, MechanismInfo, MechanismType};
 use cryptoki::object::Attribute;
 use cryptoki::session::Session;
-use cryptoki::slot::Slot;
 
 use super::asymmetric::{self, Curve};
 use super::connection::{Failure, Lease};
-use super::keys::Lifetime;
+use super::mechanisms::Mechanisms;
+use super::template::Lifetime;
 use super::{Token, UnwrapAlgorithm};
 use crate::aead::Algorithm;
 use crate::asymmetric::KeyAlgorithm;
@@ -54,36 +51,7 @@ impl Capability {
     }
 }
 
-/// What a token says of itself at the beginning of a connection.
-pub(super) struct Capabilities {
-    mechanisms: Vec<(MechanismType, MechanismInfo)>,
-    curves: [OnceLock<bool>; 2],
-    oaep: OnceLock<Vec<WrappingAlgorithm>>,
-}
-
-impl Capabilities {
-    pub(super) fn read(module: &Pkcs11, slot: Slot) -> Result<Self, Failure> {
-        let mut mechanisms = Vec::new();
-        for mechanism in module.get_mechanism_list(slot)? {
-            // A mechanism that the library will not describe can't be relied on.
-            mechanisms.extend(module.get_mechanism_info(slot, mechanism).ok().map(|info| (mechanism, info)));
-        }
-        Ok(Self { mechanisms, curves: Default::default(), oaep: OnceLock::new() })
-    }
-
-    /// What is lacking of the mechanism, if anything is.
-    fn lack(&self, mechanism: MechanismType, doing: &str, does: fn(&MechanismInfo) -> bool) -> Option<String> {
-        let offered = self.mechanisms.iter().any(|(offered, info)| *offered == mechanism && does(info));
-        (!offered).then(|| format!("{mechanism} for {doing}"))
-    }
-
-    /// As [`Self::lack`], with keys of so many bits.
-    fn lack_of_size(&self, mechanism: MechanismType, bits: usize) -> Option<String> {
-        let info = self.mechanisms.iter().find(|(offered, _)| *offered == mechanism).map(|(_, info)| info);
-        let fits = info.is_none_or(|info| (info.min_key_size()..=info.max_key_size()).contains(&bits));
-        (!fits).then(|| format!("{mechanism} with {bits} bits"))
-    }
-
+impl Mechanisms {
     fn lack_of_kind(&self, lease: &Lease<'_>, kind: TokenKeyKind) -> Result<Option<String>, Failure> {
         let generates = MechanismInfo::generate;
         let generates_pairs = MechanismInfo::generate_key_pair;
@@ -178,7 +146,7 @@ impl Token {
     /// # Errors
     /// [`Error::TokenAway`], [`Error::TokenSetup`] or [`Error::Token`].
     pub fn can_hold(&self, kind: TokenKeyKind) -> Result<Capability, Error> {
-        self.capabilities(|lease, capabilities| capabilities.lack_of_kind(lease, kind).map(Capability::of))
+        self.with_mechanisms(|lease, mechanisms| mechanisms.lack_of_kind(lease, kind).map(Capability::of))
     }
 
     /// Whether the token can unwrap imported material that was wrapped so, and tell later whether other material is the
@@ -187,7 +155,7 @@ impl Token {
     /// # Errors
     /// As [`Self::can_hold`].
     pub fn can_unwrap(&self, algorithm: UnwrapAlgorithm) -> Result<Capability, Error> {
-        self.capabilities(|lease, capabilities| capabilities.lack_of_unwrapping(lease, algorithm).map(Capability::of))
+        self.with_mechanisms(|lease, mechanisms| mechanisms.lack_of_unwrapping(lease, algorithm).map(Capability::of))
     }
 
     /// Whether there is a way to import material.
@@ -210,8 +178,8 @@ impl Token {
     /// # Errors
     /// As [`Self::can_hold`].
     pub fn can_decrypt(&self, algorithm: WrappingAlgorithm) -> Result<Capability, Error> {
-        self.capabilities(|lease, capabilities| {
-            let can = capabilities.oaep(lease)?.contains(&algorithm);
+        self.with_mechanisms(|lease, mechanisms| {
+            let can = mechanisms.oaep(lease)?.contains(&algorithm);
             Ok(Capability::of((!can).then(|| format!("{} with this hash", MechanismType::RSA_PKCS_OAEP))))
         })
     }
@@ -221,7 +189,7 @@ impl Token {
     /// # Errors
     /// As [`Self::can_hold`].
     pub fn mechanisms(&self) -> Result<Vec<String>, Error> {
-        self.capabilities(|_, capabilities| Ok(capabilities.mechanisms.iter().map(|(m, _)| m.to_string()).collect()))
+        self.with_mechanisms(|_, mechanisms| Ok(mechanisms.listed.iter().map(|(m, _)| m.to_string()).collect()))
     }
 }
 

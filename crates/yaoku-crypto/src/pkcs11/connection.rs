@@ -15,7 +15,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Limit, Slot};
 use cryptoki::types::AuthPin;
 
-use super::capabilities::Capabilities;
+use super::mechanisms::Mechanisms;
 use super::{TokenConfig, locked};
 use crate::Error;
 
@@ -53,7 +53,7 @@ enum State {
 struct Connection {
     generation: u64,
     slot: Slot,
-    capabilities: Capabilities,
+    mechanisms: Mechanisms,
     pool: Mutex<Pool>,
     returned: Condvar,
     /// Keeps the login, which ends with an application's last session.
@@ -245,11 +245,11 @@ impl Token {
         })
     }
 
-    pub(super) fn capabilities<T>(
+    pub(super) fn with_mechanisms<T>(
         &self,
-        look: impl Fn(&Lease<'_>, &Capabilities) -> Result<T, Failure>,
+        look: impl Fn(&Lease<'_>, &Mechanisms) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        self.run(|lease| look(lease, &lease.connection.capabilities))
+        self.run(|lease| look(lease, &lease.connection.mechanisms))
     }
 
     /// Does something in a session; a second time if the first met a lost connection or handle.
@@ -327,7 +327,7 @@ impl Token {
         let slot = self.slot()?;
         let session = self.module.open_rw_session(slot).map_err(|error| Failure::from(error).into_error())?;
         self.log_in(&session)?;
-        let capabilities = Capabilities::read(&self.module, slot).map_err(Failure::into_error)?;
+        let mechanisms = Mechanisms::read(&self.module, slot).map_err(|error| Failure::from(error).into_error())?;
         let held = self.module.get_token_info(slot).map(|info| info.max_rw_session_count());
         let most = match held {
             Ok(Limit::Max(most)) => usize::try_from(most).unwrap_or(usize::MAX),
@@ -337,7 +337,7 @@ impl Token {
         let room = self.config.sessions.min(most).saturating_sub(1).max(1);
         let most_long = (room / A_LONG_ONE_IN).max(1);
         let pool = Mutex::new(Pool { idle: Vec::new(), room, long: 0, most_long });
-        Ok(Connection { generation, slot, capabilities, pool, returned: Condvar::new(), _anchor: Mutex::new(session) })
+        Ok(Connection { generation, slot, mechanisms, pool, returned: Condvar::new(), _anchor: Mutex::new(session) })
     }
 
     fn slot(&self) -> Result<Slot, Error> {

@@ -5,7 +5,8 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 
 use super::connection::{Failure, Lease, Length};
-use super::keys::{self, LOCKED_IN, Lifetime};
+use super::keys;
+use super::template::{LOCKED_IN, Lifetime, value_len};
 use super::{ObjectId, Token, asymmetric};
 use crate::Error;
 use crate::aead::Algorithm;
@@ -167,7 +168,7 @@ fn length(
     }
     let mut over = Lifetime::Session.attributes();
     over.extend(LOCKED_IN);
-    over.extend([Attribute::Wrap(true), keys::value_len(32)]);
+    over.extend([Attribute::Wrap(true), value_len(32)]);
     let over = session.generate_key(&Mechanism::AesKeyGen, &over)?;
     let wrappable = [Attribute::Private(true), Attribute::Sensitive(true), Attribute::Extractable(true)];
     let measured = unwrap(&template(&Lifetime::Session, &wrappable)).and_then(|again| {

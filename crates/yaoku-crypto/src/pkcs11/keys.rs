@@ -4,39 +4,10 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
 use super::connection::{Failure, Lease, Length};
+use super::template::{LOCKED_IN, Lifetime, value_len};
 use super::{ObjectId, PairUse, Token, TokenKeyKind, asymmetric};
 use crate::Error;
 use crate::aead::Algorithm;
-
-/// How long an object stays.
-pub(super) enum Lifetime<'a> {
-    /// With the session that made it.
-    Session,
-    /// Until it is destroyed.
-    Token {
-        object: ObjectId,
-        /// For those who look into the token.
-        label: &'a str,
-    },
-}
-
-impl Lifetime<'_> {
-    /// What every object has of it, private ones and public ones.
-    pub(super) fn attributes(&self) -> Vec<Attribute> {
-        match self {
-            Self::Session => vec![Attribute::Token(false)],
-            Self::Token { object, label } => vec![
-                Attribute::Token(true),
-                Attribute::Id(object.as_bytes().to_vec()),
-                Attribute::Label(label.as_bytes().to_vec()),
-            ],
-        }
-    }
-}
-
-/// What keeps a key inside the token.
-pub(super) const LOCKED_IN: [Attribute; 3] =
-    [Attribute::Private(true), Attribute::Sensitive(true), Attribute::Extractable(false)];
 
 impl Token {
     /// Makes a key; of a pair, gives the public key (SubjectPublicKeyInfo in DER, RFC 5280, 4.1.2.7).
@@ -115,10 +86,4 @@ fn generate_aes(lease: &Lease<'_>, algorithm: Algorithm, lifetime: &Lifetime<'_>
     template.extend(LOCKED_IN);
     template.extend([Attribute::Encrypt(true), Attribute::Decrypt(true), value_len(algorithm.key_len())]);
     Ok(lease.session().generate_key(&Mechanism::AesKeyGen, &template)?)
-}
-
-/// The length of a secret key in bytes.
-pub(super) fn value_len(bytes: usize) -> Attribute {
-    // Key lengths are far below what a Ulong holds.
-    Attribute::ValueLen((bytes as u64).into())
 }

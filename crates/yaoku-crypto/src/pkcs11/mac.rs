@@ -4,7 +4,7 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, ObjectHandle};
 
 use super::connection::{Failure, Lease};
-use super::keys::{LOCKED_IN, Lifetime, value_len};
+use super::template::{LOCKED_IN, Lifetime, value_len};
 use super::{TokenKey, TokenKeyKind};
 use crate::Error;
 use crate::mac::Hash;

@@ -4,8 +4,8 @@
 //! | module | what |
 //! |---|---|
 //! | `connection` | the loaded library, the login, a bounded pool of sessions, and getting back what was lost |
-//! | `capabilities` | what the token can hold, from its own list of mechanisms |
-//! | `keys` | objects: made, found, destroyed |
+//! | `mechanisms`, `capabilities` | the token's own list of mechanisms, and what the token can hold by it |
+//! | `keys`, `template` | objects: made, found, destroyed |
 //! | `import` | objects unwrapped inside the token |
 //! | `aead`, `asymmetric`, `mac` | what keys compute, as in the modules of those names for software |
 //!
@@ -21,6 +21,8 @@ mod connection;
 mod import;
 mod keys;
 mod mac;
+mod mechanisms;
+mod template;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
