@@ -160,7 +160,7 @@ func (k kms) errorCases() []errorCase {
 	damaged := object{"CiphertextBlob": k.damage(k.encrypt(key, []byte("hi"), nil))}
 	large := object{"KeyId": key, "Plaintext": base64.StdEncoding.EncodeToString(make([]byte, 6145))}
 	window := object{"KeyId": key, "PendingWindowInDays": 6}
-	secret := object{"SecretName": "s", "VersionId": "1", "SecretData": "d"}
+	secret := object{"SecretName": "s", "VersionId": "1", "SecretData": "d", "SecretType": "Rds"}
 	return []errorCase{
 		{"unknown key", "Forbidden.KeyNotFound", 404, "DescribeKey", of(nobody), ""},
 		{"unknown alias", "Forbidden.AliasNotFound", 404, "Encrypt", hi("alias/" + nobody), ""},
@@ -174,7 +174,7 @@ func (k kms) errorCases() []errorCase {
 		{"oversized plaintext", "InvalidParameter", 400, "Encrypt", large, "Plaintext"},
 		{"short window", "InvalidParameter", 400, "ScheduleKeyDeletion", window, "PendingWindowInDays"},
 		{"HSM", "Unsupported.ProtectionLevel", 400, "CreateKey", object{"ProtectionLevel": "HSM", "KeySpec": "EC_SM2"}, ""},
-		{"action not there yet", "UnsupportedOperation", 400, "CreateSecret", secret, ""},
+		{"type of secret of another product", "UnsupportedOperation", 400, "CreateSecret", secret, ""},
 		{"dry run that would pass", "DryRunOperationError", 412, "Encrypt", dryRun(key), ""},
 		{"dry run that would fail", "ValidationError", 400, "Encrypt", dryRun(nobody), ""},
 	}

@@ -42,7 +42,7 @@ test("a window of deletion that is too short", async () => {
 
 test("what is not there", async () => {
     await fails("Unsupported.ProtectionLevel", 400, kms.key({ protectionLevel: "HSM", keySpec: "EC_SM2" }));
-    const secret = { secretName: "s", versionId: "1", secretData: "d" };
+    const secret = { secretName: "s", versionId: "1", secretData: "d", secretType: "Rds" };
     await fails("UnsupportedOperation", 400, kms.call("CreateSecret", secret));
 });
 

@@ -90,7 +90,8 @@ def test_errors(kms, key):
     large = base64.b64encode(bytes(6145)).decode()
     assert "Plaintext" in kms.fails("InvalidParameter", 400, "Encrypt", KeyId=key, Plaintext=large).message
     kms.fails("Unsupported.ProtectionLevel", 400, "CreateKey", ProtectionLevel="HSM", KeySpec="EC_SM2")
-    kms.fails("UnsupportedOperation", 400, "CreateSecret", SecretName="s", VersionId="1", SecretData="d")
+    rds = {"SecretName": "s", "VersionId": "1", "SecretData": "d", "SecretType": "Rds"}
+    kms.fails("UnsupportedOperation", 400, "CreateSecret", **rds)
     kms.fails("InvalidParameter", 400, "ScheduleKeyDeletion", KeyId=key, PendingWindowInDays=6)
 
 

@@ -14,6 +14,8 @@ use crate::wire::Params;
 const MAX_NAME: usize = 512;
 /// What ActionTrail calls a key.
 const KEY: &str = "ACS::KMS::Key";
+/// What ActionTrail calls a secret.
+const SECRET: &str = "ACS::KMS::Secret";
 
 /// A call, as far as it has been read.
 pub(crate) struct Told<'a> {
@@ -82,13 +84,16 @@ impl Telling for Told<'_> {
         }
     }
 
-    /// Keys are those that the call came to, however they were named, or else as they were.
+    /// Keys and secrets are those that the call came to, however they were named, or else as they were.
     fn resources(&self, touched: &[Named]) -> Vec<(&'static str, Cow<'_, str>)> {
         let (Some(api), Some(params)) = (self.api, self.params) else { return Vec::new() };
         let keys: Vec<_> = touched.iter().filter_map(key).collect();
-        let named = api.resources.iter().filter(|(_, kind)| keys.is_empty() || *kind != KEY);
+        let secrets: Vec<_> = touched.iter().filter_map(secret).collect();
+        let is_known = |kind: &str| (kind == KEY && !keys.is_empty()) || (kind == SECRET && !secrets.is_empty());
+        let named = api.resources.iter().filter(|(_, kind)| !is_known(kind));
         let named = named.filter_map(|(param, kind)| Some((*kind, Cow::Borrowed(cut(params.get(param)?, MAX_NAME)))));
         let mut resources: Vec<_> = named.collect();
+        resources.extend(secrets.into_iter().map(|name| (SECRET, Cow::Owned(name.to_owned()))));
         resources.extend(keys.into_iter().map(|key| (KEY, Cow::Owned(key.to_string()))));
         resources
     }
@@ -101,6 +106,13 @@ impl Telling for Told<'_> {
 fn key(named: &Named) -> Option<KeyId> {
     match named.name {
         Which::Id(id) if named.kind == yaoku_kms::KEY => Some(KeyId::from_bytes(id)),
+        _ => None,
+    }
+}
+
+fn secret(named: &Named) -> Option<&str> {
+    match &named.name {
+        Which::Name(name) if named.kind == yaoku_secrets::SECRET => Some(name),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ fn parameters_are_those_of_the_sdks_and_required_only_if_they_are() {
 fn actions_are_found_by_their_exact_names() {
     let found = |name| kms().action(name).is_some();
     assert!(found("Encrypt"));
-    assert!(!found("encrypt") && !found("") && !found("CreateSecret") && !found("GetCallerIdentity"));
+    assert!(!found("encrypt") && !found("") && !found("CreateCertificate") && !found("GetCallerIdentity"));
     let counts = named().fold(BTreeMap::new(), |mut counts, (service, action)| {
         *counts.entry((service, action.name)).or_insert(0) += 1;
         counts

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use yaoku_iam::{AccountId, Named, Operation, Which};
-use yaoku_kms::{Error, KEY, KeyId, Kms, Performer};
+use yaoku_iam::{AccountId, Domain, Named, NotPerformed, Operation, Performer, Which};
+use yaoku_kms::{KEY, KeyId};
+use yaoku_secrets::SECRET;
 
 use crate::control_socket::HERE;
 use crate::record::Deed;
-use crate::{Arrival, Gate, Refusal, RequestId, Spelling, Telling, ToldAction};
+use crate::{Arrival, Failure, Gate, Refusal, RequestId, Serves, Spelling, Telling, ToldAction};
 
-/// What is due to keys, performed through the gate.
+/// What is due in any domain, performed through the gate.
 pub struct DueWork<'g>(pub &'g Gate);
 
 /// What is told of it.
@@ -18,11 +19,11 @@ struct Told<'a> {
 }
 
 /// What went wrong with it, for its record.
-struct Spelled(Error);
+struct Spelled(NotPerformed);
 
 impl Spelling for Spelled {
     fn of(refusal: Refusal) -> Self {
-        Self(Error::Unavailable(format!("what falls due can't be recorded at present, and waits: {refusal:?}").into()))
+        Self(NotPerformed(format!("it can't be recorded: {refusal:?}")))
     }
 
     fn code(&self) -> (&'static str, usize) {
@@ -62,12 +63,12 @@ impl Telling for Told<'_> {
     fn parameters(&self, _: &mut dyn FnMut(&str, &str)) {}
 
     fn resources(&self, touched: &[Named]) -> Vec<(&'static str, Cow<'_, str>)> {
-        let keys = touched.iter().filter(|named| named.kind == KEY);
-        let id = |named: &Named| match named.name {
-            Which::Id(id) => Some(KeyId::from_bytes(id)),
-            Which::All | Which::Name(_) => None,
+        let resource = |named: &Named| match &named.name {
+            Which::Id(id) if named.kind == KEY => Some(("ACS::KMS::Key", KeyId::from_bytes(*id).to_string())),
+            Which::Name(name) if named.kind == SECRET => Some(("ACS::KMS::Secret", name.to_string())),
+            Which::Id(_) | Which::Name(_) | Which::All => None,
         };
-        keys.filter_map(id).map(|id| ("ACS::KMS::Key", Cow::Owned(id.to_string()))).collect()
+        touched.iter().filter_map(resource).map(|(kind, name)| (kind, Cow::Owned(name))).collect()
     }
 
     fn elements(&self) -> Option<serde_json::Value> {
@@ -75,14 +76,17 @@ impl Telling for Told<'_> {
     }
 }
 
-impl Performer for DueWork<'_> {
-    async fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
+impl<D: Domain<Error: From<NotPerformed>>> Performer<D> for DueWork<'_>
+where
+    Gate: Serves<D>,
+{
+    async fn perform<T: Send, O: Operation<Domain = D, Output = Option<T>> + 'static>(
         &self,
         account: AccountId,
         operation: O,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<T>, D::Error> {
         let gate = self.0;
-        let caller = gate.iam.service(account).map_err(|error| Error::Internal(error.into()))?;
+        let caller = gate.iam.service(account).map_err(|error| NotPerformed(error.to_string()))?;
         let (service, name, access) = ("Kms", O::SPEC.event(), O::SPEC.access);
         let told = Told { deed: Deed { service, name, access, resources: Vec::new(), elements: None } };
         let arrived = gate.arrive(Arrival {
@@ -106,11 +110,8 @@ impl Performer for DueWork<'_> {
             // Another attempt will show whether it was done: until then its intent stands for it.
             Err(error) => Err(error),
             Ok(done) => {
-                let spell = |failure| match failure {
-                    crate::Failure::Keys(error) => Spelled(error),
-                    crate::Failure::Identities(_) | crate::Failure::AuditLog(_) => Spelled::of(Refusal::Internal),
-                };
-                call.finish(&told, Ok(done), spell).await.open().map_err(|Spelled(error)| error)
+                let spell = |failure: Failure| Spelled(NotPerformed(failure.to_string()));
+                call.finish(&told, Ok(done), spell).await.open().map_err(|Spelled(error)| error.into())
             }
         }
     }

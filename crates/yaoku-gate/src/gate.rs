@@ -9,6 +9,7 @@ use yaoku_iam::{
 };
 use yaoku_kms::{Clock, Kms};
 use yaoku_seal::Vault;
+use yaoku_secrets::Secrets;
 
 use crate::audit_log::{AuditLog, LookupError};
 use crate::intent::Intents;
@@ -24,9 +25,20 @@ pub struct GateConfig {
     pub unauthenticated_per_minute: u32,
 }
 
+/// What calls work on, beside the audit log.
+pub struct Domains {
+    /// Identities.
+    pub iam: Arc<Iam>,
+    /// Keys.
+    pub kms: Arc<Kms>,
+    /// Secrets.
+    pub secrets: Arc<Secrets>,
+}
+
 /// The one way in, for every protocol.
 pub struct Gate {
     pub(crate) kms: Arc<Kms>,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) audit_log: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
@@ -48,26 +60,27 @@ pub struct Gate {
 const CALLS_AT_ONCE: usize = 3072;
 
 impl Gate {
-    /// A gate to a domain. Whatever an earlier process committed and did not record is recorded first.
+    /// A gate to the domains. Whatever an earlier process committed and did not record is recorded first.
     ///
     /// # Errors
     /// When intents can't be read, or their records not be written.
     pub async fn open(
         vault: Arc<Vault>,
-        iam: Arc<Iam>,
-        kms: Arc<Kms>,
+        domains: Domains,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         trail: Option<Arc<Trail>>,
         config: GateConfig,
     ) -> Result<Self, yaoku_seal::Error> {
         let GateConfig { region, unauthenticated_per_minute } = config;
+        let Domains { iam, kms, secrets } = domains;
         let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
         let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault.clone());
         let (under_way, shown_contexts) = (CallsUnderWay::new(CALLS_AT_ONCE), None);
         Ok(Self {
             kms,
+            secrets,
             iam,
             audit_log,
             clock,
@@ -168,6 +181,9 @@ impl Gate {
         }
         let log = |error: yaoku_kms::Error| tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
         self.kms.health().await.map_err(log).map_err(|()| "changes can't be stored at present; the log says why")?;
+        if !self.secrets.is_current() {
+            return Err("changes of secrets are not being followed at present");
+        }
         let hsm = "the HSM can't be used at present, so keys in it answer errors; the log says why";
         self.kms.hsm_health().await.map_err(log).map_err(|()| hsm)
     }
@@ -177,7 +193,7 @@ impl Gate {
         for (state, count) in self.kms.count_by_state() {
             self.metrics.keys(state_name(state), count);
         }
-        self.metrics.scheduler_lag(self.kms.scheduler_lag());
+        self.metrics.scheduler_lag(self.kms.scheduler_lag().max(self.secrets.scheduler_lag()));
         self.metrics.nonces(nonce_reach);
         if let Some(trail) = &self.trail {
             self.metrics.audit(trail.head().size, trail.failure().is_some());
@@ -203,12 +219,19 @@ pub trait Serves<D: Domain> {
 }
 
 /// What went wrong with an operation of any domain.
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// On keys.
+    #[error(transparent)]
     Keys(yaoku_kms::Error),
+    /// On secrets.
+    #[error(transparent)]
+    Secrets(yaoku_secrets::Error),
     /// On identities.
+    #[error(transparent)]
     Identities(IamError),
     /// In the audit log.
+    #[error(transparent)]
     AuditLog(LookupError),
 }
 
@@ -219,6 +242,16 @@ impl Serves<Kms> for Gate {
 
     fn failure(error: yaoku_kms::Error) -> Failure {
         Failure::Keys(error)
+    }
+}
+
+impl Serves<Secrets> for Gate {
+    fn domain(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    fn failure(error: yaoku_secrets::Error) -> Failure {
+        Failure::Secrets(error)
     }
 }
 

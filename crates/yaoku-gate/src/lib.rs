@@ -103,7 +103,7 @@ pub mod time;
 pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
 pub use control_socket::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use due::DueWork;
-pub use gate::{Failure, Gate, GateConfig, Serves};
+pub use gate::{Domains, Failure, Gate, GateConfig, Serves};
 pub use life::{
     Admitted, Arrival, Arrived, Authenticated, Performing, Refusal, Released, Spelling, Telling, ToldAction,
 };

@@ -27,8 +27,8 @@ use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_gate::{
-    Arrival, Authenticated, Failure, Gate, GateConfig, LookupError, LookupEvents, Metrics, Refusal, RequestId, Serves,
-    Spelling, Telling, ToldAction,
+    Arrival, Authenticated, Domains, Failure, Gate, GateConfig, LookupError, LookupEvents, Metrics, Refusal, RequestId,
+    Serves, Spelling, Telling, ToldAction,
 };
 use yaoku_iam::operations::Slice;
 use yaoku_iam::operations::access_keys::{
@@ -85,6 +85,13 @@ use yaoku_kms::{
 };
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
+use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
+use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, UpdateSecret};
+use yaoku_secrets::operations::tags::{ListTagsOfSecrets, TagSecret, TagSecrets, UntagSecret, UntagSecrets};
+use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue};
+use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
+use yaoku_secrets::{SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionId};
 use yaoku_store::{
     Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
     Trust, Watch,
@@ -194,6 +201,11 @@ fn spell(failure: Failure) -> Spelled {
         Failure::Keys(Error::KeyNotFound | Error::AliasNotFound | Error::Ciphertext) => "not found",
         Failure::Keys(Error::AlreadyOpen) => "open already",
         Failure::Keys(error) => panic!("{error:?}"),
+        Failure::Secrets(yaoku_secrets::Error::Keys(error)) => return spell(Failure::Keys(error)),
+        Failure::Secrets(yaoku_secrets::Error::Denied(_)) => "denied",
+        Failure::Secrets(yaoku_secrets::Error::InDeleteWindow) => "state",
+        Failure::Secrets(yaoku_secrets::Error::SecretNotFound) => "not found",
+        Failure::Secrets(error) => panic!("{error:?}"),
         Failure::Identities(yaoku_iam::Error::Denied(_)) => "denied",
         Failure::Identities(yaoku_iam::Error::NotFound(_) | yaoku_iam::Error::NoLogin(_)) => "not found",
         Failure::Identities(error) => panic!("{error:?}"),
@@ -259,9 +271,13 @@ async fn open_gate(
     let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
     let config = KmsConfig { key_pair_version_interval: 0, ..KmsConfig::default() };
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, token, None).await.unwrap();
+    let config = SecretsConfig::default();
+    let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets };
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[], |_| {}));
-    let gate = Gate::open(vault.clone(), iam.clone(), kms.clone(), clock, metrics, trail, config).await.unwrap();
+    let gate = Gate::open(vault.clone(), domains, clock, metrics, trail, config);
+    let gate = gate.await.unwrap();
     (gate, iam, kms)
 }
 
@@ -909,6 +925,210 @@ async fn what_waits_for_a_token_does_not_begin_once_it_is_forbidden() {
     ] {
         assert!(waited.contains(expected), "{expected} waits for no token: {waited:?}");
     }
+}
+
+/// How something is taken from whoever works on a secret.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum SecretWay {
+    /// The CMK that the owner chose, or the service's own.
+    DisableKey {
+        chosen: bool,
+    },
+    ScheduleKeyDeletion {
+        chosen: bool,
+    },
+    /// After a while: until then it can't be read.
+    DeleteSecret,
+    /// At once, and another of its name comes.
+    ReplaceSecret,
+    OfCaller(Way),
+}
+
+const SECRET_WAYS: [SecretWay; 8] = [
+    SecretWay::DisableKey { chosen: true },
+    SecretWay::DisableKey { chosen: false },
+    SecretWay::ScheduleKeyDeletion { chosen: true },
+    SecretWay::ScheduleKeyDeletion { chosen: false },
+    SecretWay::DeleteSecret,
+    SecretWay::ReplaceSecret,
+    SecretWay::OfCaller(Way::DisableAccessKey),
+    SecretWay::OfCaller(Way::DetachPolicy),
+];
+
+impl SecretWay {
+    /// Whether it forbids the operation.
+    fn forbids(self, spec: &OperationSpec) -> bool {
+        let uses_the_key = ["CreateSecret", "GetSecretValue", "PutSecretValue"].contains(&spec.name);
+        // A secret that is to be made is not there yet; listings are about none.
+        let is_about_one = !["CreateSecret", "ListSecrets", "GetRandomPassword"].contains(&spec.name);
+        match self {
+            Self::DisableKey { .. } | Self::ScheduleKeyDeletion { .. } => uses_the_key,
+            Self::DeleteSecret => is_about_one && spec.states.answer(1) != Answer::Admitted,
+            Self::ReplaceSecret => is_about_one && spec.access == Access::Read,
+            Self::OfCaller(_) => true,
+        }
+    }
+
+    fn taken(self, world: &Arc<World>, secret: SecretName, key: KeyId) -> Task {
+        let there = world.clone();
+        let before = world.iam.epoch().now();
+        let task: Task = match self {
+            Self::DisableKey { .. } => Way::DisableKey.taken(world, key),
+            Self::ScheduleKeyDeletion { .. } => Way::ScheduleKeyDeletion.taken(world, key),
+            Self::OfCaller(way) => way.taken(world, key),
+            Self::DeleteSecret => Box::pin(async move {
+                there.run_there(DeleteSecret { name: secret, when: When::AfterDays(7) }).await.unwrap();
+            }),
+            Self::ReplaceSecret => Box::pin(async move {
+                there.run_there(DeleteSecret { name: secret.clone(), when: When::Now }).await.unwrap();
+                there.run_there(create_secret(secret, Some(key))).await.unwrap();
+            }),
+        };
+        let world = world.clone();
+        Box::pin(async move {
+            task.await;
+            while world.iam.epoch().now() == before {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
+    async fn given_back(self, world: &World, key: KeyId) {
+        match self {
+            Self::DisableKey { .. } => world.run(&world.root(), EnableKey { key }).await.unwrap(),
+            Self::ScheduleKeyDeletion { .. } => world.run(&world.root(), CancelKeyDeletion { key }).await.unwrap(),
+            Self::DeleteSecret | Self::ReplaceSecret => {}
+            Self::OfCaller(way) => way.given_back(world).await,
+        }
+    }
+}
+
+fn create_secret(name: SecretName, key: Option<KeyId>) -> CreateSecret {
+    CreateSecret {
+        name,
+        version: VersionId::parse("v1").unwrap(),
+        value: secret_value(),
+        description: String::new(),
+        key: key.map(Into::into),
+        tags: vec![Tag::new("team", "shop").unwrap()],
+    }
+}
+
+fn secret_value() -> Value {
+    Value { kind: ValueKind::Text, bytes: Secret::new(b"text".to_vec()) }
+}
+
+/// Performs the operation on secrets of that name as the user, on what is made for it first.
+async fn attempt_secret(
+    world: &Arc<World>,
+    spec: &OperationSpec,
+    way: SecretWay,
+    number: usize,
+    hold: impl FnOnce(Task) -> Meanwhile,
+) -> Result<(), Spelled> {
+    let root = world.root();
+    let name = SecretName::parse(&format!("db/{number}")).unwrap();
+    let other = SecretName::parse(&format!("web/{number}")).unwrap();
+    let is_chosen = match way {
+        SecretWay::DisableKey { chosen } | SecretWay::ScheduleKeyDeletion { chosen } => chosen,
+        _ => true,
+    };
+    let key = match is_chosen {
+        true => Some(world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id),
+        false => None,
+    };
+    let made = world.run(&root, create_secret(name.clone(), key)).await.unwrap().0;
+    world.run(&root, create_secret(other.clone(), key)).await.unwrap();
+    let put = |version: &str| PutSecretValue {
+        secret: name.clone().into(),
+        version: VersionId::parse(version),
+        value: secret_value(),
+        stages: None,
+        expected: None,
+    };
+    world.run(&root, put("v2")).await.unwrap();
+    if spec.name == "RestoreSecret" {
+        world.run(&root, DeleteSecret { name: name.clone(), when: When::AfterDays(7) }).await.unwrap();
+    }
+    let caller = world.user();
+    let meanwhile = hold(way.taken(world, name.clone(), made.key));
+    macro_rules! run {
+        ($operation:expr) => {
+            world.held(&caller, $operation, meanwhile).await.map(drop)
+        };
+    }
+    let secret: SecretRef = name.clone().into();
+    let page = Page { number: 1, size: 10 };
+    let tags = || vec![Tag::new("a", "b").unwrap()];
+    let done = match spec.name {
+        "CreateSecret" => {
+            run!(create_secret(SecretName::parse(&format!("new/{number}")).unwrap(), key))
+        }
+        "DescribeSecret" => run!(DescribeSecret { secret }),
+        "ListSecrets" => run!(ListSecrets { filters: SecretFilters::default(), page }),
+        "UpdateSecret" => run!(UpdateSecret { name, description: "new".into() }),
+        "GetSecretValue" => run!(GetSecretValue { secret, version: None, stage: None }),
+        "PutSecretValue" => run!(put("v3")),
+        "ListSecretVersionIds" => run!(ListSecretVersionIds { secret, include_deprecated: true, page }),
+        "UpdateSecretVersionStage" => {
+            let to = VersionId::parse("v1");
+            run!(UpdateSecretVersionStage { secret, stage: Stage::current(), to, from: None })
+        }
+        "DeleteSecret" => run!(DeleteSecret { name, when: When::AfterDays(7) }),
+        "RestoreSecret" => run!(RestoreSecret { name }),
+        "GetRandomPassword" => {
+            let characters = Characters { lowercase: true, uppercase: true, numbers: true, punctuation: true };
+            run!(GetRandomPassword { length: 32, characters, excluded: String::new(), each_kind: true })
+        }
+        "TagResource" => run!(TagSecret { name, tags: tags() }),
+        "UntagResource" => run!(UntagSecret { name, tag_keys: vec!["team".into()] }),
+        "TagResources" => run!(TagSecrets { names: vec![name, other], tags: tags() }),
+        "UntagResources" => run!(UntagSecrets { names: vec![name, other], tag_keys: None }),
+        "ListTagResources" => run!(ListTagsOfSecrets { names: vec![name], tags: Vec::new(), after: None }),
+        other => panic!("say here how {other} is performed"),
+    };
+    let was_taken = world.store.before.lock().unwrap().take().is_none();
+    assert!(was_taken, "{} commits nothing", spec.name);
+    way.given_back(world, made.key).await;
+    done
+}
+
+/// Pairs of an operation on secrets and a way in which something is taken that it needs.
+fn secret_pairs(access: Access) -> impl Iterator<Item = (&'static OperationSpec, SecretWay)> {
+    let operations = yaoku_secrets::operations::REGISTRY.iter().filter(|spec| spec.name != "DeleteDueSecret");
+    let ways = |spec: &'static OperationSpec| SECRET_WAYS.into_iter().map(move |way| (spec, way));
+    operations.filter(move |spec| spec.access == access).flat_map(ways).filter(|(spec, way)| way.forbids(spec))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_shown_to_whom_it_was_taken_from() {
+    let world = World::new().await;
+    let mut number = 0;
+    for at in [Meanwhile::BeforeTheRecord as At, Meanwhile::InTheSync] {
+        for (spec, way) in secret_pairs(Access::Read) {
+            number += 1;
+            let released = attempt_secret(&world, spec, way, number, at).await;
+            let gone = way == SecretWay::ReplaceSecret && released == Err(Spelled("not found"));
+            assert!(gone || is_refused(&released), "{} after {way:?}: {released:?}", spec.name);
+        }
+    }
+    assert!(number > 40, "{number}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_changes_for_whom_it_was_taken_from() {
+    let world = World::new().await;
+    let mut number = 0;
+    for (spec, way) in secret_pairs(Access::Write) {
+        number += 1;
+        let held = |taken| {
+            *world.store.before.lock().unwrap() = Some(taken);
+            Meanwhile::Nothing
+        };
+        let done = attempt_secret(&world, spec, way, number, held).await;
+        assert!(is_refused(&done), "{} after {way:?}: {done:?}", spec.name);
+    }
+    assert!(number > 30, "{number}");
 }
 
 /// Names that no other attempt has.

@@ -10,14 +10,14 @@ use yaoku_iam::{
 };
 
 use crate::keyring::Key;
-use crate::resource::{KEY, SERVICE, check_state};
+use crate::resource::{ALIAS, KEY, SERVICE, SERVICE_USE, check_state};
 use crate::{AliasName, EncryptionContext, Error, KeyId, KeyRef, Kms};
 
 /// Stands in every operation between its last check and its effect.
 ///
 /// # Errors
 /// [`Error::DryRun`] where the effect is not wanted.
-pub(crate) const fn proceed(call: &Call<'_>) -> Result<(), Error> {
+pub const fn proceed(call: &Call<'_>) -> Result<(), Error> {
     if call.is_wanted() { Ok(()) } else { Err(Error::DryRun) }
 }
 
@@ -181,19 +181,41 @@ impl Domain for Kms {
 
     async fn decide_again(&self, call: &Call<'_>) -> Result<(), Error> {
         self.iam.still_proven(call).map_err(Error::Denied)?;
-        for Grant { permission, states, on, account, encryption_context, .. } in call.trace.grants() {
-            let encryption_context = encryption_context.as_ref();
-            let environment = Environment { encryption_context, ..*call.environment };
-            let call = &Call { environment: &environment, ..*call };
-            match on.name {
-                Which::Id(id) => {
-                    let key = self.key(account, KeyId::from_bytes(id)).await?;
-                    self.allow_key(call, permission, states, &key)?;
-                    check_state(states, key.record.state_at(self.clock.now()))?;
-                }
-                name => self.ask(call, permission, Asked { kind: on.kind, name, of: None })?,
-            }
+        for grant in call.trace.grants() {
+            self.decide_on(call, grant).await?;
         }
         Ok(())
+    }
+}
+
+impl Kms {
+    /// Decides again on something of this domain that was granted to a call; what is of others is theirs to decide on.
+    ///
+    /// # Errors
+    /// As the operation itself would fail.
+    pub async fn decide_on(&self, call: &Call<'_>, grant: Grant) -> Result<(), Error> {
+        let Grant { permission, states, on, account, encryption_context, .. } = grant;
+        if ![KEY, ALIAS, SERVICE_USE].contains(&on.kind) {
+            return Ok(());
+        }
+        let encryption_context = encryption_context.as_ref();
+        let environment = Environment { encryption_context, ..*call.environment };
+        let call = &Call { environment: &environment, ..*call };
+        match on.name {
+            Which::Id(id) => {
+                let key = self.key(account, KeyId::from_bytes(id)).await?;
+                self.allow_key(call, permission, states, &key)?;
+                check_state(states, key.record.state_at(self.clock.now()))
+            }
+            name => self.ask(call, permission, Asked { kind: on.kind, name, of: None }),
+        }
+    }
+
+    /// Checks that the caller may do `spec`, which is about nothing but the service.
+    ///
+    /// # Errors
+    /// [`Error::Denied`].
+    pub fn allow_service_use(&self, call: &Call<'_>, spec: &OperationSpec) -> Result<(), Error> {
+        self.allow_all(call, spec, SERVICE_USE)
     }
 }

@@ -102,6 +102,12 @@ impl Error {
     }
 }
 
+impl From<yaoku_iam::NotPerformed> for Error {
+    fn from(error: yaoku_iam::NotPerformed) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
 impl From<yaoku_iam::NotDecided> for Error {
     fn from(error: yaoku_iam::NotDecided) -> Self {
         Self::Internal(Box::new(error))

@@ -74,12 +74,16 @@ impl AliasName {
     /// Aliases that belong to the service itself.
     const RESERVED: &'static str = "alias/acs/";
 
-    /// Reads an alias name; none if it is not of the form or begins with the reserved `alias/acs/`.
+    /// Reads an alias name that users can give; none if it is not of the form or begins with the reserved `alias/acs/`.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_any(text).filter(|name| !name.0.starts_with(Self::RESERVED))
+    }
+
+    /// As [`Self::parse`], also of those that the service itself gives.
+    pub fn parse_any(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(Self::PREFIX)?;
         let fits = (1..=255).contains(&rest.len())
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'))
-            && !text.starts_with(Self::RESERVED);
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'));
         fits.then(|| Self(text.into()))
     }
 
@@ -90,7 +94,7 @@ impl AliasName {
 
     pub(crate) fn from_stored(bytes: &[u8]) -> Result<Self, Error> {
         let text = std::str::from_utf8(bytes).ok();
-        text.and_then(Self::parse).ok_or(Error::Record("an alias"))
+        text.and_then(Self::parse_any).ok_or(Error::Record("an alias"))
     }
 }
 
@@ -147,6 +151,7 @@ mod tests {
         for bad in ["", "alias/", "a", "alias/acs/x", "alias/a b", "alias/é", &format!("alias/{}", "x".repeat(256))] {
             assert!(AliasName::parse(bad).is_none(), "{bad}");
         }
+        assert!(AliasName::parse_any("alias/acs/x").is_some() && AliasName::parse_any("alias/a b").is_none());
     }
 
     proptest! {

@@ -12,14 +12,14 @@ const MOST: usize = 16;
 
 /// The listings that are being made.
 #[derive(Default)]
-pub(crate) struct Scans {
+pub struct Scans {
     lanes: LanesOf<PrincipalKey>,
     of_each: Mutex<HashMap<PrincipalKey, usize>>,
 }
 
 /// The right to make a listing.
 #[must_use]
-pub(crate) struct Scan<'a> {
+pub struct Scan<'a> {
     turn: Option<OneOf<'a, PrincipalKey>>,
     scans: &'a Scans,
     whose: PrincipalKey,
@@ -30,7 +30,7 @@ impl Scans {
     ///
     /// # Errors
     /// [`Error::Throttled`] if too many of its own wait, [`Error::Abandoned`] if it went away.
-    pub(crate) async fn enter(&self, call: &Call<'_>) -> Result<Scan<'_>, Error> {
+    pub async fn enter(&self, call: &Call<'_>) -> Result<Scan<'_>, Error> {
         let whose = call.principal.key();
         {
             let mut of_each = self.of_each.lock();

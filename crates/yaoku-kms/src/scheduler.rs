@@ -12,9 +12,10 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use yaoku_iam::{AccountId, Operation};
+use yaoku_crypto::Secret;
+use yaoku_iam::{AccountId, Performer};
 use yaoku_seal::backup::restored_name;
-use yaoku_seal::{Changes, Revision};
+use yaoku_seal::{Changes, RecordName, Revision};
 
 use crate::change::key_update;
 use crate::operations::due::{DeleteKey, DueKey, ExpireKeyMaterial, RotateKey};
@@ -33,16 +34,6 @@ const AT_ONCE: usize = 64;
 const AFTER_RESTORE: u64 = 7 * 86_400;
 /// Seconds until a scrub that failed is tried again.
 const SCRUB_RETRY: u64 = 300;
-
-/// Performs operations that are due, as the service itself.
-pub trait Performer: Send + Sync {
-    /// Performs an operation on a key of an account. None where there was nothing to do any more: then nothing is recorded.
-    fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
-        &self,
-        account: AccountId,
-        operation: O,
-    ) -> impl Future<Output = Result<Option<T>, Error>> + Send;
-}
 
 /// What is due to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +65,7 @@ impl Due {
 
 impl Kms {
     /// Does what is due, again and again, until [`Self::stop_scheduler`]. Scrubs take their time, and keys do not wait for them.
-    pub async fn run_scheduler(&self, performer: &impl Performer) {
+    pub async fn run_scheduler(&self, performer: &impl Performer<Kms>) {
         let mut stopping = self.stopping.subscribe();
         // What was begun with keys is done to its end, so that its record is left. The rest is simply begun anew the next time.
         let keys =
@@ -104,13 +95,13 @@ impl Kms {
     ///
     /// # Errors
     /// The first failure, after everything else was tried.
-    pub async fn do_what_is_due(&self, performer: &impl Performer) -> Result<(), Error> {
+    pub async fn do_what_is_due(&self, performer: &impl Performer<Kms>) -> Result<(), Error> {
         let keys = self.do_keys_that_are_due(performer).await;
         let marked = self.destroy_marked_objects().await;
         self.scrub_if_due().await.and(marked).and(keys)
     }
 
-    async fn do_keys_that_are_due(&self, performer: &impl Performer) -> Result<(), Error> {
+    async fn do_keys_that_are_due(&self, performer: &impl Performer<Kms>) -> Result<(), Error> {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
@@ -137,7 +128,9 @@ impl Kms {
     /// for a key that was deleted.
     pub(crate) async fn postpone_deletions_after_restore(&self) -> Result<(), Error> {
         let name = restored_name();
-        let Some(mark) = self.vault.get(&name).await? else { return Ok(()) };
+        if self.vault.get(&name).await?.is_none() {
+            return Ok(());
+        }
         let now = self.clock.now();
         let due = self.state.read().catalogue.due(now, usize::MAX);
         for (account, id) in due {
@@ -151,15 +144,34 @@ impl Kms {
                 tracing::warn!(key = %id, "its deletion fell due before the restore, and is put off by a week");
             }
         }
+        Ok(())
+    }
+
+    /// Forgets that the store was restored from a backup: every domain has put off by now what fell due before.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn settle_restore(&self) -> Result<(), Error> {
+        let name = restored_name();
+        let Some(mark) = self.vault.get(&name).await? else { return Ok(()) };
         let expected = vec![(name.clone(), Some(mark.revision))];
         self.commit_own(Changes { expected, puts: Vec::new(), deletes: vec![name] }).await?;
         Ok(())
     }
 
+    /// What a commit writes that takes secrets out of the store, so that its files are rewritten without them some time after.
+    ///
+    /// # Errors
+    /// When it can't be written down.
+    pub fn scrub_mark(&self) -> Result<(RecordName, Secret), Error> {
+        let due = self.state.read().scrub_due(self.clock.now(), self.config.scrub_delay);
+        Ok((scrub_name(), ScrubRecord { due }.encode()?))
+    }
+
     /// Has done what is due to a key as the store has it, whatever the catalogue thought.
     async fn take_up(
         &self,
-        performer: &impl Performer,
+        performer: &impl Performer<Kms>,
         account: AccountId,
         id: KeyId,
         now: Timestamp,
@@ -220,7 +232,7 @@ impl Kms {
 }
 
 /// Does some work again and again, until `stop`; what is under way then is done to its end.
-async fn every_tick<F: Future<Output = Result<(), Error>>>(
+pub async fn every_tick<E: std::error::Error + 'static, F: Future<Output = Result<(), E>>>(
     mut work: impl FnMut() -> F,
     stop: impl Future<Output = ()>,
 ) {

@@ -13,7 +13,8 @@ use crate::Timestamp;
 /// By how much the two may differ between two looks: clocks are slewed, and looks are late.
 const SLACK: Duration = Duration::from_secs(30);
 
-pub(crate) struct Steadiness {
+/// Both clocks, as they were seen.
+pub struct Steadiness {
     /// How long the clock must have been steady.
     patience: Duration,
     seen: Mutex<Option<Seen>>,
@@ -29,12 +30,13 @@ struct Seen {
 }
 
 impl Steadiness {
-    pub(crate) const fn new(patience: Duration) -> Self {
+    /// Of a process that has just begun; the clock must be steady for `patience`.
+    pub const fn new(patience: Duration) -> Self {
         Self { patience, seen: Mutex::new(None) }
     }
 
     /// Looks at both clocks; whether the wall clock may be gone by.
-    pub(crate) fn look(&self, at: Instant, wall: Timestamp) -> bool {
+    pub fn look(&self, at: Instant, wall: Timestamp) -> bool {
         let mut seen = self.seen.lock();
         let now = seen.get_or_insert(Seen { since: at, last: (at, wall), said: false });
         let (before, wall_before) = now.last;
@@ -53,13 +55,13 @@ impl Steadiness {
     }
 
     /// Says, once for each time, that deletions wait.
-    pub(crate) fn say_that_deletions_wait(&self) {
+    pub fn say_that_deletions_wait(&self) {
         let mut seen = self.seen.lock();
         if let Some(seen) = seen.as_mut().filter(|seen| !seen.said) {
             seen.said = true;
             let seconds = self.patience.as_secs();
             tracing::info!(
-                "keys are due for deletion; they are deleted when the clock has been steady for {seconds} s (--deletion-patience)"
+                "deletions are due; they are made when the clock has been steady for {seconds} s (--deletion-patience)"
             );
         }
     }

@@ -28,7 +28,7 @@ impl Tag {
     }
 
     /// The tag as what [`Tags`] holds.
-    pub(crate) fn parts(&self) -> (&str, &str) {
+    pub fn parts(&self) -> (&str, &str) {
         (&self.key, &self.value)
     }
 }
@@ -43,7 +43,7 @@ impl From<TooManyTags> for Error {
 ///
 /// # Errors
 /// [`Error::Invalid`] naming the tags.
-pub(crate) fn check_key(key: &str) -> Result<(), Error> {
+pub fn check_key(key: &str) -> Result<(), Error> {
     check_text("key", key, 1)?;
     if key.starts_with("aliyun") || key.starts_with("acs:") {
         return Err(Error::invalid(Field::Tags, "a tag key can't begin with aliyun or acs:"));

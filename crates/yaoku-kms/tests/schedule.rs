@@ -177,7 +177,7 @@ struct Recorder {
     done: Arc<Mutex<Vec<&'static str>>>,
 }
 
-impl Performer for Recorder {
+impl Performer<Kms> for Recorder {
     async fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
         &self,
         account: AccountId,
@@ -371,6 +371,7 @@ async fn a_restore_puts_overdue_deletions_off() {
     let before = world.clock.now();
     world.clock.advance_seconds(8 * DAY);
     world.add_node().await;
+    world.nodes[0].settle_restore().await.unwrap();
     world.everyone_looks().await;
     assert_eq!(world.describe(overdue).await.deletion, Some(world.clock.now().plus_seconds(7 * DAY)));
     assert_eq!(world.describe(later).await.deletion, Some(before.plus_seconds(30 * DAY)));

@@ -149,7 +149,8 @@ impl Failure {
         match failure {
             AnyFailure::Keys(error) => of_keys(error, id),
             AnyFailure::Identities(error) => of_identities(&error, id),
-            AnyFailure::AuditLog(_) => Self::internal(),
+            // Nothing of this protocol is done with these.
+            AnyFailure::Secrets(_) | AnyFailure::AuditLog(_) => Self::internal(),
         }
     }
 }

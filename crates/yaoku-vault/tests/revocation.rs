@@ -14,7 +14,9 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use yaoku_crypto::SystemRandom;
-use yaoku_gate::{Arrival, Gate, GateConfig, Metrics, Refusal, RequestId, Serves, Spelling, Telling, ToldAction};
+use yaoku_gate::{
+    Arrival, Domains, Gate, GateConfig, Metrics, Refusal, RequestId, Serves, Spelling, Telling, ToldAction,
+};
 use yaoku_http::{Handler, Incoming};
 use yaoku_iam::operations::access_keys::{CreateAccessKey, UpdateAccessKey};
 use yaoku_iam::operations::attachments::{AttachPolicy, DetachPolicy, ToUser};
@@ -28,6 +30,7 @@ use yaoku_kms::operations::keys::{DisableKey, EnableKey};
 use yaoku_kms::{KeyId, Kms, KmsConfig};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
+use yaoku_secrets::{Secrets, SecretsConfig};
 use yaoku_store::{
     Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
     Trust, Watch,
@@ -175,9 +178,11 @@ async fn gate(vault: &Arc<Vault>) -> Arc<Gate> {
     let bootstrap = Bootstrap { account: Some(account()), root: None };
     let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), KmsConfig::default(), None, None).await.unwrap();
+    let config = SecretsConfig::default();
+    let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[yaoku_vault::counted()], |_| {}));
-    Arc::new(Gate::open(vault.clone(), iam, kms, clock, metrics, None, config).await.unwrap())
+    Arc::new(Gate::open(vault.clone(), Domains { iam, kms, secrets }, clock, metrics, None, config).await.unwrap())
 }
 
 /// An operation of the root, through the gate.

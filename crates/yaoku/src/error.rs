@@ -62,6 +62,9 @@ pub enum Error {
     /// Keys can't be read.
     #[error("the keys can't be read: {0}")]
     Kms(#[from] yaoku_kms::Error),
+    /// The secrets can't be read.
+    #[error(transparent)]
+    Secrets(#[from] yaoku_secrets::Error),
     /// A part of the server ended that must not.
     #[error("{0} ended unexpectedly, which is a bug in yaoku; see the log for the cause")]
     Ended(&'static str),

@@ -12,11 +12,12 @@ use tokio::task::JoinHandle;
 use yaoku_aliyun::{Service, ServiceConfig, counted, counted_operators};
 use yaoku_crypto::SystemRandom;
 use yaoku_crypto::pkcs11::Token;
-use yaoku_gate::{DueWork, Gate, GateConfig, Metrics};
+use yaoku_gate::{Domains, DueWork, Gate, GateConfig, Metrics};
 use yaoku_http::{ConnectionMetrics, Limits, Server, TlsReloader};
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
 use yaoku_seal::{Found, Vault};
+use yaoku_secrets::Secrets;
 use yaoku_store::Closed;
 
 use crate::Error;
@@ -79,6 +80,7 @@ pub struct Running {
     control: ControlSocket,
     audit: Option<audit::RunningLog>,
     kms: Weak<Kms>,
+    secrets: Weak<Secrets>,
     closed: Closed,
     data_dir: DataDir,
 }
@@ -113,6 +115,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     });
     let image = image_file::take(&data_dir);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
+    let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.secrets).await?;
+    kms.settle_restore().await?;
     let audit = match settings.audit {
         Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options, settings.witness).await?),
         None => {
@@ -128,7 +132,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let config =
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
-    let gate = Gate::open(gate_vault, iam.clone(), kms.clone(), clock, metrics, trail, config).await?;
+    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets: secrets.clone() };
+    let gate = Gate::open(gate_vault, domains, clock, metrics, trail, config).await?;
     // The rest of the connections is for calls that take something away, and for what is refused.
     let gate = gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1));
     let gate = match settings.audit_context {
@@ -137,19 +142,22 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     };
     let gate = Arc::new(gate);
     let scheduler = tokio::spawn({
-        let (kms, gate) = (kms.clone(), gate.clone());
-        async move { kms.run_scheduler(&DueWork(&gate)).await }
+        let (kms, secrets, gate) = (kms.clone(), secrets.clone(), gate.clone());
+        async move {
+            let due = DueWork(&gate);
+            tokio::join!(kms.run_scheduler(&due), secrets.run_scheduler(&due));
+        }
     });
     let settling = tokio::spawn({
         let gate = gate.clone();
         async move { settle_intents(&gate).await }
     });
     let config = ServiceConfig { nonce_capacity: settings.nonce_capacity, accepted_hosts: settings.accepted_hosts };
-    let weak_kms = Arc::downgrade(&kms);
+    let (weak_kms, weak_secrets) = (Arc::downgrade(&kms), Arc::downgrade(&secrets));
     let checking = tokio::spawn(check_rows(Arc::downgrade(&vault)));
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &kms, &gate);
-    drop(kms);
+    drop((kms, secrets));
     let server = Server::new(settings.limits, connections).behind(settings.proxies);
     let mut server = server.listen(listener, service);
     if let Some(vault) = vault_listener {
@@ -185,6 +193,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         control,
         audit,
         kms: weak_kms,
+        secrets: weak_secrets,
         closed,
         data_dir,
     })
@@ -226,7 +235,10 @@ impl Running {
     /// promised would hide it.
     pub async fn ended(&mut self) -> &'static str {
         let follower = async {
-            while self.kms.upgrade().is_none_or(|kms| kms.is_followed()) && self.iam.is_followed() {
+            while self.kms.upgrade().is_none_or(|kms| kms.is_followed())
+                && self.secrets.upgrade().is_none_or(|secrets| secrets.is_followed())
+                && self.iam.is_followed()
+            {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         };
@@ -251,6 +263,9 @@ impl Running {
             kms.close_workers();
             self.gate.close_searches();
             kms.stop_scheduler();
+        }
+        if let Some(secrets) = self.secrets.upgrade() {
+            secrets.stop_scheduler();
         }
         if !self.scheduler.is_finished() && tokio::time::timeout(LAST_WORK, &mut self.scheduler).await.is_err() {
             tracing::warn!("scheduled work takes too long to finish; aborting it");

@@ -12,6 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-seal"],
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
+    &["yaoku-secrets"],
     &["yaoku-gate", "yaoku-http"],
     &["yaoku-aliyun", "yaoku-vault"],
     &["yaoku"],

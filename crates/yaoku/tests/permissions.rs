@@ -67,6 +67,89 @@ fn parameters<'a>(operation: &str, key: &'a str, blob: &'a str, public_key: &'a 
     }
 }
 
+/// Good parameters of an operation on a secret.
+fn secret_parameters<'a>(operation: &str, secret: &'a str) -> Vec<(&'a str, &'a str)> {
+    let named = ("SecretName", secret);
+    let put = [("VersionId", "v9"), ("SecretData", "new")];
+    let resource = [("ResourceType", "secret"), ("ResourceId.1", secret)];
+    match operation {
+        "CreateSecret" => [&[("SecretName", "new")][..], &put].concat(),
+        "PutSecretValue" => [&[named][..], &put].concat(),
+        "UpdateSecret" => vec![named, ("Description", "d")],
+        "UpdateSecretVersionStage" => vec![named, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
+        "TagResource" => vec![named, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],
+        "UntagResource" => vec![named, ("TagKeys", r#"["a"]"#)],
+        "TagResources" => [&resource[..], &[("Tag.1.Key", "a"), ("Tag.1.Value", "b")]].concat(),
+        "UntagResources" => [&resource[..], &[("TagKey.1", "a")]].concat(),
+        "ListTagResources" => resource.to_vec(),
+        "ListSecrets" | "GetRandomPassword" => Vec::new(),
+        _ => vec![named],
+    }
+}
+
+/// Makes a secret with the value `first`.
+fn create_secret(client: &Client, name: &str, key: Option<&str>) {
+    let mut params = vec![("SecretName", name), ("VersionId", "v1"), ("SecretData", "first")];
+    params.extend(key.map(|key| ("EncryptionKeyId", key)));
+    client.call("CreateSecret", &params).ok();
+}
+
+#[test]
+fn secrets_are_used_by_those_who_may_use_them_and_their_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let root = server.client();
+    let key = root.create_key(&[]);
+    create_secret(&root, "db/shop", Some(&key));
+    create_secret(&root, "db/own", None);
+    let on_key = format!("key/{key}");
+    let refused = "Forbidden.NoPermission";
+    let of = |name, action| allow(&format!("kms:{action}"), &format!("secret/{name}"));
+    let value = |user: &Client, name: &str| user.call("GetSecretValue", &[("SecretName", name)]).code().to_owned();
+    let put = |user: &Client, name: &str| {
+        let params = [("SecretName", name), ("VersionId", "v2"), ("SecretData", "second")];
+        user.call("PutSecretValue", &params).code().to_owned()
+    };
+
+    // A value under a key of the owner's choice needs a permission on that as well.
+    let reader = user(&root, "reader", &of("db/*", "GetSecretValue"));
+    assert_eq!((value(&reader, "db/shop"), value(&reader, "db/own")), (refused.into(), "ok".into()));
+    let both = [of("db/shop", "*SecretValue"), allow("kms:Decrypt", &on_key)].join(",");
+    let both = user(&root, "both", &both);
+    assert_eq!((value(&both, "db/shop"), value(&both, "db/own")), ("ok".into(), refused.into()));
+    assert_eq!(put(&both, "db/shop"), refused);
+    let writer = [of("db/*", "PutSecretValue"), allow("kms:GenerateDataKey", &on_key)].join(",");
+    let writer = user(&root, "writer", &writer);
+    assert_eq!((put(&writer, "db/shop"), put(&writer, "db/own")), ("ok".into(), "ok".into()));
+    assert_eq!(value(&writer, "db/shop"), refused);
+
+    // Who makes one needs the permission on all of them.
+    let new = [("SecretName", "db/new"), ("VersionId", "v1"), ("SecretData", "x"), ("EncryptionKeyId", &key)];
+    let maker = user(&root, "maker", &of("db/new", "CreateSecret"));
+    maker.call("CreateSecret", &new).fails(403, refused);
+    let maker = user(&root, "maker2", &allow("kms:CreateSecret", "secret"));
+    maker.call("CreateSecret", &new).fails(403, refused);
+    maker.call("CreateSecret", &new[..3]).ok();
+
+    // Who may not is not told whether it is there.
+    assert_eq!(
+        (value(&reader, "web"), value(&reader, "db/none")),
+        (refused.into(), "Forbidden.ResourceNotFound".into())
+    );
+
+    // Tags count.
+    let tagged = r#"{"Effect":"Allow","Action":"kms:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"kms:tag/team":"shop"}}}"#;
+    let tagged = user(&root, "tagged", tagged);
+    assert_eq!(value(&tagged, "db/own"), refused);
+    root.call("TagResource", &[("SecretName", "db/own"), ("Tags", r#"[{"TagKey":"team","TagValue":"shop"}]"#)]).ok();
+    assert_eq!(value(&tagged, "db/own"), "ok");
+    // What data keys are bound to counts on the key.
+    let bound = r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{"StringLike":{"kms:EncryptionContext/SecretName":"db/*"}}}"#;
+    let bound = user(&root, "bound", &[of("*", "GetSecretValue"), bound.to_owned()].join(","));
+    create_secret(&root, "web", Some(&key));
+    assert_eq!((value(&bound, "db/shop"), value(&bound, "web")), ("ok".into(), refused.into()));
+}
+
 /// A user of the account with one policy of these statements; with none, it has no policy.
 fn user(root: &Client, name: &str, statements: &str) -> Client {
     let ram = root.at(RAM);
@@ -209,6 +292,15 @@ fn a_user_without_permissions_is_refused_every_operation_that_is_not_open() {
         assert_eq!(answer.code(), expected, "{operation}: {answer:?}");
     }
     assert_eq!(root.state(&key), "Enabled");
+    create_secret(&root, "held", Some(&key));
+    for operation in yaoku_secrets::operations::REGISTRY.iter().map(|operation| operation.name) {
+        if operation == "DeleteDueSecret" {
+            continue;
+        }
+        let answer = user.call(operation, &secret_parameters(operation, "held"));
+        assert_eq!(answer.code(), "Forbidden.NoPermission", "{operation}: {answer:?}");
+        root.call(operation, &secret_parameters(operation, "held")).ok();
+    }
 
     // The caller is told no more; the operator is.
     let refused = user.call("Encrypt", &[("KeyId", &key), ("Plaintext", "aGk=")]);

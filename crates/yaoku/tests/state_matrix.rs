@@ -58,6 +58,64 @@ const MATRIX: &[(&str, &str)] = &[
     ("GetKeyPolicy", "oooo"),
 ];
 
+/// What an action answers to a secret: one that is there, one that is pending deletion. `o` is success, `W` is
+/// Rejected.ResourceInDeleteWindow.
+const SECRETS: &[(&str, &str)] = &[
+    ("GetSecretValue", "oW"),
+    ("PutSecretValue", "oW"),
+    ("UpdateSecretVersionStage", "oW"),
+    ("UpdateSecret", "oW"),
+    ("DescribeSecret", "oo"),
+    ("ListSecrets", "oo"),
+    ("ListSecretVersionIds", "oo"),
+    ("DeleteSecret", "oW"),
+    ("DeleteSecret at once", "oo"),
+    ("RestoreSecret", "oo"),
+    ("TagResource", "oW"),
+    ("UntagResource", "oW"),
+    ("TagResources", "oW"),
+    ("UntagResources", "oW"),
+    ("ListTagResources", "oo"),
+];
+
+#[test]
+fn every_action_answers_every_state_of_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client();
+    let mut wrong = Vec::new();
+    for (number, (action, row)) in SECRETS.iter().enumerate() {
+        for (state, expected) in ["there", "pending deletion"].into_iter().zip(row.chars()) {
+            let name = format!("secret-{number}-{}", state.len());
+            let secret = ("SecretName", name.as_str());
+            client.call("CreateSecret", &[secret, ("VersionId", "v1"), ("SecretData", "first")]).ok();
+            if state != "there" {
+                client.call("DeleteSecret", &[secret]).ok();
+            }
+            let resource = [("ResourceType", "secret"), ("ResourceId.1", name.as_str())];
+            let params: Vec<(&str, &str)> = match *action {
+                "PutSecretValue" => vec![secret, ("VersionId", "v2"), ("SecretData", "second")],
+                "UpdateSecretVersionStage" => vec![secret, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
+                "UpdateSecret" => vec![secret, ("Description", "new")],
+                "ListSecrets" => Vec::new(),
+                "DeleteSecret at once" => vec![secret, ("ForceDeleteWithoutRecovery", "true")],
+                "TagResource" => vec![secret, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],
+                "UntagResource" => vec![secret, ("TagKeys", r#"["a"]"#)],
+                "TagResources" => [&resource[..], &[("Tag.1.Key", "a"), ("Tag.1.Value", "b")]].concat(),
+                "UntagResources" => [&resource[..], &[("TagKey.1", "a")]].concat(),
+                "ListTagResources" => resource.to_vec(),
+                _ => vec![secret],
+            };
+            let answer = client.call(action.split(' ').next().unwrap(), &params);
+            let expected = if expected == 'o' { "ok" } else { "Rejected.ResourceInDeleteWindow" };
+            if answer.code() != expected {
+                wrong.push(format!("{action} on a secret that is {state}: expected {expected}, got {answer:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 const POLICY: &str = r#"{"Version":"1","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
 
 /// What keys of external origin hold.

@@ -245,7 +245,7 @@ fn the_door_says_what_is_wrong() {
         (regions().with("SignatureMethod", "NONE"), is(400, "InvalidParameter")),
         (regions().with("Version", "2020-01-01"), is(400, "InvalidVersion")),
         (regions().with("Action", "MakeTea"), is(404, "InvalidAction.NotFound")),
-        (regions().with("Action", "CreateSecret"), is(400, "UnsupportedOperation")),
+        (regions().with("Action", "GetCertificate"), is(400, "UnsupportedOperation")),
         (regions().with("SecurityToken", "t"), is(403, "InvalidSecurityToken.MismatchWithAccessKey")),
         (regions().with("Unknown", "is ignored"), is(200, "ok")),
         (V1::new("Encrypt", &[("Plaintext", "aGk=")]), is(400, "MissingParameter")),

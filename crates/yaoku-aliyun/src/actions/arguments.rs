@@ -56,7 +56,7 @@ impl Parameter<'_> {
     /// A place in a listing, as [`place_text`] gave it out.
     pub(super) fn place(self) -> Read<Vec<u8>> {
         /// More than any that is given out.
-        const MAX: usize = 256;
+        const MAX: usize = 512;
         let Some(text) = self.filled() else { return Ok(None) };
         let place = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| text.len() <= MAX);
         place.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))

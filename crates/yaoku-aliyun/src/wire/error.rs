@@ -119,6 +119,14 @@ codes! {
     /// The key can't do this.
     UnsupportedOperation = "UnsupportedOperation", 400;
 
+    // Secrets.
+    /// No such secret, or no such version of it.
+    ForbiddenResourceNotFound = "Forbidden.ResourceNotFound", 404;
+    /// There is one already.
+    RejectedResourceExist = "Rejected.ResourceExist", 409;
+    /// The secret awaits deletion.
+    RejectedResourceInDeleteWindow = "Rejected.ResourceInDeleteWindow", 409;
+
     // Import.
     /// The key material is not what the key takes.
     InvalidKeyMaterial = "InvalidKeyMaterial", 400;

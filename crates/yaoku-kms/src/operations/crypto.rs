@@ -203,10 +203,22 @@ pub(crate) async fn decrypt(
     if let Some(expected) = expected {
         expected.check(kms, call, &key, header.version).await?;
     }
+    decrypt_with(kms, call, &key, header, sealed, context).await
+}
+
+/// Decrypts with a key that was admitted.
+pub(crate) async fn decrypt_with(
+    kms: &Kms,
+    call: &Call<'_>,
+    key: &Key,
+    header: blob::Header,
+    sealed: &[u8],
+    context: &EncryptionContext,
+) -> Result<Decrypted, Error> {
     if key.record.spec.aead() != Some(header.algorithm) || key.record.protection != header.protection {
         return Err(Error::Ciphertext);
     }
-    let material = match kms.material(call, &key, header.version).await {
+    let material = match kms.material(call, key, header.version).await {
         Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
         other => other?,
     };

@@ -8,7 +8,7 @@ use super::import::take_away;
 use super::versions::rotate;
 use crate::keyring::Key;
 use crate::kms::versions;
-use crate::record::{ScrubRecord, alias_name, key_name, scrub_name, version_name};
+use crate::record::{alias_name, key_name, version_name};
 use crate::resource::{KEY, SERVICE, key_states};
 use crate::scheduler::Due;
 use crate::{Error, KeyId, KeyVersion, Kms, ProtectionLevel};
@@ -120,9 +120,8 @@ async fn delete(kms: &Kms, call: &Call<'_>, key: Key) -> Result<bool, Error> {
         }
         rows = rest;
     };
-    let due = kms.state.read().scrub_due(kms.clock.now(), kms.config.scrub_delay);
     let mut changes = last;
-    changes.puts.push((scrub_name(), ScrubRecord { due }.encode()?));
+    changes.puts.push(kms.scrub_mark()?);
     changes.deletes.push(name);
     kms.commit(call, changes).await
 }

@@ -46,7 +46,7 @@ impl Operation for CreateKey {
     const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateKey", &[KEY], key_states::ANY);
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
-        self.create(kms, call, None).await
+        self.create(kms, call, None, || kms.allow_all(call, &Self::SPEC, KEY)).await
     }
 }
 
@@ -67,23 +67,70 @@ impl Operation for CreateNamedKey {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<KeyMetadata, Error> {
         check_description(&self.protection)?;
-        self.key.create(kms, call, Some((&self.alias, &self.protection))).await
+        let allow = || {
+            kms.allow_all(call, &Self::SPEC, KEY)?;
+            kms.allow_named(call, &CreateAlias::SPEC, ALIAS, self.alias.as_str())
+        };
+        let named = Named { alias: &self.alias, protection: Some(&self.protection) };
+        self.key.create(kms, call, Some(named), allow).await
+    }
+}
+
+/// What a key has from the beginning beside itself.
+struct Named<'a> {
+    alias: &'a AliasName,
+    /// Why it may not be deleted, if it may not.
+    protection: Option<&'a String>,
+}
+
+impl Kms {
+    /// The CMK of the caller's account that the service itself uses for some purpose, by the alias that it has. Made where there is none
+    /// yet, on the ground of what `allow` decides on the caller.
+    ///
+    /// # Errors
+    /// Those of `allow`, and of [`CreateKey`].
+    pub async fn service_key(
+        &self,
+        call: &Call<'_>,
+        alias: &AliasName,
+        description: &str,
+        allow: impl Fn() -> Result<(), Error> + Send + Sync,
+    ) -> Result<KeyId, Error> {
+        let account = call.principal.account();
+        for _ in 0..ATTEMPTS {
+            if let Some((id, _)) = self.alias(account, alias) {
+                return Ok(id);
+            }
+            let create = CreateKey {
+                spec: KeySpec::Aes256,
+                usage: None,
+                origin: Origin::Generated,
+                protection: ProtectionLevel::Software,
+                description: description.to_owned(),
+                rotation: None,
+                tags: Vec::new(),
+                policy: None,
+            };
+            match create.create(self, call, Some(Named { alias, protection: None }), &allow).await {
+                Ok(made) => return Ok(made.id),
+                // Another call has made it.
+                Err(Error::AliasExists) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(contended())
     }
 }
 
 impl CreateKey {
-    /// Makes the key; with an alias and a reason why it may not be deleted, if it is given them.
+    /// Makes the key; with an alias, if it is given one.
     async fn create(
         self,
         kms: &Kms,
         call: &Call<'_>,
-        named: Option<(&AliasName, &String)>,
+        named: Option<Named<'_>>,
+        allow: impl Fn() -> Result<(), Error> + Send + Sync,
     ) -> Result<KeyMetadata, Error> {
-        let allow = || {
-            kms.allow_all(call, &Self::SPEC, KEY)?;
-            let spec = &CreateAlias::SPEC;
-            named.map_or(Ok(()), |(alias, _)| kms.allow_named(call, spec, ALIAS, alias.as_str()))
-        };
         allow()?;
         check_description(&self.description)?;
         let usage = self.usage.unwrap_or(self.spec.default_usage());
@@ -121,7 +168,7 @@ impl CreateKey {
             last_rotation: now,
             rotation: self.rotation,
             deletion: None,
-            protected: named.map(|(_, protection)| protection.clone()),
+            protected: named.as_ref().and_then(|named| named.protection.cloned()),
             tags,
             imported: None,
             policy: self.policy.map(Into::into),
@@ -145,7 +192,7 @@ impl CreateKey {
             if let Some((version, made)) = &first {
                 made.enter(&mut changes, version_name(account, id, *version), now);
             }
-            if let Some((alias, _)) = named {
+            if let Some(Named { alias, .. }) = named {
                 check_new_alias(kms, account, alias)?;
                 let name = alias_name(account, alias);
                 changes.expected.push((name.clone(), None));

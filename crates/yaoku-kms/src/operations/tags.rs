@@ -17,9 +17,9 @@ use crate::{Error, Field, KeyId, Kms, Tag};
 pub const MAX_RESOURCES: usize = 50;
 /// The most tags on a page of ListTagResources.
 pub const TAG_PAGE: usize = 200;
-/// Keys with tags that are looked at for one page, whether they meet the conditions or not: were it those that do, the end of a page
-/// would tell of keys that the caller may not see.
-const TAG_SCAN: usize = 5000;
+/// Resources with tags that are looked at for one page, whether they meet the conditions or not: were it those that do, the end of a
+/// page would tell of keys that the caller may not see.
+pub const TAG_SCAN: usize = 5000;
 /// Keys looked at between two moments at which others may go on.
 const AT_ONCE: usize = 64;
 

@@ -12,7 +12,7 @@ pub(crate) struct Unrecorded {
     pub(crate) iam: Arc<Iam>,
 }
 
-impl Performer for Unrecorded {
+impl Performer<Kms> for Unrecorded {
     async fn perform<T: Send, O: Operation<Domain = Kms, Output = Option<T>> + 'static>(
         &self,
         account: AccountId,

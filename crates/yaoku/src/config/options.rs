@@ -260,6 +260,11 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_aliases: Option<u64>,
 
+    /// Maximum number of secrets in an account [default: 100000]
+    #[arg(long, env = "YAOKU_MAX_SECRETS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_secrets: Option<u64>,
+
     /// Maximum number of versions of a symmetric key created by CreateKeyVersion [default: 10000]
     #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]

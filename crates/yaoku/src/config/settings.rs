@@ -10,6 +10,7 @@ use yaoku_crypto::pkcs11::Token;
 use yaoku_http::{Limits, Proxies};
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
+use yaoku_secrets::SecretsConfig;
 
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
 use super::{AuditSync, HsmSettings, LogFormat, LogLevel, Options, proxies};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub unauthenticated_per_minute: u32,
     /// The domain.
     pub kms: KmsConfig,
+    /// The domain of secrets.
+    pub secrets: SecretsConfig,
     /// The audit log; none where it is switched off.
     pub audit: Option<yaoku_audit::Options>,
     /// Names in encryption contexts whose values records show; none where contexts are not shown.
@@ -157,6 +160,7 @@ impl Settings {
                 _ => return Err(beyond("unauthenticated-per-minute", &(1..=60_000))),
             },
             kms: kms(options, region.clone())?,
+            secrets: secrets(options, region.clone()),
             region,
             audit: audit(options)?,
             audit_context: options.audit_context.clone(),
@@ -368,6 +372,15 @@ fn kms(options: &Options, region: String) -> Result<KmsConfig, Error> {
         scrub_delay: options.scrub_delay.unwrap_or(default.scrub_delay),
         deletion_patience: options.deletion_patience.unwrap_or(default.deletion_patience),
     })
+}
+
+fn secrets(options: &Options, region: String) -> SecretsConfig {
+    let default = SecretsConfig::default();
+    SecretsConfig {
+        region,
+        max_secrets: options.max_secrets.unwrap_or(default.max_secrets),
+        deletion_patience: options.deletion_patience.unwrap_or(default.deletion_patience),
+    }
 }
 
 fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, Error> {

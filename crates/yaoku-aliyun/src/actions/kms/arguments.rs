@@ -28,10 +28,15 @@ impl<'a> Parameter<'a> {
         let own = self.arguments().account;
         let (account, local) = self.arguments().located(text).ok_or_else(key_not_found)?;
         if local.starts_with(AliasName::PREFIX) && account == own {
-            return AliasName::parse(local).map(|alias| Some(KeyRef::Alias(alias))).ok_or_else(alias_not_found);
+            return AliasName::parse_any(local).map(|alias| Some(KeyRef::Alias(alias))).ok_or_else(alias_not_found);
         }
         let id = KeyId::parse(local.strip_prefix("key/").unwrap_or(local)).ok_or_else(key_not_found)?;
         Ok(Some(if account == own { KeyRef::Id(id) } else { KeyRef::OfAccount(account, id) }))
+    }
+
+    /// As [`Self::key_ref`], where none may be chosen.
+    pub(super) fn chosen_key(self) -> Read<KeyRef> {
+        if self.filled().is_some() { self.key_ref() } else { Ok(None) }
     }
 
     /// A key to manage: by id or ARN.
@@ -179,7 +184,7 @@ impl<'a> Parameter<'a> {
 impl Arguments<'_> {
     /// Account and what stands behind it in `acs:kms:REGION:ACCOUNT:…`, if the region is this one; the caller's account and
     /// all of it if there is no such prefix.
-    fn located<'t>(&self, text: &'t str) -> Option<(AccountId, &'t str)> {
+    pub(super) fn located<'t>(&self, text: &'t str) -> Option<(AccountId, &'t str)> {
         let Some(rest) = text.strip_prefix("acs:kms:") else { return Some((self.account, text)) };
         let mut parts = rest.splitn(3, ':');
         let (region, account, local) = (parts.next()?, parts.next()?, parts.next()?);
@@ -280,6 +285,15 @@ pub mod fuzzing {
     /// Reads an encryption context as an action does.
     pub fn encryption_context(text: &str) -> Option<EncryptionContext> {
         super::read_context("EncryptionContext", text).ok()
+    }
+
+    /// Reads the parameters of all actions on secrets from a query string, as far as they go.
+    pub fn secret_parameters(query: &[u8]) {
+        let Ok(params) = crate::wire::Params::parse(query, &[]) else { return };
+        let Ok(account) = yaoku_iam::AccountId::parse("1234567890123456") else { return };
+        let arguments = crate::actions::Arguments::new(&params, "cn-hangzhou", account);
+        super::super::secrets::read_all(&arguments);
+        super::super::secret_values::read_all(&arguments);
     }
 
     /// Reads a rotation interval, in seconds.

@@ -1,7 +1,7 @@
 //! CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, ScheduleKeyDeletion, CancelKeyDeletion,
 //! SetDeletionProtection, UpdateKeyDescription.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::keys::{
     CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, ListKeys, ScheduleKeyDeletion,
@@ -13,6 +13,7 @@ use yaoku_kms::{
     RotationInterval, Tag, Timestamp,
 };
 
+use super::filters::Filter;
 use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::Arguments;
 use crate::actions::arguments::{Parameter, Read};
@@ -20,9 +21,6 @@ use crate::actions::elements::Shown;
 use crate::actions::names::Named;
 use crate::wire::WireError;
 use crate::wire::time::format_time;
-
-/// The most filters, and values of a filter, that ListKeys takes.
-const MAX_FILTERS: usize = 10;
 
 pub(super) const ACTIONS: &[Action] = &[
     action!("DescribeKey", DescribeKey, describe(OneKeyToUse)),
@@ -225,34 +223,16 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 impl Parameter<'_> {
     /// `[{"Key":…,"Values":[…]}]`: filters are met together; values, also of repeated filters, one for another.
     fn key_filters(self) -> Read<KeyFilters> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct WireFilter {
-            key: String,
-            values: Vec<String>,
-        }
-        let form = "a JSON array of objects with Key and Values, an array of strings";
-        let Some(given) = self.json::<Vec<WireFilter>>(form)? else { return Ok(None) };
-        if given.len() > MAX_FILTERS || given.iter().any(|filter| filter.values.len() > MAX_FILTERS) {
-            let why = format!("it can have at most {MAX_FILTERS} filters with at most {MAX_FILTERS} values each");
-            return Err(self.invalid(why));
-        }
-        let mut merged: Vec<WireFilter> = Vec::new();
-        for filter in given {
-            match merged.iter_mut().find(|other| other.key == filter.key) {
-                Some(other) => other.values.extend(filter.values),
-                None => merged.push(filter),
-            }
-        }
+        let Some(merged) = self.filters()? else { return Ok(None) };
         let (mut filters, mut tag_keys, mut tag_values) = (Vec::new(), None, None);
-        for WireFilter { key, values } in merged {
+        for Filter { key, values } in merged {
             filters.push(match key.as_str() {
                 "KeyState" => KeyFilter::State(named(&key, &values)?),
                 "KeySpec" => KeyFilter::Spec(named(&key, &values)?),
                 "KeyUsage" => KeyFilter::Usage(named(&key, &values)?),
                 "ProtectionLevel" => KeyFilter::Protection(named(&key, &values)?),
                 "KeyId" => KeyFilter::Id(values.iter().filter_map(|id| KeyId::parse(id)).collect()),
-                "AliasName" => KeyFilter::Alias(values.iter().filter_map(|name| AliasName::parse(name)).collect()),
+                "AliasName" => KeyFilter::Alias(values.iter().filter_map(|name| AliasName::parse_any(name)).collect()),
                 // Every key here was made by a user of its own account, and stands in no dedicated instance.
                 "CreatorType" if values.iter().any(|value| value == "User") => continue,
                 "Creator" if values.iter().any(|value| *value == self.arguments().account.as_str()) => continue,

@@ -7,11 +7,16 @@ mod base64;
 mod crypto;
 mod data_keys;
 pub(in crate::actions) mod failure;
+mod filters;
 mod import;
 mod keys;
 mod mac;
 mod names;
 mod policies;
+mod secret_arguments;
+pub(in crate::actions) mod secret_failure;
+mod secret_values;
+mod secrets;
 mod service;
 mod tags;
 mod unsupported;
@@ -30,11 +35,13 @@ pub(super) const API: Api = Api {
     families: &[
         crypto::ACTIONS,
         data_keys::ACTIONS,
+        secret_values::ACTIONS,
         asymmetric::ACTIONS,
         mac::ACTIONS,
         keys::ACTIONS,
         versions::ACTIONS,
         aliases::ACTIONS,
+        secrets::ACTIONS,
         tags::ACTIONS,
         import::ACTIONS,
         policies::ACTIONS,
@@ -43,7 +50,12 @@ pub(super) const API: Api = Api {
     unsupported: unsupported::UNSUPPORTED,
     format: Format::Json,
     xml_root: XmlRoot::Fixed("KMS"),
-    resources: &[("AliasName", "ACS::KMS::Alias"), ("KeyId", "ACS::KMS::Key"), ("DestinationKeyId", "ACS::KMS::Key")],
+    resources: &[
+        ("AliasName", "ACS::KMS::Alias"),
+        ("SecretName", "ACS::KMS::Secret"),
+        ("KeyId", "ACS::KMS::Key"),
+        ("DestinationKeyId", "ACS::KMS::Key"),
+    ],
     // Clients ask it of every region, unasked.
     unrecorded: Some("DescribeRegions"),
 };

@@ -6,7 +6,17 @@ use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec};
 use yaoku_kms::{KeySpec, KeyState, KeyUsage, Origin, ProtectionLevel, RotationStatus};
 
+use yaoku_secrets::{SecretKind, ValueKind};
+
 use crate::actions::names::Named;
+
+impl Named for SecretKind {
+    const NAMES: &'static [(Self, &'static str)] = &[(Self::Generic, "Generic")];
+}
+
+impl Named for ValueKind {
+    const NAMES: &'static [(Self, &'static str)] = &[(Self::Text, "text"), (Self::Binary, "binary")];
+}
 
 impl Named for KeySpec {
     const NAMES: &'static [(Self, &'static str)] = &[

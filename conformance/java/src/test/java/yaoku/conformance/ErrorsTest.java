@@ -84,8 +84,8 @@ class ErrorsTest {
     }
 
     @Test
-    void actionThatIsNotThereYet() {
-        var secret = Map.<String, Object>of("SecretName", "s", "VersionId", "1", "SecretData", "d");
+    void secretOfAnotherProduct() {
+        var secret = Map.<String, Object>of("SecretName", "s", "VersionId", "1", "SecretData", "d", "SecretType", "Rds");
         kms.fails("UnsupportedOperation", 400, "CreateSecret", secret);
     }
 

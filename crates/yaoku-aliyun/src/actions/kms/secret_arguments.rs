@@ -1,0 +1,175 @@
+//! How parameters of actions on secrets are read.
+
+use yaoku_crypto::Secret;
+use yaoku_secrets::{
+    MAX_VALUE, SecretFilter, SecretFilters, SecretKind, SecretName, SecretRef, Stage, Value, ValueKind, VersionId,
+};
+
+use super::base64;
+use super::filters::Filter;
+use crate::actions::Arguments;
+use crate::actions::arguments::{Parameter, Read, unsupported};
+use crate::actions::names::Named;
+use crate::wire::{Code, WireError};
+
+/// What stands before a name in an ARN, behind the account.
+const PREFIX: &str = "secret/";
+/// More stages than a secret can have.
+const MAX_STAGES: usize = 64;
+/// Types of secrets that belong to other products of the cloud.
+const ELSEWHERE: [&str; 5] = ["Rds", "Redis", "PolarDB", "ECS", "RAMCredentials"];
+
+impl<'a> Parameter<'a> {
+    /// A secret to use, by name or ARN.
+    pub(super) fn secret_ref(self) -> Read<SecretRef> {
+        let Some(text) = self.value() else { return Ok(None) };
+        if text.is_empty() {
+            return Err(self.invalid("it must be the name or ARN of a secret"));
+        }
+        self.arguments().secret_ref(text).map(Some).ok_or_else(secret_not_found)
+    }
+
+    /// A secret of the caller's own account, by name or ARN.
+    pub(super) fn secret_name(self) -> Read<SecretName> {
+        match self.secret_ref()? {
+            None => Ok(None),
+            Some(SecretRef { account: None, name }) => Ok(Some(name)),
+            // Others may be let in to use a secret, but only its own account manages it.
+            Some(SecretRef { account: Some(_), .. }) => Err(secret_not_found()),
+        }
+    }
+
+    /// A flattened list of at most `most` secrets to manage.
+    pub(super) fn secret_names(self, most: usize) -> Read<Vec<SecretName>> {
+        let listed = self.list(most)?.unwrap_or_default();
+        let name = |text: &str| match self.arguments().secret_ref(text) {
+            Some(SecretRef { account: None, name }) => Ok(name),
+            Some(SecretRef { account: Some(_), .. }) | None => Err(secret_not_found()),
+        };
+        listed.into_iter().map(name).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The name of a secret that is to be made.
+    pub(super) fn new_secret_name(self) -> Read<SecretName> {
+        let Some(text) = self.value() else { return Ok(None) };
+        let why = "it must be 1 to 192 letters, digits and _ / + = . @ -";
+        SecretName::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    pub(super) fn secret_kind(self) -> Read<SecretKind> {
+        match self.filled() {
+            Some(other) if ELSEWHERE.contains(&other) => {
+                Err(unsupported(format!("Secrets of type {other} are not supported by this server.")))
+            }
+            _ => self.named(),
+        }
+    }
+
+    /// The id of a version.
+    pub(super) fn secret_version(self) -> Read<VersionId> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let why = "it must be 1 to 64 characters, none of them a control character";
+        VersionId::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    pub(super) fn stage(self) -> Read<Stage> {
+        self.filled().map(|text| self.one_stage(text)).transpose()
+    }
+
+    /// A JSON array of stages.
+    pub(super) fn stages(self) -> Read<Vec<Stage>> {
+        let Some(texts) = self.json::<Vec<String>>("a JSON array of strings")? else { return Ok(None) };
+        if !(1..=MAX_STAGES).contains(&texts.len()) {
+            return Err(self.invalid("it must have at least one stage, and no more than a secret can have"));
+        }
+        texts.iter().map(|text| self.one_stage(text)).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn one_stage(self, text: &str) -> Result<Stage, WireError> {
+        let why = "a stage must be 1 to 64 letters, digits and _ / + = . @ -";
+        Stage::parse(text).ok_or_else(|| self.invalid(why))
+    }
+
+    /// The value of a secret: text as it is, bytes in base64.
+    pub(super) fn secret_value(self, kind: ValueKind) -> Read<Value> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let too_long = || self.invalid(format!("it must be at most {MAX_VALUE} bytes"));
+        let bytes = match kind {
+            ValueKind::Text if text.len() > MAX_VALUE => return Err(too_long()),
+            ValueKind::Text => text.as_bytes().to_vec(),
+            ValueKind::Binary => base64::decode(text, MAX_VALUE).map_err(|error| match error {
+                base64::Error::TooLong => too_long(),
+                base64::Error::NotCanonical => self.invalid("a value of the type binary must be base64"),
+            })?,
+        };
+        Ok(Some(Value { kind, bytes: Secret::new(bytes) }))
+    }
+
+    /// Conditions of a listing of secrets.
+    pub(super) fn secret_filters(self) -> Read<SecretFilters> {
+        let Some(merged) = self.filters()? else { return Ok(None) };
+        let (mut filters, mut tag_keys, mut tag_values) = (Vec::new(), None, None);
+        for Filter { key, values } in merged {
+            filters.push(match key.as_str() {
+                "SecretName" => SecretFilter::Name(values),
+                "Description" => SecretFilter::Description(values),
+                "SecretType" => SecretFilter::Kind(self.kinds(&values)?),
+                "Creator" if values.iter().any(|value| *value == self.arguments().account.as_str()) => continue,
+                // No secret stands in a dedicated instance.
+                "Creator" | "DKMSInstanceId" => SecretFilter::Nothing,
+                "TagKey" => {
+                    tag_keys = Some(values);
+                    continue;
+                }
+                "TagValue" => {
+                    tag_values = Some(values);
+                    continue;
+                }
+                _ => {
+                    let why = "it has a Key that is none of SecretName, Description, TagKey, TagValue, SecretType, \
+                               DKMSInstanceId, Creator";
+                    return Err(self.invalid(why));
+                }
+            });
+        }
+        if tag_keys.is_some() || tag_values.is_some() {
+            filters.push(SecretFilter::Tag { keys: tag_keys, values: tag_values });
+        }
+        Ok(Some(SecretFilters(filters)))
+    }
+
+    /// Types of secrets by their names; those that are not held here match nothing.
+    fn kinds(self, values: &[String]) -> Result<Vec<SecretKind>, WireError> {
+        let is_known = |name: &String| SecretKind::of_name(name).is_some() || ELSEWHERE.contains(&name.as_str());
+        match values.iter().all(is_known) {
+            true => Ok(values.iter().filter_map(|name| SecretKind::of_name(name)).collect()),
+            false => Err(self.invalid("it contains a value that is not a valid SecretType")),
+        }
+    }
+
+    /// What only secrets have that do not stand for themselves alone. It comes as JSON, or entry by entry.
+    pub(super) fn no_config(self) -> Read<()> {
+        match self.filled().is_some() || self.entries().next().is_some() {
+            true => Err(self.invalid("secrets of the type Generic have no extended configuration")),
+            false => Ok(None),
+        }
+    }
+}
+
+impl Arguments<'_> {
+    /// A secret by its name or ARN; none if there can't be such a secret here.
+    fn secret_ref(&self, text: &str) -> Option<SecretRef> {
+        let (account, local) = self.located(text)?;
+        let is_arn = local.len() != text.len();
+        let name = SecretName::parse(if is_arn { local.strip_prefix(PREFIX)? } else { local })?;
+        Some(SecretRef { account: (account != self.account).then_some(account), name })
+    }
+
+    pub(super) fn secret_arn(&self, name: &SecretName) -> String {
+        format!("acs:kms:{}:{}:{PREFIX}{name}", self.region, self.account)
+    }
+}
+
+pub(super) fn secret_not_found() -> WireError {
+    WireError::new(Code::ForbiddenResourceNotFound, "The specified secret does not exist.")
+}

@@ -1,0 +1,155 @@
+//! Reading values, and putting new ones.
+
+use yaoku_crypto::Secret;
+use yaoku_iam::{Call, Operation, OperationSpec};
+use yaoku_kms::{OnBehalf, proceed};
+
+use crate::change::{ATTEMPTS, update};
+use crate::held::HeldSecret;
+use crate::record::{VersionEntry, value_name};
+use crate::resource::{SECRET, SERVICE, secret_states};
+use crate::sealing::Place;
+use crate::{Error, SecretAbout, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
+
+/// How often a value is looked for whose version is taken away meanwhile.
+const LOOKS: usize = 4;
+
+/// The value of one version.
+pub struct SecretValue {
+    /// The secret.
+    pub secret: SecretAbout,
+    /// The version.
+    pub version: VersionAbout,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Gives the value of one version of a secret.
+pub struct GetSecretValue {
+    /// The secret.
+    pub secret: SecretRef,
+    /// The version; where `stage` is given too, it must stand on this one.
+    pub version: Option<VersionId>,
+    /// The stage of the version; [`Stage::CURRENT`] where neither is given.
+    pub stage: Option<Stage>,
+}
+
+impl GetSecretValue {
+    fn find<'s>(&self, secret: &'s HeldSecret) -> Option<&'s VersionEntry> {
+        let record = &secret.record;
+        match (&self.version, &self.stage) {
+            (None, stage) => record.staged(stage.as_ref().map_or(Stage::CURRENT, Stage::as_str)),
+            (Some(id), None) => record.version(id),
+            (Some(id), Some(stage)) => record.version(id).filter(|version| version.stages.contains(stage)),
+        }
+    }
+}
+
+impl Operation for GetSecretValue {
+    type Domain = Secrets;
+    type Output = SecretValue;
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetSecretValue", &[SECRET], secret_states::USE);
+
+    async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<SecretValue, Error> {
+        for _ in 0..LOOKS {
+            let secret = secrets.admit(call, &Self::SPEC, &self.secret)?;
+            let version = self.find(&secret).ok_or(Error::VersionNotFound)?;
+            version.check_readable(secrets.clock.now())?;
+            secrets.opened(call, Self::SPEC.permission(), &secret, version);
+            let Some(bytes) = secrets.open_value(call, &secret, version.number, None).await? else {
+                // Another version came, and this one is not kept any more.
+                tokio::task::yield_now().await;
+                continue;
+            };
+            proceed(call)?;
+            let value = Value { kind: version.kind, bytes };
+            return Ok(SecretValue { version: version.into(), secret: secret.about(), value });
+        }
+        Err(Error::VersionNotFound)
+    }
+}
+
+/// Adds a version to a secret. Beyond those that are kept, the oldest without a stage goes.
+pub struct PutSecretValue {
+    /// The secret, of the caller's account.
+    pub secret: SecretRef,
+    /// The id of the new version; its number where there is none. One that is there already, with the same value, is left as it is.
+    pub version: Option<VersionId>,
+    /// Its value.
+    pub value: Value,
+    /// The stages that it gets; the current one where there are none.
+    pub stages: Option<Vec<Stage>>,
+    /// The number of the last version that the secret has had so far, if that is to be checked; 0 for none.
+    pub expected: Option<u64>,
+}
+
+impl Operation for PutSecretValue {
+    type Domain = Secrets;
+    type Output = VersionAbout;
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "PutSecretValue", &[SECRET], secret_states::USE);
+
+    async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<VersionAbout, Error> {
+        let first = secrets.admit(call, &Self::SPEC, &self.secret)?;
+        self.value.check()?;
+        let _one = secrets.changing.enter(first.record.id, Self::SPEC.revokes).await;
+        if call.is_abandoned() {
+            return Err(Error::Abandoned);
+        }
+        for _ in 0..ATTEMPTS {
+            let mut held = secrets.admit_change(call, &Self::SPEC, &self.secret).await?;
+            let (key, is_service_key) = (held.record.key, held.record.is_service_key);
+            let sealing = secrets.admit_key(call, &held.name, key, is_service_key).await?;
+            if let Some(known) = self.version.as_ref().and_then(|id| held.record.version(id)) {
+                let same = self.is_value_of(secrets, call, &held, known).await?;
+                proceed(call)?;
+                // What somebody else put must be in force before it is said to be there.
+                secrets.in_force(held.revision).await?;
+                return if same { Ok(known.into()) } else { Err(Error::VersionExists) };
+            }
+            if self.expected.is_some_and(|expected| expected != held.record.last)
+                || (self.expected.is_none() && held.record.expects_last)
+            {
+                return Err(Error::NotAsExpected);
+            }
+            let (number, now) = (held.record.last + 1, secrets.clock.now());
+            let id = self.version.clone().unwrap_or_else(|| VersionId::of_number(number));
+            if held.record.version(&id).is_some() {
+                return Err(Error::VersionExists);
+            }
+            let deleted = held.record.delete_versions_after.map(|seconds| now.plus_seconds(seconds));
+            let (kind, stages) = (self.value.kind, Vec::new());
+            let version = VersionEntry { number, id, created: now, kind, stages, deleted, destroyed: false };
+            let gone = held.record.add_version(version, self.stages.as_deref())?;
+            held.record.updated = now;
+            proceed(call)?;
+            let sealed = secrets.seal(call, &sealing, Place::of(&held, number), &self.value.bytes).await?;
+            let mut changes = update(&held)?;
+            changes.expected.push(sealing.unchanged());
+            let value = |number| value_name(held.account, held.record.id, number);
+            changes.puts.push((value(number), Secret::new(sealed)));
+            changes.deletes.extend(gone.into_iter().map(value));
+            if secrets.commit(call, changes).await? {
+                return Ok(held.record.numbered(number).ok_or(Error::VersionNotFound)?.into());
+            }
+        }
+        Err(Error::contended())
+    }
+}
+
+impl PutSecretValue {
+    /// Whether the value is that of a version that is there. The service itself looks at that one: the caller, who may put values, learns
+    /// whether it has put this one.
+    async fn is_value_of(
+        &self,
+        secrets: &Secrets,
+        call: &Call<'_>,
+        held: &HeldSecret,
+        version: &VersionEntry,
+    ) -> Result<bool, Error> {
+        if version.check_readable(secrets.clock.now()).is_err() {
+            return Ok(false);
+        }
+        let bytes = secrets.open_value(call, held, version.number, Some(OnBehalf::Service)).await?;
+        Ok(bytes.is_some_and(|bytes| self.value.is(version.kind, &bytes)))
+    }
+}

@@ -1,0 +1,185 @@
+//! What the store holds of secrets, and how it is laid out.
+//!
+//! A record is a layout number and a postcard body. A newer layout gets a new number; every older one stays readable.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use yaoku_crypto::Secret;
+use yaoku_iam::{AccountId, Tags, Timestamp};
+use yaoku_kms::KeyId;
+use yaoku_seal::{Kind, RecordName};
+
+use crate::{Error, SecretId, SecretName, Stage, ValueKind, VersionId};
+
+/// A secret without its values.
+pub(crate) const SECRET: Kind = Kind(48);
+/// The value of one version, sealed under the secret's CMK.
+pub(crate) const VALUE: Kind = Kind(49);
+
+const LAYOUT: u8 = 1;
+
+/// What a secret is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SecretKind {
+    /// Whatever its owner puts into it.
+    Generic,
+}
+
+/// A secret as the store holds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct SecretRecord {
+    pub(crate) id: SecretId,
+    pub(crate) kind: SecretKind,
+    pub(crate) description: String,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+    /// The CMK that values are sealed under.
+    pub(crate) key: KeyId,
+    /// Whether that is the service's own, on which callers need no permission.
+    pub(crate) is_service_key: bool,
+    /// When it is to be deleted, if it is.
+    pub(crate) deletion: Option<Timestamp>,
+    pub(crate) tags: Tags,
+    /// Oldest first.
+    pub(crate) versions: Vec<VersionEntry>,
+    /// The number of the youngest version that there ever was.
+    pub(crate) last: u64,
+    /// Versions that are kept, if not as many as of every secret.
+    pub(crate) max_versions: Option<u32>,
+    /// Whether a new version must name the last one.
+    pub(crate) expects_last: bool,
+    /// Seconds after which a new version is deleted.
+    pub(crate) delete_versions_after: Option<u64>,
+    /// A few words of the owner's.
+    pub(crate) custom_metadata: BTreeMap<String, String>,
+}
+
+/// One version of a secret, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionEntry {
+    /// Counted from 1, in order of creation.
+    pub(crate) number: u64,
+    pub(crate) id: VersionId,
+    pub(crate) created: Timestamp,
+    pub(crate) kind: ValueKind,
+    pub(crate) stages: Vec<Stage>,
+    /// From when on its value can't be read.
+    pub(crate) deleted: Option<Timestamp>,
+    /// Whether its value is gone for good.
+    pub(crate) destroyed: bool,
+}
+
+impl VersionEntry {
+    /// Whether its value can be read.
+    ///
+    /// # Errors
+    /// [`Error::VersionNotFound`] or [`Error::VersionDeleted`].
+    pub(crate) fn check_readable(&self, now: Timestamp) -> Result<(), Error> {
+        match self.deleted {
+            _ if self.destroyed => Err(Error::VersionNotFound),
+            Some(deleted) if deleted <= now => Err(Error::VersionDeleted),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl SecretRecord {
+    pub(crate) fn version(&self, id: &VersionId) -> Option<&VersionEntry> {
+        self.versions.iter().find(|version| version.id == *id)
+    }
+
+    pub(crate) fn numbered(&self, number: u64) -> Option<&VersionEntry> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// The version that a stage stands on.
+    pub(crate) fn staged(&self, stage: &str) -> Option<&VersionEntry> {
+        self.versions.iter().find(|version| version.stages.iter().any(|held| held.as_str() == stage))
+    }
+
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        let mut bytes = vec![LAYOUT];
+        bytes.extend(postcard::to_allocvec(self).map_err(|error| Error::Internal(error.into()))?);
+        Ok(Secret::new(bytes))
+    }
+
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        match bytes.expose().split_first() {
+            Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(|_| Error::Record("a secret")),
+            _ => Err(Error::Record("a secret")),
+        }
+    }
+}
+
+pub(crate) fn secret_name(account: AccountId, name: &SecretName) -> RecordName {
+    RecordName { kind: SECRET, domain: account.domain(), id: name.as_str().as_bytes().to_vec(), version: Vec::new() }
+}
+
+/// Account and name of the secret that a record is of.
+pub(crate) fn named(name: &RecordName) -> Result<(AccountId, SecretName), Error> {
+    let account = AccountId::of_domain(name.domain);
+    let parsed = std::str::from_utf8(&name.id).ok().and_then(SecretName::parse);
+    account.zip(parsed).ok_or(Error::Record("a secret"))
+}
+
+pub(crate) fn value_name(account: AccountId, secret: SecretId, number: u64) -> RecordName {
+    let (id, version) = (secret.as_bytes().to_vec(), number.to_be_bytes().to_vec());
+    RecordName { kind: VALUE, domain: account.domain(), id, version }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_as_they_were_written_and_not_of_later_layouts() {
+        let record = SecretRecord {
+            id: SecretId::from_bytes([1; 16]),
+            kind: SecretKind::Generic,
+            description: "描述".into(),
+            created: Timestamp(1),
+            updated: Timestamp(2),
+            key: KeyId::from_bytes([2; 16]),
+            is_service_key: true,
+            deletion: Some(Timestamp(3)),
+            tags: Tags::default(),
+            versions: vec![VersionEntry {
+                number: 7,
+                id: VersionId::parse("v7").unwrap(),
+                created: Timestamp(1),
+                kind: ValueKind::Binary,
+                stages: vec![Stage::current()],
+                deleted: Some(Timestamp(5)),
+                destroyed: false,
+            }],
+            last: 7,
+            max_versions: Some(3),
+            expects_last: false,
+            delete_versions_after: None,
+            custom_metadata: BTreeMap::from([("owner".into(), "shop".into())]),
+        };
+        let encoded = record.encode().unwrap();
+        let read = SecretRecord::decode(&encoded).unwrap();
+        assert_eq!((read.versions, read.custom_metadata), (record.versions, record.custom_metadata));
+        let later = Secret::new([&[LAYOUT + 1], &encoded.expose()[1..]].concat());
+        assert!(SecretRecord::decode(&later).is_err());
+    }
+
+    #[test]
+    fn a_version_is_readable_until_it_is_deleted() {
+        let version = |deleted, destroyed| VersionEntry {
+            number: 1,
+            id: VersionId::of_number(1),
+            created: Timestamp(1),
+            kind: ValueKind::Text,
+            stages: Vec::new(),
+            deleted,
+            destroyed,
+        };
+        assert!(version(None, false).check_readable(Timestamp(9)).is_ok());
+        assert!(version(Some(Timestamp(10)), false).check_readable(Timestamp(9)).is_ok());
+        assert!(matches!(version(Some(Timestamp(9)), false).check_readable(Timestamp(9)), Err(Error::VersionDeleted)));
+        assert!(matches!(version(None, true).check_readable(Timestamp(9)), Err(Error::VersionNotFound)));
+    }
+}

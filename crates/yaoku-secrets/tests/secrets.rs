@@ -1,0 +1,392 @@
+//! Secrets as several processes over one store hold them, by a clock that is moved.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_iam::{AccountId, Bootstrap, Domain, Environment, Iam, Performer, Principal};
+use yaoku_kms::operations::Page;
+use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey, ScheduleKeyDeletion};
+use yaoku_kms::{
+    AliasName, Call, Clock, KeyId, KeyRef, KeySpec, KeyState, Kms, KmsConfig, ManualClock, Operation, Origin,
+    ProtectionLevel, Timestamp, Trace,
+};
+use yaoku_seal::seal::FileSeal;
+use yaoku_seal::{Vault, backup};
+use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, SERVICE_ALIAS};
+use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue};
+use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
+use yaoku_secrets::{
+    Error, SecretFilters, SecretName, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionAbout, VersionId,
+};
+use yaoku_store::{Embedded, Options, Store};
+
+const DAY: u64 = 86_400;
+const HERE: Environment<'_> = Environment {
+    time: 1_795_485_600_000,
+    source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    secure_transport: true,
+    user_agent: None,
+    encryption_context: None,
+};
+
+/// A process.
+struct Node {
+    vault: Arc<Vault>,
+    iam: Arc<Iam>,
+    kms: Arc<Kms>,
+    secrets: Arc<Secrets>,
+}
+
+impl Performer<Secrets> for Node {
+    async fn perform<T: Send, O: Operation<Domain = Secrets, Output = Option<T>> + 'static>(
+        &self,
+        account: AccountId,
+        operation: O,
+    ) -> Result<Option<T>, Error> {
+        let (environment, trace) = (HERE, Trace::default());
+        let service = self.iam.service(account).unwrap();
+        let call = Call::of(service.principal(), &environment, &trace);
+        let done = operation.perform(&self.secrets, &call).await?;
+        self.secrets.decide_again(&call).await.map(|()| done)
+    }
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    principal: Principal,
+    nodes: Vec<Node>,
+}
+
+impl World {
+    async fn new(nodes: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
+        let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
+        let mut world = Self { dir, store, clock, principal, nodes: Vec::new() };
+        for _ in 0..nodes {
+            world.add_node().await;
+        }
+        world
+    }
+
+    async fn add_node(&mut self) {
+        let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
+        let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+        let (account, clock) = (Some(self.principal.account()), self.clock.clone());
+        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap().iam;
+        let config = KmsConfig::default();
+        let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, None, None).await.unwrap();
+        let config = SecretsConfig { deletion_patience: 0, max_secrets: 50, ..SecretsConfig::default() };
+        let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock, config).await.unwrap();
+        self.nodes.push(Node { vault, iam, kms, secrets });
+    }
+
+    async fn call<O: Operation<Domain = Secrets>>(&self, operation: O) -> Result<O::Output, Error> {
+        self.call_at(0, operation).await
+    }
+
+    async fn call_at<O: Operation<Domain = Secrets>>(&self, node: usize, operation: O) -> Result<O::Output, Error> {
+        operation.perform(&self.nodes[node].secrets, &Call::of(&self.principal, &HERE, &Trace::default())).await
+    }
+
+    async fn keys<O: Operation<Domain = Kms>>(&self, operation: O) -> O::Output {
+        let trace = Trace::default();
+        let call = Call::of(&self.principal, &HERE, &trace);
+        let done = operation.perform(&self.nodes[0].kms, &call).await;
+        done.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    async fn cmk(&self) -> KeyId {
+        let create = CreateKey {
+            spec: KeySpec::Aes256,
+            usage: None,
+            origin: Origin::Generated,
+            protection: ProtectionLevel::Software,
+            description: String::new(),
+            rotation: None,
+            tags: Vec::new(),
+            policy: None,
+        };
+        self.keys(create).await.id
+    }
+
+    async fn create(&self, text: &str, key: Option<KeyId>) -> Result<(), Error> {
+        self.call(create(text, key)).await.map(drop)
+    }
+
+    /// The text that a stage's version holds.
+    async fn text(&self, secret: &str, stage: &str) -> Result<String, Error> {
+        let get = GetSecretValue { secret: name(secret).into(), version: None, stage: Some(staged(stage)) };
+        let value = self.call(get).await?.value;
+        Ok(String::from_utf8(value.bytes.expose().to_vec()).unwrap())
+    }
+
+    async fn versions(&self, secret: &str) -> Vec<VersionAbout> {
+        let page = Page { number: 1, size: 100 };
+        let list = ListSecretVersionIds { secret: name(secret).into(), include_deprecated: true, page };
+        self.call(list).await.unwrap().1.items
+    }
+
+    /// Rows of the store that belong to secrets.
+    async fn rows(&self) -> usize {
+        let snapshot = self.store.snapshot().await.unwrap();
+        let rows = snapshot.scan(&[], None, 10_000).await.unwrap();
+        rows.iter().filter(|row| [48, 49].contains(&row.key[0])).count()
+    }
+
+    async fn everyone_looks(&self) {
+        for _ in 0..3 {
+            join_all(self.nodes.iter().map(|node| async { node.secrets.do_what_is_due(node).await.unwrap() })).await;
+        }
+    }
+}
+
+fn name(text: &str) -> SecretName {
+    SecretName::parse(text).unwrap()
+}
+
+fn staged(text: &str) -> Stage {
+    Stage::parse(text).unwrap()
+}
+
+fn value(text: &str) -> Value {
+    Value { kind: ValueKind::Text, bytes: Secret::new(text.as_bytes().to_vec()) }
+}
+
+fn create(text: &str, key: Option<KeyId>) -> CreateSecret {
+    CreateSecret {
+        name: name(text),
+        version: VersionId::parse("v1").unwrap(),
+        value: value("first"),
+        description: String::new(),
+        key: key.map(KeyRef::Id),
+        tags: Vec::new(),
+    }
+}
+
+fn put(secret: &str, version: Option<&str>, text: &str) -> PutSecretValue {
+    PutSecretValue {
+        secret: name(secret).into(),
+        version: version.map(|version| VersionId::parse(version).unwrap()),
+        value: value(text),
+        stages: None,
+        expected: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_process_puts_every_process_gives() {
+    let world = World::new(3).await;
+    world.create("db", None).await.unwrap();
+    world.call_at(1, put("db", Some("v2"), "second")).await.unwrap();
+    while world.text("db", "ACSCurrent").await.unwrap() != "second" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.text("db", "ACSPrevious").await.unwrap(), "first");
+    // The same value once more changes nothing; another one is refused.
+    assert_eq!(world.call(put("db", Some("v2"), "second")).await.unwrap().number, 2);
+    assert!(matches!(world.call(put("db", Some("v2"), "other")).await, Err(Error::VersionExists)));
+    assert!(matches!(world.call(put("db", Some("v1"), "second")).await, Err(Error::VersionExists)));
+    assert_eq!(world.versions("db").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_put_at_once_and_each_version_is_there_once() {
+    let world = World::new(3).await;
+    world.create("db", None).await.unwrap();
+    let puts = (0..9).map(|n| {
+        let (world, node) = (&world, n % 3);
+        async move { world.call_at(node, put("db", None, &format!("text {n}"))).await.unwrap().number }
+    });
+    let mut numbers = join_all(puts).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (2..=10).collect::<Vec<_>>());
+    // Each version is read as what was put under its number, and rows that are not kept any more are gone.
+    while world.versions("db").await.len() < 10 {
+        tokio::task::yield_now().await;
+    }
+    world.call(put("db", Some("last"), "last")).await.unwrap();
+    assert_eq!((world.versions("db").await.len(), world.rows().await), (10, 11));
+    assert_eq!(world.text("db", "ACSCurrent").await.unwrap(), "last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_can_expect_the_last_version() {
+    let world = World::new(1).await;
+    world.create("db", None).await.unwrap();
+    let expecting = |expected| PutSecretValue { expected: Some(expected), ..put("db", None, "new") };
+    assert!(matches!(world.call(expecting(0)).await, Err(Error::NotAsExpected)));
+    let second = world.call(expecting(1)).await.unwrap();
+    assert_eq!((second.number, second.id.as_str()), (2, "2"));
+    assert!(matches!(world.call(expecting(1)).await, Err(Error::NotAsExpected)));
+    // Of several that expect the same, one gets through.
+    let results = join_all((0..8).map(|_| world.call(expecting(2)))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_key_is_made_once_and_stands_in_the_list() {
+    let world = World::new(2).await;
+    let names: Vec<_> = (0..6).map(|n| format!("s{n}")).collect();
+    let made = names.iter().enumerate().map(|(n, name)| world.call_at(n % 2, create(name, None)));
+    let keys: Vec<_> = join_all(made).await.into_iter().map(|made| made.unwrap().0.key).collect();
+    assert!(keys.iter().all(|key| *key == keys[0]));
+    let alias = AliasName::parse_any(SERVICE_ALIAS).unwrap();
+    let described = yaoku_kms::operations::keys::DescribeKey { key: KeyRef::Alias(alias) };
+    let described = world.keys(described).await;
+    assert_eq!((described.id, described.state), (keys[0], KeyState::Enabled));
+    assert!(AliasName::parse(SERVICE_ALIAS).is_none(), "nobody can give or take it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_is_read_while_its_key_can_not_be_used() {
+    let world = World::new(1).await;
+    let chosen = world.cmk().await;
+    world.create("chosen", Some(chosen)).await.unwrap();
+    world.create("service", None).await.unwrap();
+    let service = world.call(DescribeSecret { secret: name("service").into() }).await.unwrap().key;
+    for (secret, key) in [("chosen", chosen), ("service", service)] {
+        world.keys(DisableKey { key }).await;
+        let state = |result: Result<(), Error>| {
+            assert!(matches!(result, Err(Error::Keys(yaoku_kms::Error::State(KeyState::Disabled)))), "{result:?}");
+        };
+        state(world.text(secret, "ACSCurrent").await.map(drop));
+        state(world.call(put(secret, None, "new")).await.map(drop));
+        // Not even the same value once more: whether it is the same can't be found out.
+        state(world.call(put(secret, Some("v1"), "first")).await.map(drop));
+        state(world.create("another", (secret == "chosen").then_some(key)).await);
+        world.keys(EnableKey { key }).await;
+        assert_eq!(world.text(secret, "ACSCurrent").await.unwrap(), "first");
+        world.keys(ScheduleKeyDeletion { key, pending_days: 7 }).await;
+        assert!(world.text(secret, "ACSCurrent").await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_secret_can_be_saved_until_it_is_due_and_is_gone_then() {
+    let mut world = World::new(3).await;
+    world.create("db", None).await.unwrap();
+    world.call(put("db", None, "second")).await.unwrap();
+    let delete = |days| DeleteSecret { name: name("db"), when: When::AfterDays(days) };
+    for days in [0, 6, 31] {
+        assert!(matches!(world.call(delete(days)).await, Err(Error::Invalid { .. })));
+    }
+    let planned = world.call(delete(7)).await.unwrap();
+    assert!(matches!(world.call(delete(7)).await, Err(Error::InDeleteWindow)));
+    assert!(matches!(world.text("db", "ACSCurrent").await, Err(Error::InDeleteWindow)));
+    assert!(matches!(world.call(put("db", None, "third")).await, Err(Error::InDeleteWindow)));
+    assert!(matches!(world.create("db", None).await, Err(Error::InDeleteWindow)));
+    world.clock.advance_seconds(7 * DAY - 1);
+    world.everyone_looks().await;
+    let described = world.call(DescribeSecret { secret: name("db").into() }).await.unwrap();
+    assert_eq!(described.planned_deletion, Some(planned));
+    world.call(RestoreSecret { name: name("db") }).await.unwrap();
+    world.call(RestoreSecret { name: name("db") }).await.unwrap();
+    assert_eq!(world.text("db", "ACSCurrent").await.unwrap(), "second");
+
+    world.call(delete(7)).await.unwrap();
+    world.clock.advance_seconds(7 * DAY);
+    assert!(matches!(world.call(RestoreSecret { name: name("db") }).await, Err(Error::SecretNotFound)));
+    assert!(world.nodes[0].secrets.scheduler_lag() == 0);
+    world.everyone_looks().await;
+    while world.call(DescribeSecret { secret: name("db").into() }).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.rows().await, 0);
+    // A new one of that name has nothing of it.
+    world.create("db", None).await.unwrap();
+    assert_eq!(world.versions("db").await.len(), 1);
+
+    // At once, and also where it is pending.
+    world.call(delete(7)).await.unwrap();
+    world.call(DeleteSecret { name: name("db"), when: When::Now }).await.unwrap();
+    assert_eq!(world.rows().await, 0);
+
+    // A process that starts finds what is there, and what is due.
+    world.create("db", None).await.unwrap();
+    world.create("web", None).await.unwrap();
+    world.call(delete(7)).await.unwrap();
+    world.nodes.clear();
+    world.clock.advance_seconds(8 * DAY);
+    world.add_node().await;
+    assert!(world.nodes[0].secrets.scheduler_lag() >= DAY * 1000);
+    world.everyone_looks().await;
+    let listed = ListSecrets { filters: SecretFilters::default(), page: Page { number: 1, size: 10 } };
+    let listed = world.call(listed).await.unwrap();
+    assert_eq!((listed.total, listed.items[0].name.as_str()), (1, "web"));
+    assert_eq!(world.text("web", "ACSCurrent").await.unwrap(), "first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fell_due_before_a_restore_is_put_off() {
+    let mut world = World::new(1).await;
+    world.create("db", None).await.unwrap();
+    world.call(DeleteSecret { name: name("db"), when: When::AfterDays(7) }).await.unwrap();
+    let file = world.dir.path().join("backup");
+    let mut written = tokio::fs::File::create(&file).await.unwrap();
+    backup::write(&world.nodes[0].vault, &mut written).await.unwrap();
+    written.sync_all().await.unwrap();
+    world.nodes.clear();
+    let restored: Arc<dyn Store> =
+        Arc::new(Embedded::open(&world.dir.path().join("restored"), Options::default()).unwrap());
+    let seal = FileSeal { path: world.dir.path().join("root.key") };
+    let file = std::fs::File::open(&file).unwrap();
+    backup::restore(file, &seal, restored.as_ref()).await.unwrap();
+    world.store = restored;
+    world.clock.advance_seconds(30 * DAY);
+    world.add_node().await;
+    world.nodes[0].kms.settle_restore().await.unwrap();
+    world.everyone_looks().await;
+    let described = world.call(DescribeSecret { secret: name("db").into() }).await.unwrap();
+    assert!(described.planned_deletion.unwrap() > world.clock.now());
+    world.call(RestoreSecret { name: name("db") }).await.unwrap();
+    assert_eq!(world.text("db", "ACSCurrent").await.unwrap(), "first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_say_which_value_is_given() {
+    let world = World::new(1).await;
+    world.create("db", None).await.unwrap();
+    world.call(put("db", Some("v2"), "second")).await.unwrap();
+    let of = |version: &str, stage: Option<&str>| GetSecretValue {
+        secret: name("db").into(),
+        version: VersionId::parse(version),
+        stage: stage.map(staged),
+    };
+    assert_eq!(world.call(of("v1", None)).await.unwrap().version.number, 1);
+    assert_eq!(world.call(of("v1", Some("ACSPrevious"))).await.unwrap().version.number, 1);
+    assert!(matches!(world.call(of("v1", Some("ACSCurrent"))).await, Err(Error::VersionNotFound)));
+    assert!(matches!(world.call(of("v3", None)).await, Err(Error::VersionNotFound)));
+    assert!(matches!(world.text("db", "blue").await, Err(Error::VersionNotFound)));
+    let to = VersionId::parse("v1");
+    let back = UpdateSecretVersionStage { secret: name("db").into(), stage: Stage::current(), to, from: None };
+    world.call(back).await.unwrap();
+    assert_eq!(world.text("db", "ACSCurrent").await.unwrap(), "first");
+    assert_eq!(world.text("db", "ACSPrevious").await.unwrap(), "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_an_end_to_everything() {
+    let world = World::new(1).await;
+    for n in 0..50 {
+        world.create(&format!("s{n}"), None).await.unwrap();
+    }
+    assert!(matches!(world.create("s50", None).await, Err(Error::LimitExceeded(_))));
+    assert!(matches!(world.create("s1", None).await, Err(Error::SecretExists)));
+    let sized = |bytes| PutSecretValue { value: value(&"x".repeat(bytes)), ..put("s1", None, "") };
+    world.call(sized(30_720)).await.unwrap();
+    assert_eq!(world.text("s1", "ACSCurrent").await.unwrap().len(), 30_720);
+    for bytes in [0, 30_721] {
+        assert!(matches!(world.call(sized(bytes)).await, Err(Error::Invalid { .. })), "{bytes}");
+    }
+    let reserved = CreateSecret { name: name("acs/ram/user/x"), ..create("x", None) };
+    assert!(matches!(world.call(reserved).await, Err(Error::Invalid { .. })));
+}

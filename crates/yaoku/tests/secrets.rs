@@ -1,0 +1,352 @@
+//! Secrets over the wire.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::{ACCOUNT, Client, REGION, Server, files_below, log_of, records};
+
+const NOT_FOUND: &str = "Forbidden.ResourceNotFound";
+const EXISTS: &str = "Rejected.ResourceExist";
+
+fn server() -> (Server, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Server::start(&dir.path().join("data")), dir)
+}
+
+fn create(client: &Client, name: &str, params: &[(&str, &str)]) {
+    let own = [("SecretName", name), ("VersionId", "v1"), ("SecretData", "first")];
+    client.call("CreateSecret", &[&own[..], params].concat()).ok();
+}
+
+fn put(client: &Client, name: &str, version: &str, text: &str, params: &[(&str, &str)]) -> Value {
+    let own = [("SecretName", name), ("VersionId", version), ("SecretData", text)];
+    client.call("PutSecretValue", &[&own[..], params].concat()).ok().body
+}
+
+fn text(client: &Client, params: &[(&str, &str)]) -> String {
+    client.call("GetSecretValue", params).ok().text("SecretData").to_owned()
+}
+
+/// Names of the secrets on a page.
+fn listed(client: &Client, params: &[(&str, &str)]) -> Vec<String> {
+    let page = client.call("ListSecrets", params).ok();
+    let secrets = page.body["SecretList"]["Secret"].as_array().unwrap();
+    secrets.iter().map(|secret| secret["SecretName"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_secret_has_versions_and_stages() {
+    let (server, _dir) = server();
+    let client = server.client();
+    let db = ("SecretName", "db/shop");
+    let made = [db, ("VersionId", "v1"), ("SecretData", "first"), ("Description", "of the shop")];
+    let made = client.call("CreateSecret", &made).ok();
+    let arn = format!("acs:kms:{REGION}:{ACCOUNT}:secret/db/shop");
+    assert_eq!((made.text("Arn"), made.text("SecretType"), made.text("VersionId")), (&*arn, "Generic", "v1"));
+    let value = client.call("GetSecretValue", &[("SecretName", &arn)]).ok();
+    assert_eq!((value.text("SecretData"), value.text("SecretDataType")), ("first", "text"));
+    assert_eq!(value.body["VersionStages"], json!({"VersionStage": ["ACSCurrent"]}));
+
+    assert_eq!(put(&client, "db/shop", "v2", "second", &[])["VersionStages"]["VersionStage"], json!(["ACSCurrent"]));
+    assert_eq!(text(&client, &[db]), "second");
+    assert_eq!(text(&client, &[db, ("VersionStage", "ACSPrevious")]), "first");
+    assert_eq!(text(&client, &[db, ("VersionId", "v1")]), "first");
+    // Once more the same is done already; another value is refused.
+    assert_eq!(put(&client, "db/shop", "v1", "first", &[])["VersionStages"]["VersionStage"], json!(["ACSPrevious"]));
+    let other = [db, ("VersionId", "v1"), ("SecretData", "other")];
+    client.call("PutSecretValue", &other).fails(409, EXISTS);
+    put(&client, "db/shop", "v3", "third", &[("VersionStages", r#"["blue","green"]"#)]);
+    assert_eq!(
+        (text(&client, &[db]), text(&client, &[db, ("VersionStage", "green")])),
+        ("second".into(), "third".into())
+    );
+
+    let stage = |stage: &str, params: &[(&str, &str)]| {
+        client.call("UpdateSecretVersionStage", &[&[db, ("VersionStage", stage)], params].concat())
+    };
+    stage("ACSCurrent", &[("MoveToVersion", "v3")]).ok();
+    assert_eq!(
+        (text(&client, &[db]), text(&client, &[db, ("VersionStage", "ACSPrevious")])),
+        ("third".into(), "second".into())
+    );
+    stage("blue", &[("RemoveFromVersion", "v3")]).ok();
+    stage("ACSCurrent", &[("RemoveFromVersion", "v3")]).fails(400, "MissingParameter");
+    stage("blue", &[]).fails(400, "MissingParameter");
+    stage("green", &[("RemoveFromVersion", "v1")]).fails(400, "InvalidParameter");
+    stage("green", &[("MoveToVersion", "v9")]).fails(404, NOT_FOUND);
+
+    let versions = |params: &[(&str, &str)]| {
+        let page = client.call("ListSecretVersionIds", &[&[db], params].concat()).ok();
+        let ids = page.body["VersionIds"]["VersionId"].as_array().unwrap().clone();
+        let ids: Vec<_> = ids.iter().map(|version| version["VersionId"].as_str().unwrap().to_owned()).collect();
+        (ids, page.number("TotalCount"))
+    };
+    assert_eq!(versions(&[]), (vec!["v2".into(), "v3".into()], 2));
+    assert_eq!(versions(&[("IncludeDeprecated", "True")]).1, 3);
+    assert_eq!(
+        versions(&[("IncludeDeprecated", "true"), ("PageSize", "2"), ("PageNumber", "2")]),
+        (vec!["v3".into()], 3)
+    );
+
+    client.call("UpdateSecret", &[db, ("Description", "")]).ok();
+    client.call("UpdateSecret", &[db]).fails(400, "MissingParameter");
+    let described = client.call("DescribeSecret", &[db]).ok();
+    assert_eq!((described.text("Description"), described.text("Arn")), ("", &*arn));
+    assert!(described.body.get("Tags").is_none() && described.body.get("PlannedDeleteTime").is_none());
+    assert!(!described.body.to_string().contains("third"));
+
+    let again = [db, ("VersionId", "v1"), ("SecretData", "first")];
+    client.call("CreateSecret", &again).fails(409, EXISTS);
+    let planned = client.call("DeleteSecret", &[db, ("RecoveryWindowInDays", "7")]).ok();
+    assert_eq!(client.call("DescribeSecret", &[db]).ok().text("PlannedDeleteTime"), planned.text("PlannedDeleteTime"));
+    client.call("CreateSecret", &again).fails(409, "Rejected.ResourceInDeleteWindow");
+    client.call("RestoreSecret", &[db]).ok();
+    assert_eq!(text(&client, &[db]), "third");
+    client.call("DeleteSecret", &[db, ("ForceDeleteWithoutRecovery", "true"), ("RecoveryWindowInDays", "1")]).ok();
+    for action in ["GetSecretValue", "DescribeSecret", "ListSecretVersionIds", "DeleteSecret", "RestoreSecret"] {
+        client.call(action, &[db]).fails(404, NOT_FOUND);
+    }
+    create(&client, "db/shop", &[]);
+}
+
+#[test]
+fn what_a_secret_can_not_be_is_refused_by_name() {
+    let (server, _dir) = server();
+    let client = server.client();
+    let good = [("SecretName", "s"), ("VersionId", "v1"), ("SecretData", "x")];
+    let with = |param: (&'static str, &'static str)| {
+        let mut params = good.to_vec();
+        params.retain(|(name, _)| *name != param.0);
+        params.push(param);
+        client.call("CreateSecret", &params)
+    };
+    for kind in ["Rds", "Redis", "PolarDB", "ECS", "RAMCredentials"] {
+        let refused = with(("SecretType", kind));
+        refused.fails(400, "UnsupportedOperation");
+        assert!(refused.text("Message").contains(kind));
+    }
+    for (name, value) in [
+        ("SecretType", "Other"),
+        ("SecretName", "a b"),
+        ("SecretName", "acs/x"),
+        ("SecretDataType", "json"),
+        ("EnableAutomaticRotation", "true"),
+        ("ExtendedConfig", "{}"),
+        ("ExtendedConfig.CustomData", "{}"),
+        ("Tags", "[{}]"),
+    ] {
+        with((name, value)).fails(400, "InvalidParameter");
+    }
+    with(("SecretData", "")).fails(400, "MissingParameter");
+    with(("VersionId", "")).fails(400, "MissingParameter");
+    with(("EncryptionKeyId", "alias/none")).fails(404, "Forbidden.AliasNotFound");
+    with(("DKMSInstanceId", "kst-1")).fails(400, "UnsupportedOperation");
+    let pair = client.create_key(&[("KeySpec", "EC_P256")]);
+    client
+        .call("CreateSecret", &[&good[..], &[("EncryptionKeyId", &pair)]].concat())
+        .fails(400, "UnsupportedOperation");
+    let long = "x".repeat(30_721);
+    let too_long = [good[0], good[1], ("SecretData", long.as_str())];
+    client.call("CreateSecret", &too_long).fails(400, "InvalidParameter");
+    assert!(listed(&client, &[]).is_empty());
+    client.call("CreateSecret", &[good[0], good[1], ("SecretData", &long[1..])]).ok();
+    assert_eq!(text(&client, &[good[0]]).len(), 30_720);
+
+    let binary = [("SecretName", "b"), ("VersionId", "v1"), ("SecretDataType", "binary")];
+    let with = |data| client.call("CreateSecret", &[&binary[..], &[("SecretData", data)]].concat());
+    with("not base64").fails(400, "InvalidParameter");
+    with("AAH/").ok();
+    let value = client.call("GetSecretValue", &[binary[0]]).ok();
+    assert_eq!((value.text("SecretData"), value.text("SecretDataType")), ("AAH/", "binary"));
+
+    let foreign = format!("acs:kms:{REGION}:9999999999999999:secret/s");
+    for name in ["none", "acs:kms:elsewhere:1:secret/s", &foreign, "a b"] {
+        client.call("GetSecretValue", &[("SecretName", name)]).fails(404, NOT_FOUND);
+    }
+    client.call("GetSecretValue", &[good[0], ("DryRun", "true")]).fails(412, "DryRunOperationError");
+    client.call("GetSecretValue", &[("SecretName", "none"), ("DryRun", "true")]).fails(400, "ValidationError");
+    for window in ["6", "31"] {
+        client.call("DeleteSecret", &[good[0], ("RecoveryWindowInDays", window)]).fails(400, "InvalidParameter");
+    }
+}
+
+#[test]
+fn values_stand_under_their_key() {
+    let (server, _dir) = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    client.call("CreateAlias", &[("AliasName", "alias/k"), ("KeyId", &key)]).ok();
+    create(&client, "chosen", &[("EncryptionKeyId", "alias/k")]);
+    create(&client, "own", &[]);
+    let key_of = |name| client.call("DescribeSecret", &[("SecretName", name)]).ok().text("EncryptionKeyId").to_owned();
+    assert_eq!(key_of("chosen"), key);
+    // The service's own key stands in the lists like any other.
+    let service = client.call("DescribeKey", &[("KeyId", "alias/acs/secrets")]).ok();
+    assert_eq!(service.text("KeyMetadata/KeyId"), key_of("own"));
+    let aliases = client.call("ListAliases", &[]).ok().body.to_string();
+    assert!(aliases.contains("alias/acs/secrets"), "{aliases}");
+    assert_eq!(client.call("ListKeys", &[]).ok().number("TotalCount"), 2);
+    let alias = ("AliasName", "alias/acs/secrets");
+    client.call("DeleteAlias", &[alias]).fails(400, "InvalidParameter");
+    client.call("UpdateAlias", &[alias, ("KeyId", &key)]).fails(400, "InvalidParameter");
+    for name in ["chosen", "own"] {
+        let (secret, key) = (("SecretName", name), key_of(name));
+        client.call("DisableKey", &[("KeyId", &key)]).ok();
+        client.call("GetSecretValue", &[secret]).fails(409, "Rejected.Disabled");
+        client
+            .call("PutSecretValue", &[secret, ("VersionId", "v2"), ("SecretData", "x")])
+            .fails(409, "Rejected.Disabled");
+        client.call("DescribeSecret", &[secret]).ok();
+        client.call("EnableKey", &[("KeyId", &key)]).ok();
+        assert_eq!(text(&client, &[secret]), "first");
+        client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]).ok();
+        client.call("GetSecretValue", &[secret]).fails(409, "Rejected.PendingDeletion");
+    }
+}
+
+#[test]
+fn secrets_are_listed_by_what_is_asked_for() {
+    let (server, _dir) = server();
+    let client = server.client();
+    for (name, description, team) in [("a/1", "one", "shop"), ("a/2", "two", "shop"), ("b/1", "one more", "web")] {
+        let tags = format!(r#"[{{"TagKey":"team","TagValue":"{team}"}}]"#);
+        create(&client, name, &[("Description", description), ("Tags", &tags)]);
+    }
+    for (filters, expected) in [
+        (r#"[]"#, vec!["a/1", "a/2", "b/1"]),
+        (r#"[{"Key":"SecretName","Values":["a/"]}]"#, vec!["a/1", "a/2"]),
+        (r#"[{"Key":"SecretName","Values":["a/2","b"]}]"#, vec!["a/2", "b/1"]),
+        (r#"[{"Key":"Description","Values":["one"]}]"#, vec!["a/1", "b/1"]),
+        (r#"[{"Key":"TagKey","Values":["team"]},{"Key":"TagValue","Values":["shop"]}]"#, vec!["a/1", "a/2"]),
+        (r#"[{"Key":"TagValue","Values":["web"]},{"Key":"SecretName","Values":["a"]}]"#, vec![]),
+        (r#"[{"Key":"SecretType","Values":["Generic"]}]"#, vec!["a/1", "a/2", "b/1"]),
+        (r#"[{"Key":"SecretType","Values":["Rds"]}]"#, vec![]),
+        (r#"[{"Key":"DKMSInstanceId","Values":["kst"]}]"#, vec![]),
+    ] {
+        assert_eq!(listed(&client, &[("Filters", filters)]), expected, "{filters}");
+    }
+    for filters in [r#"[{"Key":"Other","Values":[]}]"#, r#"{}"#, r#"[{"Key":"SecretType","Values":["x"]}]"#] {
+        client.call("ListSecrets", &[("Filters", filters)]).fails(400, "InvalidParameter");
+    }
+    assert_eq!(listed(&client, &[("PageSize", "2"), ("PageNumber", "2")]), ["b/1"]);
+    let page = client.call("ListSecrets", &[("PageSize", "1"), ("FetchTags", "true")]).ok();
+    assert_eq!(page.number("TotalCount"), 3);
+    assert_eq!(page.body["SecretList"]["Secret"][0]["Tags"]["Tag"], json!([{"TagKey": "team", "TagValue": "shop"}]));
+}
+
+#[test]
+fn secrets_have_tags_like_keys() {
+    let (server, _dir) = server();
+    let client = server.client();
+    create(&client, "a", &[]);
+    create(&client, "b", &[]);
+    let tags = |name: &str| {
+        let described = client.call("DescribeSecret", &[("SecretName", name), ("FetchTags", "True")]).ok();
+        described.body["Tags"]["Tag"].clone()
+    };
+    client.call("TagResource", &[("SecretName", "a"), ("Tags", r#"[{"TagKey":"x","TagValue":"1"}]"#)]).ok();
+    let both = [("ResourceType", "secret"), ("ResourceId.1", "a"), ("ResourceId.2", "b"), ("RegionId", REGION)];
+    client.call("TagResources", &[&both[..], &[("Tag.1.Key", "y"), ("Tag.1.Value", "2")]].concat()).ok();
+    assert_eq!(tags("a"), json!([{"TagKey": "x", "TagValue": "1"}, {"TagKey": "y", "TagValue": "2"}]));
+    let list = |params: &[(&str, &str)]| {
+        let all = [("ResourceType", "secret"), ("RegionId", REGION)];
+        let listed = client.call("ListTagResources", &[&all[..], params].concat()).ok();
+        let listed = listed.body["TagResources"]["TagResource"].as_array().unwrap().clone();
+        listed.iter().map(|tag| format!("{} {}", tag["ResourceId"], tag["TagKey"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&[]), ["a x", "a y", "b y"]);
+    assert_eq!(list(&[("ResourceId.1", "b")]), ["b y"]);
+    assert_eq!(list(&[("Tag.1.Key", "x")]), ["a x", "a y"]);
+    client.call("UntagResource", &[("SecretName", "a"), ("TagKeys", r#"["x"]"#)]).ok();
+    client.call("UntagResources", &[&both[..], &[("All", "true")]].concat()).ok();
+    assert_eq!((tags("a"), tags("b")), (json!([]), json!([])));
+    // One that is not there: none is tagged.
+    let one_missing = [("ResourceType", "secret"), ("ResourceId.1", "a"), ("ResourceId.2", "none"), ("Tag.1.Key", "z")];
+    client.call("TagResources", &one_missing).fails(404, NOT_FOUND);
+    assert_eq!(tags("a"), json!([]));
+    let both = [("SecretName", "a"), ("KeyId", "x"), ("Tags", r#"[{"TagKey":"x"}]"#)];
+    client.call("TagResource", &both).fails(400, "InvalidParameter");
+}
+
+#[test]
+fn passwords_are_drawn_as_they_are_asked_for() {
+    let (server, _dir) = server();
+    let client = server.client();
+    let draw = |params: &[(&str, &str)]| client.call("GetRandomPassword", params);
+    let password = |params: &[(&str, &str)]| draw(params).ok().text("RandomPassword").to_owned();
+    assert_eq!(password(&[]).len(), 32);
+    assert_ne!(password(&[]), password(&[]));
+    let only = [("ExcludeLowercase", "true"), ("ExcludePunctuation", "true"), ("ExcludeCharacters", "01IO")];
+    let drawn = password(&[&only[..], &[("PasswordLength", "128")]].concat());
+    assert!(drawn.len() == 128 && !drawn.contains(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit())));
+    assert!(!drawn.contains(['0', '1', 'I', 'O']));
+    for params in [[("PasswordLength", "7")], [("PasswordLength", "129")], [("ExcludeLowercase", "yes")]] {
+        draw(&params).fails(400, "InvalidParameter");
+    }
+    let nothing = [("ExcludeNumbers", "true"), ("ExcludeUppercase", "true"), ("ExcludeLowercase", "true")];
+    draw(&[&nothing[..], &[("ExcludePunctuation", "true")]].concat()).fails(400, "InvalidParameter");
+}
+
+#[test]
+fn an_account_has_no_more_secrets_than_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&dir.path().join("data"), |command| {
+        command.args(["--max-secrets", "1"]);
+    });
+    let client = server.client();
+    create(&client, "a", &[]);
+    let second = [("SecretName", "b"), ("VersionId", "v1"), ("SecretData", "x")];
+    client.call("CreateSecret", &second).fails(400, "Rejected.LimitExceeded");
+    client.call("DeleteSecret", &[("SecretName", "a"), ("ForceDeleteWithoutRecovery", "true")]).ok();
+    client.call("CreateSecret", &second).ok();
+}
+
+#[test]
+fn values_are_in_no_file_and_no_record_and_come_back_after_a_start_and_a_restore() {
+    const PLANTED: &str = "planted-secret-value-9Zk";
+    let dir = tempfile::tempdir().unwrap();
+    let (data, elsewhere, backup) = (dir.path().join("data"), dir.path().join("elsewhere"), dir.path().join("backup"));
+    let server = Server::start(&data);
+    let client = server.client();
+    let secret = ("SecretName", "db");
+    client.call("CreateSecret", &[secret, ("VersionId", "v1"), ("SecretData", PLANTED)]).ok();
+    put(&client, "db", "v2", &format!("{PLANTED}-2"), &[]);
+    client.call("PutSecretValue", &[secret, ("VersionId", "v2"), ("SecretData", PLANTED)]).fails(409, EXISTS);
+    assert_eq!(text(&client, &[secret]), format!("{PLANTED}-2"));
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_yaoku")).arg("backup").arg(&backup).arg("--data-dir").arg(&data).output();
+    assert!(done.unwrap().status.success());
+    assert_eq!(server.terminate(), Some(0));
+
+    let all = files_below(&data).into_iter().chain([log_of(&data), backup.clone()]);
+    for file in all {
+        let content = std::fs::read(&file).unwrap();
+        assert!(memchr::memmem::find(&content, PLANTED.as_bytes()).is_none(), "{}", file.display());
+    }
+    let records = records(&data);
+    assert!(records.iter().all(|record| !record.to_string().contains(PLANTED)));
+    let of = |name: &str| records.iter().find(|record| record["eventName"] == name).unwrap();
+    assert_eq!(of("CreateSecret")["requestParameters"]["SecretName"], "db");
+    assert!(of("CreateSecret")["requestParameters"].get("SecretData").is_none());
+    let named = &of("GetSecretValue")["referencedResources"];
+    assert_eq!((&named["ACS::KMS::Secret"], named["ACS::KMS::Key"].as_array().unwrap().len()), (&json!(["db"]), 1));
+
+    let server = Server::start(&data);
+    assert_eq!(text(&server.client(), &[secret, ("VersionId", "v1")]), PLANTED);
+    assert_eq!(server.terminate(), Some(0));
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(data.join("root.key"), elsewhere.join("root.key")).unwrap();
+    let restore = Command::new(env!("CARGO_BIN_EXE_yaoku"))
+        .arg("restore")
+        .arg(&backup)
+        .arg("--data-dir")
+        .arg(&elsewhere)
+        .output();
+    assert!(restore.unwrap().status.success());
+    let server = Server::start(&elsewhere);
+    assert_eq!(text(&server.client(), &[secret]), format!("{PLANTED}-2"));
+}
