@@ -16,6 +16,7 @@ use crate::account::AccountCommand;
 use crate::audit::AuditCommand;
 use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::hsm::HsmCommand;
+use crate::kubernetes::KubernetesKms;
 use crate::ram::RamCommand;
 use crate::{Error, accept, hsm, logging, maintenance, restore, serve, signals};
 
@@ -84,6 +85,12 @@ enum Command {
     /// A running server executes and records these commands. They print the answers of the RAM API, in JSON.
     #[command(subcommand, arg_required_else_help = true)]
     Ram(RamCommand),
+    /// Serve the KMS v2 plugin of Kubernetes, beside the API server
+    ///
+    /// The API server encrypts Secrets and other resources in etcd with a customer master key of a yaoku server. The plugin keeps
+    /// nothing on disk. Each option can also be set with the environment variable shown beside it.
+    #[command(next_line_help = true)]
+    KubernetesKms(Box<KubernetesKms>),
     /// Print the version
     Version,
 }
@@ -167,6 +174,10 @@ impl Command {
                 let store = settings(command.store())?;
                 let told = runtime()?.block_on(command.run(store))?;
                 say(&told)
+            }
+            Self::KubernetesKms(options) => {
+                let _log = logging::start(options.log, options.log_format);
+                runtime()?.block_on(options.run())
             }
             Self::Version => say(concat!("yaoku ", env!("CARGO_PKG_VERSION"))),
         }

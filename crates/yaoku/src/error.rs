@@ -42,6 +42,12 @@ pub enum Error {
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] yaoku_http::TlsError),
+    /// The server can't be called.
+    #[error(transparent)]
+    Client(#[from] yaoku_client::Error),
+    /// The socket of the Kubernetes plugin can't be served.
+    #[error(transparent)]
+    PluginSocket(#[from] yaoku_kubernetes::SocketError),
     /// The store, the seal or a backup can't be used.
     #[error(transparent)]
     Vault(#[from] yaoku_seal::Error),

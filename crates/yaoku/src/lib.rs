@@ -15,6 +15,7 @@ mod error;
 mod greeting;
 mod hsm;
 mod image_file;
+mod kubernetes;
 mod listener;
 mod logging;
 pub mod maintenance;

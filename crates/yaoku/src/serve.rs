@@ -38,6 +38,7 @@ use crate::store::{OpenStore, StoreAddress};
 /// When serving can't begin.
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let mut signals = Signals::take().map_err(|error| Error::Options(format!("can't handle signals: {error}")))?;
+    forbid_core_dumps();
     limit_process(&settings.limits);
     let mut running = start(settings, Arc::new(SystemClock)).await?;
     lock_memory();
@@ -379,12 +380,16 @@ fn lock_memory() {
     }
 }
 
-/// Allows the process the files that its connections need, and no core dump, which would hold keys.
-fn limit_process(limits: &Limits) {
+/// Allows the process no core dump, which would hold keys.
+pub(crate) fn forbid_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
         tracing::warn!(%error, "can't disable core dumps");
     }
+}
+
+/// Allows the process the files that its connections need.
+fn limit_process(limits: &Limits) {
     // The store, the log, and some for the runtime.
     const OTHERS: u64 = 64;
     let wanted = limits.connections as u64 + OTHERS;

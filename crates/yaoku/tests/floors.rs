@@ -13,8 +13,8 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
     &["yaoku-secrets"],
-    &["yaoku-gate", "yaoku-http"],
-    &["yaoku-aliyun", "yaoku-vault"],
+    &["yaoku-gate", "yaoku-http", "yaoku-client"],
+    &["yaoku-aliyun", "yaoku-vault", "yaoku-kubernetes"],
     &["yaoku"],
     &["yaoku-bench"],
 ];

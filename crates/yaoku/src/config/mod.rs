@@ -11,7 +11,7 @@ mod settings;
 
 pub use hsm::HsmSettings;
 pub use options::{AuditSync, HsmOptions, LogFormat, LogLevel, Options, ProxyHeaders, StoreOptions};
-pub(crate) use secrets::SECRET_VARIABLES;
+pub(crate) use secrets::{SECRET_VARIABLES, access_key_secret};
 pub(crate) use settings::SEGMENT;
 pub use settings::{ListenerSettings, SealSettings, Settings, StoreSettings, TlsSettings};
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use yaoku_crypto::Secret;
@@ -16,8 +17,12 @@ pub(super) const PIN_VARIABLE: &str = "YAOKU_PKCS11_PIN";
 /// Where the root AccessKey's secret may be.
 pub(super) const ROOT_SECRET_VARIABLE: &str = "YAOKU_ROOT_ACCESS_KEY_SECRET";
 
+/// Where the secret of a client's AccessKey may be.
+const ACCESS_KEY_SECRET_VARIABLE: &str = "YAOKU_ACCESS_KEY_SECRET";
+
 /// Variables that are no options.
-pub(crate) const SECRET_VARIABLES: [&str; 3] = [PASSPHRASE_VARIABLE, PIN_VARIABLE, ROOT_SECRET_VARIABLE];
+pub(crate) const SECRET_VARIABLES: [&str; 4] =
+    [PASSPHRASE_VARIABLE, PIN_VARIABLE, ROOT_SECRET_VARIABLE, ACCESS_KEY_SECRET_VARIABLE];
 
 /// The most bytes of a secret's file.
 const MAX_FILE: u64 = 64 << 10;
@@ -42,6 +47,26 @@ pub(super) fn given(
             Err(Error::Options(format!("both {variable} and the file {path} are set; use only one of them")))
         }
     }
+}
+
+/// The secret of a client's AccessKey, from its file or else the environment; none if neither is given.
+///
+/// # Errors
+/// As [`given`], and when others than its owner have access to the file.
+pub(crate) fn access_key_secret(
+    file: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Secret>, Error> {
+    if let Some(path) = file {
+        let mode = std::fs::metadata(path).map_err(Error::file(path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            return Err(Error::Options(format!(
+                "others than its owner have access to {path}, which holds a secret: chmod 600 {path}"
+            )));
+        }
+    }
+    given(file, ACCESS_KEY_SECRET_VARIABLE, environment)
 }
 
 /// A secret asked from the terminal.
@@ -98,6 +123,18 @@ mod tests {
         }
         std::fs::write(&path, "\n").unwrap();
         assert!(given(Some(&path), "V", &none).err().unwrap().to_string().contains("is empty"));
+    }
+
+    #[test]
+    fn an_access_key_secret_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "s\n").unwrap();
+        for (mode, fits) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(access_key_secret(Some(&path), &none).is_ok(), fits, "{mode:o}");
+        }
+        assert!(access_key_secret(None, &none).unwrap().is_none());
     }
 
     #[test]
