@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`aead`] | encryption that commits to its key, with random nonces | XAES-256-GCM (C2SP), KC-XAES; GB/T 32907 |
 //! | [`asymmetric`] | key pairs: signatures, decryption | RFC 8017; FIPS 186-5; GB/T 32918; FIPS 204 |
+//! | [`exchange`] | point multiplication on P-521 for the McCallum-Relyea exchange, and ES512 | FIPS 186-5, SP 800-186 |
 //! | [`mac`] | hashes, HMAC, comparison in constant time | FIPS 180-4, GB/T 32905, RFC 2104 |
 //! | [`pkcs11`] | keys that a hardware security module holds and uses | PKCS#11 v2.40 |
 //! | [`passphrase`] | keys from passphrases | Argon2id, RFC 9106 |
@@ -20,6 +21,7 @@ pub mod aead;
 mod algorithms;
 pub mod asymmetric;
 pub mod error;
+pub mod exchange;
 pub mod mac;
 pub mod passphrase;
 pub mod pkcs11;
