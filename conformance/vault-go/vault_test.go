@@ -97,7 +97,7 @@ func TestLogin(t *testing.T) {
 	go watcher.Start()
 	select {
 	case renewed := <-watcher.RenewCh():
-		if left := renewed.Secret.Auth.LeaseDuration; left < 590 || left > 600 {
+		if left := renewed.Secret.Auth.LeaseDuration; left != 600 {
 			t.Fatal(left)
 		}
 	case err := <-watcher.DoneCh():

@@ -16,6 +16,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// Whole seconds from an earlier moment to this one; none where it is not earlier.
+    #[must_use]
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1000
+    }
+
     /// Whole seconds since 1970.
     pub const fn seconds(self) -> u64 {
         self.0 / 1000

@@ -300,11 +300,11 @@ impl Iam {
         if caller.principal().is_live() { Ok(caller) } else { Err(BearerError::NotAuthenticated) }
     }
 
-    /// Adds to the time of a login; when it ends then.
-    pub(crate) async fn renew_login(&self, call: &Call<'_>, login: &Login, seconds: u64) -> Result<Timestamp, Error> {
+    /// Adds to the time of a login; how many seconds from then on that gave it.
+    pub(crate) async fn renew_login(&self, call: &Call<'_>, login: &Login, seconds: u64) -> Result<u64, Error> {
         self.change_logins(call, login, |record, now| {
             let to = now.plus_seconds(seconds.clamp(1, LOGIN)).min(login.latest());
-            record.renew(login, to, now).map(|()| to)
+            record.renew(login, to, now).map(|()| to.seconds_since(now))
         })
         .await
     }

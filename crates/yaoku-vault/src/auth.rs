@@ -9,7 +9,7 @@ use yaoku_http::ClientCertificate;
 use yaoku_iam::operations::bearers::{
     BearerAbout, BearerOrigin, BeginLogin, DescribeBearer, RenewBearer, RevokeBearer,
 };
-use yaoku_iam::{AccountId, Caller, Timestamp};
+use yaoku_iam::{AccountId, Caller};
 
 use crate::body::{Duration, SecretText};
 use crate::failure::{Code, Failure};
@@ -68,14 +68,14 @@ struct Auth<'a> {
 const POLICIES: [&str; 1] = ["default"];
 
 impl<'a> Auth<'a> {
-    fn new(token: &'a str, about: &'a BearerAbout) -> Self {
+    fn new(token: &'a str, about: &'a BearerAbout, granted: u64) -> Self {
         Self {
             client_token: token,
             accessor: &about.name,
             policies: POLICIES,
             token_policies: POLICIES,
             metadata: json!({"account": about.who.account.as_str(), "arn": about.who.arn}),
-            lease_duration: seconds_left(about),
+            lease_duration: granted,
             renewable: about.renewable,
             entity_id: &about.who.id,
             token_type: "service",
@@ -86,15 +86,10 @@ impl<'a> Auth<'a> {
     }
 }
 
-/// Seconds until a token ends; 0 for one that does not.
-fn seconds_left(about: &BearerAbout) -> u64 {
-    about.expires.map_or(0, |Timestamp(end)| end.saturating_sub(about.now.0) / 1000)
-}
-
 pub(crate) async fn login(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let begun = exchange.perform(BeginLogin { caller: exchange.caller().clone() }).await?;
     let token = std::str::from_utf8(begun.token.expose()).map_err(|_| Failure::internal())?;
-    Reply::auth(exchange.request_id, &Auth::new(token, &begun.about))
+    Reply::auth(exchange.request_id, &Auth::new(token, &begun.about, begun.granted))
 }
 
 #[derive(Deserialize)]
@@ -163,7 +158,8 @@ pub(crate) async fn lookup(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
         path,
         policies: POLICIES,
         renewable: about.renewable,
-        ttl: seconds_left(&about),
+        // 0 for a token that does not end, as the API has it.
+        ttl: about.expires.map_or(0, |end| end.seconds_since(about.now)),
         r#type: "service",
     })
 }
@@ -173,9 +169,9 @@ pub(crate) async fn renew(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let which = exchange.which(token)?;
     let shown = which.as_ref().map(Secret::duplicate);
     let seconds = increment.map(|Duration(seconds)| seconds).filter(|seconds| *seconds > 0);
-    let about = exchange.perform(RenewBearer { token: which, seconds }).await?;
+    let renewed = exchange.perform(RenewBearer { token: which, seconds }).await?;
     let shown = shown.as_ref().and_then(|token| std::str::from_utf8(token.expose()).ok()).or(exchange.token);
-    Reply::auth(exchange.request_id, &Auth::new(shown.unwrap_or_default(), &about))
+    Reply::auth(exchange.request_id, &Auth::new(shown.unwrap_or_default(), &renewed.about, renewed.granted))
 }
 
 pub(crate) async fn revoke(exchange: &Exchange<'_>) -> Result<Reply, Failure> {

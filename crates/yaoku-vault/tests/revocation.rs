@@ -3,34 +3,27 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod support;
+
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde_json::json;
+use support::{as_root, policy, post, user};
 use yaoku_crypto::SystemRandom;
-use yaoku_gate::{
-    Arrival, Domains, Gate, GateConfig, Metrics, Refusal, RequestId, Serves, Spelling, Telling, ToldAction,
-};
-use yaoku_http::{Handler, Incoming};
+use yaoku_gate::Gate;
 use yaoku_iam::operations::access_keys::{CreateAccessKey, UpdateAccessKey};
 use yaoku_iam::operations::attachments::{AttachPolicy, DetachPolicy, ToUser};
 use yaoku_iam::operations::tokens::{CreateToken, RevokeToken};
 use yaoku_iam::operations::users::{CreateUser, UserDetails};
-use yaoku_iam::{
-    AccountId, Bootstrap, BoundNetworks, Clock, Field, Iam, Name, Named, OperatingSystemUser, Operation, PolicyName,
-    SystemClock,
-};
+use yaoku_iam::{BoundNetworks, SystemClock};
+use yaoku_kms::KeyId;
 use yaoku_kms::operations::keys::{DisableKey, EnableKey};
-use yaoku_kms::{KeyId, Kms, KmsConfig};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
-use yaoku_secrets::{Secrets, SecretsConfig};
 use yaoku_store::{
     Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
     Trust, Watch,
@@ -101,129 +94,12 @@ impl Store for Held {
     }
 }
 
-const ACCOUNT: &str = "1234567890123456";
 /// The kind of the rows that hold key material.
 const KEY_VERSION: u8 = 17;
 
-#[derive(Debug)]
-struct Spelled;
-
-impl Spelling for Spelled {
-    fn of(_: Refusal) -> Self {
-        Self
-    }
-
-    fn code(&self) -> (&'static str, usize) {
-        ("", 0)
-    }
-
-    fn message(&self) -> &str {
-        ""
-    }
-
-    fn is_ours(&self) -> bool {
-        false
-    }
-}
-
-struct Told;
-
-impl Telling for Told {
-    fn service(&self) -> &str {
-        ""
-    }
-
-    fn api_version(&self) -> &str {
-        ""
-    }
-
-    fn name(&self) -> &str {
-        ""
-    }
-
-    fn action(&self) -> Option<ToldAction> {
-        None
-    }
-
-    fn claimed_access_key(&self) -> &str {
-        ""
-    }
-
-    fn parameters(&self, _: &mut dyn FnMut(&str, &str)) {}
-
-    fn resources(&self, _: &[Named]) -> Vec<(&'static str, std::borrow::Cow<'_, str>)> {
-        Vec::new()
-    }
-
-    fn elements(&self) -> Option<Value> {
-        None
-    }
-}
-
-fn account() -> AccountId {
-    AccountId::parse(ACCOUNT).unwrap()
-}
-
-fn user() -> Name {
-    Name::parse(Field::UserName, "user").unwrap()
-}
-
-fn policy() -> PolicyName {
-    PolicyName::System(Name::parse(Field::PolicyName, "AliyunKMSFullAccess").unwrap())
-}
-
 /// A gate, with nothing of keys in its memory.
 async fn gate(vault: &Arc<Vault>) -> Arc<Gate> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
-    let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
-    let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), KmsConfig::default(), None, None).await.unwrap();
-    let config = SecretsConfig::default();
-    let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
-    let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
-    let metrics = Arc::new(Metrics::new(&[yaoku_vault::counted()], |_| {}));
-    Arc::new(Gate::open(vault.clone(), Domains { iam, kms, secrets }, clock, metrics, None, config).await.unwrap())
-}
-
-/// An operation of the root, through the gate.
-async fn as_root<O: Operation>(gate: &Gate, operation: O) -> O::Output
-where
-    Gate: Serves<O::Domain>,
-{
-    let arrived = gate.arrive(Arrival {
-        protocol: "test",
-        request_id: RequestId::random(),
-        peer: None,
-        source: Ipv4Addr::LOCALHOST.into(),
-        secure_transport: true,
-        host: "",
-        user_agent: None,
-        abandoned: None,
-    });
-    let Ok(admitted) = arrived.admit(true) else { panic!("there is no log") };
-    let root = gate.operator(account(), OperatingSystemUser { uid: 0, login_uid: None }).unwrap();
-    let Ok(call) = admitted.authenticated(root) else { panic!("there are few calls") };
-    let environment = call.environment();
-    let done = call.perform(&Told, &environment).perform(operation, false).await;
-    let done = done.map_err(|_| Spelled);
-    call.finish(&Told, done, |_| Spelled).await.open().unwrap()
-}
-
-async fn post(service: &Service, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
-    let request = Request::builder().method(Method::POST).uri(format!("/v1/{path}")).header("x-vault-token", token);
-    let (parts, ()) = request.body(()).unwrap().into_parts();
-    let request = Incoming {
-        parts,
-        body: Bytes::from(body.to_string()),
-        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
-        tls: true,
-        client_certificate: None,
-        abandoned: Arc::default(),
-    };
-    let response = service.call(&request).await;
-    let status = response.status();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    support::gate(vault, Arc::new(SystemClock)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

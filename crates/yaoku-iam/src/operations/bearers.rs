@@ -29,6 +29,16 @@ pub struct BegunLogin {
     pub token: Secret,
     /// What is known of it.
     pub about: BearerAbout,
+    /// Seconds that it lasts from its beginning.
+    pub granted: u64,
+}
+
+/// A login that was renewed.
+pub struct RenewedLogin {
+    /// What is known of its token.
+    pub about: BearerAbout,
+    /// Seconds that it lasts from the renewal.
+    pub granted: u64,
 }
 
 /// Which token is meant: the one that the call was made with, or one that the caller holds as well.
@@ -142,7 +152,7 @@ impl Operation for BeginLogin {
     async fn perform(self, iam: &Iam, _: &Call<'_>) -> Result<BegunLogin, Error> {
         let bearer = self.caller.bearer().ok_or(not_a_token())?;
         let (token, caller) = iam.begin_login(bearer).await?;
-        Ok(BegunLogin { token, about: BearerAbout::of(&caller, iam.clock.now())? })
+        Ok(BegunLogin { token, about: BearerAbout::of(&caller, iam.clock.now())?, granted: LOGIN })
     }
 }
 
@@ -159,15 +169,15 @@ impl Operation for DescribeBearer {
 
 impl Operation for RenewBearer {
     type Domain = Iam;
-    type Output = BearerAbout;
+    type Output = RenewedLogin;
     const SPEC: OperationSpec = spec("RenewToken");
 
-    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<BearerAbout, Error> {
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<RenewedLogin, Error> {
         let caller = caller(iam, call, self.token).await?;
         let why = "only tokens of logins can be renewed";
         let login = caller.principal().login.clone().ok_or(Error::Invalid { field: Field::Token, why })?;
-        iam.renew_login(call, &login, self.seconds.unwrap_or(LOGIN)).await?;
-        BearerAbout::of(&caller, iam.clock.now())
+        let granted = iam.renew_login(call, &login, self.seconds.unwrap_or(LOGIN)).await?;
+        Ok(RenewedLogin { about: BearerAbout::of(&caller, iam.clock.now())?, granted })
     }
 }
 
