@@ -73,7 +73,11 @@ pub async fn restore(settings: StoreSettings, backup: &Path, replace: bool) -> R
             remove(&before)?;
             return Err(error);
         }
-        format!("; the old store is kept in {}", before.display())
+        format!(
+            "; the old store is kept in {}. To return to it, put it back as {} and run `yaoku accept`",
+            before.display(),
+            store.display()
+        )
     } else {
         exchange(&aside, &store, RenameFlags::NOREPLACE)?;
         String::new()

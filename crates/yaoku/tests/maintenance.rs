@@ -74,17 +74,22 @@ fn a_restore_replaces_a_store_only_when_told_and_keeps_it() {
     refused(&yaoku(&data, &["restore", damaged_file.to_str().unwrap(), "--replace"]), "");
     assert!(!data.join("store.before-restore").exists() && !data.join("restore.tmp").exists());
 
-    assert!(done(&yaoku(&data, &["restore", file, "--replace"])).contains("store.before-restore"));
+    let told = done(&yaoku(&data, &["restore", file, "--replace"]));
+    assert!(told.contains("store.before-restore") && told.contains("yaoku accept"), "{told}");
     let server = Server::start(&data);
     assert_eq!(server.client().state(&first), "Enabled");
     server.client().call("DescribeKey", &[("KeyId", &second)]).fails(404, "Forbidden.KeyNotFound");
     assert_eq!(server.terminate(), Some(0));
     refused(&yaoku(&data, &["restore", file, "--replace"]), "earlier restore");
 
-    // The former store is whole: put back, it serves what it held.
+    // The former store is whole: put back and accepted, it serves what it held.
     std::fs::remove_dir_all(data.join("store")).unwrap();
     std::fs::rename(data.join("store.before-restore"), data.join("store")).unwrap();
+    let told = Server::try_start(&data, |_| {}).err().expect("put back without a word, it is a rollback");
+    assert!(told.contains("another store") && told.contains("yaoku accept"), "{told}");
+    assert!(done(&yaoku(&data, &["accept"])).contains("accepted the store"));
     let server = Server::start(&data);
+    assert_eq!(server.client().state(&first), "Enabled");
     assert_eq!(server.client().state(&second), "Enabled");
 }
 
