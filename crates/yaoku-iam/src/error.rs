@@ -168,6 +168,8 @@ pub enum Field {
     BoundCidrs,
     Certificate,
     CertificateId,
+    Marker,
+    NextToken,
 }
 
 /// Something of an account that is there or not.

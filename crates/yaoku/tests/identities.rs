@@ -6,6 +6,8 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use support::{ACCOUNT, ACTIONTRAIL, Client, KMS, RAM, STS, Server, files_below, log_of};
 
 struct World {
@@ -545,7 +547,10 @@ fn roles_and_policies_have_tags_that_listings_look_for() {
         .fails(404, "EntityNotExist.Policy");
     ram.call("ListTagResources", &[roles, ("ResourceNames", r#"["nobody"]"#)]).fails(404, "EntityNotExist.Role");
     ram.call("ListTagResources", &[roles, ("PageSize", "101")]).fails(400, "InvalidParameter");
-    ram.call("ListTagResources", &[roles, ("NextToken", "what")]).fails(400, "InvalidParameter");
+    // Tokens are sealed: what is a place in the listing is no token, as it is or encoded.
+    for foreign in ["what", "keeper-b:stage", &URL_SAFE_NO_PAD.encode("keeper-b:stage")] {
+        ram.call("ListTagResources", &[roles, ("NextToken", foreign)]).fails(400, "InvalidParameter");
+    }
 
     // A user may tag what its policies name.
     let alice = world.user("alice").at(RAM);
@@ -625,6 +630,62 @@ fn listings_go_on_where_they_ended() {
     }
     assert_eq!(names, (0..25).map(|at| format!("user-{at:02}")).collect::<Vec<_>>());
     ram.call("ListUsers", &[("MaxItems", "0")]).fails(400, "InvalidParameter");
+}
+
+#[test]
+fn markers_of_listings_are_sealed_and_open_for_their_listing_only() {
+    let world = World::new();
+    let ram = world.ram();
+    let trust = format!(
+        r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":["acs:ram::{ACCOUNT}:root"]}}}}]}}"#
+    );
+    let document = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}"#;
+    ram.call("CreateGroup", &[("GroupName", "all")]).ok();
+    let mut made = vec!["all".to_owned()];
+    for at in 0..3 {
+        let name = format!("item-{at}");
+        ram.call("CreateUser", &[("UserName", &name)]).ok();
+        ram.call("CreateGroup", &[("GroupName", &name)]).ok();
+        ram.call("CreateRole", &[("RoleName", &name), ("AssumeRolePolicyDocument", &trust)]).ok();
+        ram.call("CreatePolicy", &[("PolicyName", &name), ("PolicyDocument", document)]).ok();
+        ram.call("AddUserToGroup", &[("UserName", &name), ("GroupName", "all")]).ok();
+        made.push(name);
+    }
+    let listings: [(&str, &[(&str, &str)]); 5] = [
+        ("ListUsers", &[]),
+        ("ListGroups", &[]),
+        ("ListRoles", &[]),
+        ("ListPolicies", &[("PolicyType", "Custom")]),
+        ("ListUsersForGroup", &[("GroupName", "all")]),
+    ];
+    let page = |action: &str, params: &[(&str, &str)], marker: &str| {
+        ram.call(action, &[params, &[("MaxItems", "1"), ("Marker", marker)]].concat())
+    };
+    let mut markers = Vec::new();
+    for (action, params) in listings {
+        let (mut marker, mut pages) = (String::new(), 1);
+        loop {
+            let part = page(action, params, &marker).ok();
+            let Some(next) = part.body["Marker"].as_str() else { break };
+            let bytes = URL_SAFE_NO_PAD.decode(next).unwrap();
+            for name in &made {
+                assert!(!bytes.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{action}: {next}");
+            }
+            (marker, pages) = (next.to_owned(), pages + 1);
+        }
+        assert_eq!(pages, if action == "ListGroups" { 4 } else { 3 }, "{action}");
+        // As they were before they were sealed.
+        for foreign in ["item-0", &URL_SAFE_NO_PAD.encode("item-0"), &marker[1..]] {
+            page(action, params, foreign).fails(400, "InvalidParameter");
+        }
+        markers.push(marker);
+    }
+    for (at, (action, params)) in listings.into_iter().enumerate() {
+        for (of, marker) in markers.iter().enumerate().filter(|(of, _)| *of != at) {
+            let answer = page(action, params, marker);
+            assert_eq!(answer.status, 400, "{action} took the marker of {}", listings[of].0);
+        }
+    }
 }
 
 #[test]

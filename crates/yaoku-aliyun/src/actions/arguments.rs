@@ -56,7 +56,7 @@ impl Parameter<'_> {
     /// A place in a listing, as [`place_text`] gave it out.
     pub(super) fn place(self) -> Read<Vec<u8>> {
         /// More than any that is given out.
-        const MAX: usize = 512;
+        const MAX: usize = 1024;
         let Some(text) = self.filled() else { return Ok(None) };
         let place = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| text.len() <= MAX);
         place.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
@@ -127,17 +127,12 @@ impl<'a> Parameter<'a> {
         Ok(self.value())
     }
 
-    /// A text.
-    pub(super) fn filled_text(self) -> Read<&'a str> {
-        Ok(self.filled())
-    }
-
     /// As [`Self::text`].
     pub(super) fn string(self) -> Read<String> {
         Ok(self.value().map(str::to_owned))
     }
 
-    /// As [`Self::filled_text`].
+    /// A text that is not empty.
     pub(super) fn filled_string(self) -> Read<String> {
         Ok(self.filled().map(str::to_owned))
     }

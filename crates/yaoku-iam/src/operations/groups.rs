@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, Slice, bounded};
+use super::{Part, Slice, bounded, listing};
 use crate::record::GroupRecord;
 use crate::resource::Target;
 use crate::{
@@ -147,9 +147,12 @@ impl Operation for ListGroups {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Group>, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::all(GROUP)])?;
-        let directory = tenant.directory.read();
-        let groups = directory.groups.by_name_after(self.slice.after());
-        Ok(self.slice.of(groups.map(|(id, record)| (record.name.clone(), Group::of(id, record)))))
+        listing::part(iam, call, &Self::SPEC, self.slice, |from| {
+            let directory = tenant.directory.read();
+            let groups = directory.groups.by_name_after(from.after());
+            Ok(from.items(groups.map(|(id, record)| (record.name.clone(), Group::of(id, record)))))
+        })
+        .await
     }
 }
 

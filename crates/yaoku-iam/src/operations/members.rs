@@ -1,6 +1,6 @@
 //! Which users are in which groups.
 
-use super::{Part, Slice};
+use super::{Part, Slice, listing};
 use crate::resource::Target;
 use crate::{
     Call, Entity, Error, GROUP, GroupId, Iam, Name, Operation, OperationSpec, ResourceKind, StateRule, Timestamp, USER,
@@ -132,13 +132,16 @@ impl Operation for ListUsersForGroup {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Member>, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(GROUP, &self.group)])?;
-        let directory = tenant.directory.read();
-        let (group, _) = directory.groups.find(&self.group).ok_or(Error::NotFound(Entity::Group))?;
-        let members = directory.users.by_name_after(self.slice.after()).filter_map(|(_, user)| {
-            let joined = *user.groups.get(&group)?;
-            let (name, display_name) = (user.name.clone(), user.display_name.clone());
-            Some((name.clone(), Member { name, display_name, joined }))
-        });
-        Ok(self.slice.of(members))
+        listing::part(iam, call, &Self::SPEC, self.slice, |from| {
+            let directory = tenant.directory.read();
+            let (group, _) = directory.groups.find(&self.group).ok_or(Error::NotFound(Entity::Group))?;
+            let members = directory.users.by_name_after(from.after()).filter_map(|(_, user)| {
+                let joined = *user.groups.get(&group)?;
+                let (name, display_name) = (user.name.clone(), user.display_name.clone());
+                Some((name.clone(), Member { name, display_name, joined }))
+            });
+            Ok(from.items(members))
+        })
+        .await
     }
 }

@@ -7,6 +7,7 @@ pub mod bearers;
 pub mod caller;
 pub mod certificates;
 pub mod groups;
+mod listing;
 pub mod logins;
 pub mod members;
 pub mod policies;
@@ -17,7 +18,9 @@ pub mod tokens;
 pub mod users;
 pub mod versions;
 
-use crate::{Error, Field, Name, Operation, OperationSpec};
+pub use listing::{Part, Place, Slice};
+
+use crate::{Error, Field, Operation, OperationSpec};
 
 /// What is known of every operation that there is.
 pub const REGISTRY: &[OperationSpec] = &[
@@ -93,37 +96,6 @@ pub const OF_TOKENS: &[OperationSpec] = &[
     bearers::RenewBearer::SPEC,
     bearers::RevokeBearer::SPEC,
 ];
-
-/// Where a listing goes on, and how much of it is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice {
-    /// The last name of what was listed before.
-    pub after: Option<Name>,
-    /// At least 1.
-    pub most: usize,
-}
-
-/// A part of a listing, in the order of names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part<T> {
-    /// The items of this part.
-    pub items: Vec<T>,
-    /// Where the listing goes on, if it does.
-    pub next: Option<Name>,
-}
-
-impl Slice {
-    /// The part of `all`, which begins behind [`Self::after`].
-    pub(crate) fn of<T>(&self, mut all: impl Iterator<Item = (Name, T)>) -> Part<T> {
-        let (names, items): (Vec<_>, Vec<_>) = all.by_ref().take(self.most).unzip();
-        let next = all.next().and(names.into_iter().next_back());
-        Part { items, next }
-    }
-
-    pub(crate) fn after(&self) -> Option<&str> {
-        self.after.as_ref().map(Name::as_str)
-    }
-}
 
 /// A text of at most `most` characters.
 pub(crate) fn bounded(field: Field, text: &str, most: usize) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tags::{self, Tag, TagFilter};
-use super::{Part, Slice, bounded};
+use super::{Part, Slice, bounded, listing};
 use crate::directory::Directory;
 use crate::policy::{Policy, PolicyKind, SystemPolicy};
 use crate::record::{Attachments, PolicyName, PolicyRecord, PolicyVersionRecord};
@@ -265,21 +265,24 @@ impl Operation for ListPolicies {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<PolicyAbout>, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::all(POLICY)])?;
-        let directory = tenant.directory.read();
-        let counts = directory.attachment_counts();
-        let system = SystemPolicy::all().iter().map(|policy| PolicyName::System(Name::from_stored(policy.name)));
-        let custom = directory.policies.keys().cloned().map(PolicyName::Custom);
-        let wanted = |name: &PolicyName| self.only.is_none_or(|only| name.kind() == only);
-        let behind = |name: &PolicyName| self.slice.after().is_none_or(|after| name.name().as_str() > after);
-        let mut names: Vec<_> = system.chain(custom).filter(|name| wanted(name) && behind(name)).collect();
-        // No policy of an account's own is called as one of those that every account has.
-        names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
-        let about = |name: PolicyName| {
-            let count = counts.get(&name).copied().unwrap_or(0);
-            Some((name.name().clone(), PolicyAbout::of(&name, &directory, count)?))
-        };
-        let wanted = |(_, about): &(Name, PolicyAbout)| tags::all_fit(&self.filters, &about.tags);
-        Ok(self.slice.of(names.into_iter().filter_map(about).filter(wanted)))
+        listing::part(iam, call, &Self::SPEC, self.slice, |from| {
+            let directory = tenant.directory.read();
+            let counts = directory.attachment_counts();
+            let system = SystemPolicy::all().iter().map(|policy| PolicyName::System(Name::from_stored(policy.name)));
+            let custom = directory.policies.keys().cloned().map(PolicyName::Custom);
+            let wanted = |name: &PolicyName| self.only.is_none_or(|only| name.kind() == only);
+            let behind = |name: &PolicyName| from.after().is_none_or(|after| name.name().as_str() > after);
+            let mut names: Vec<_> = system.chain(custom).filter(|name| wanted(name) && behind(name)).collect();
+            // No policy of an account's own is called as one of those that every account has.
+            names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+            let about = |name: PolicyName| {
+                let count = counts.get(&name).copied().unwrap_or(0);
+                Some((name.name().clone(), PolicyAbout::of(&name, &directory, count)?))
+            };
+            let wanted = |(_, about): &(Name, PolicyAbout)| tags::all_fit(&self.filters, &about.tags);
+            Ok(from.items(names.into_iter().filter_map(about).filter(wanted)))
+        })
+        .await
     }
 }
 

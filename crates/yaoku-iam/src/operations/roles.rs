@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tags::{self, Tag, TagFilter};
-use super::{Part, Slice, bounded};
+use super::{Part, Slice, bounded, listing};
 use crate::policy::{Policy, PolicyKind};
 use crate::record::RoleRecord;
 use crate::resource::Target;
@@ -198,10 +198,13 @@ impl Operation for ListRoles {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<Role>, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::all(ROLE)])?;
-        let directory = tenant.directory.read();
-        let roles = directory.roles.by_name_after(self.slice.after());
-        let roles = roles.filter(|(_, record)| tags::all_fit(&self.filters, &record.tags));
-        Ok(self.slice.of(roles.map(|(id, record)| (record.name.clone(), Role::of(tenant.id, id, record)))))
+        listing::part(iam, call, &Self::SPEC, self.slice, |from| {
+            let directory = tenant.directory.read();
+            let roles = directory.roles.by_name_after(from.after());
+            let roles = roles.filter(|(_, record)| tags::all_fit(&self.filters, &record.tags));
+            Ok(from.items(roles.map(|(id, record)| (record.name.clone(), Role::of(tenant.id, id, record)))))
+        })
+        .await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::{Part, Place, listing};
 use crate::change::Draft;
 use crate::directory::Directory;
 use crate::resource::Target;
@@ -66,37 +67,28 @@ pub struct ListTagResources {
     pub names: Vec<Name>,
     /// Only of those that have all of these tags.
     pub filters: Vec<TagFilter>,
-    /// Only tags behind this one.
-    pub after: Option<TagPlace>,
+    /// Where the part before said that this one begins.
+    pub after: Option<Place>,
     /// At least 1.
     pub most: usize,
-}
-
-/// Where a tag stands in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TagPlace {
-    /// What the tag is on.
-    pub name: Name,
-    /// The tag's key.
-    pub key: String,
 }
 
 /// A tag of a role or a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagOf {
-    /// Whose it is, and its key.
-    pub place: TagPlace,
+    /// Whose it is.
+    pub name: Name,
+    /// Its key.
+    pub key: String,
     /// Its value.
     pub value: String,
 }
 
-/// A part of a listing of tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagPart {
-    /// The tags of this part.
-    pub tags: Vec<TagOf>,
-    /// Where the listing goes on, if it does.
-    pub next: Option<TagPlace>,
+impl TagOf {
+    /// Where it stands in a listing.
+    fn place(&self) -> (&str, &str) {
+        (self.name.as_str(), &self.key)
+    }
 }
 
 impl Tag {
@@ -252,29 +244,33 @@ impl Operation for UntagResources {
 
 impl Operation for ListTagResources {
     type Domain = Iam;
-    type Output = TagPart;
+    type Output = Part<TagOf>;
     const SPEC: OperationSpec = OperationSpec::read("ram", "ListTagResources", TAGGABLE, StateRule::ANY);
 
-    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<TagPart, Error> {
+    async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<TagOf>, Error> {
         let names = check_names(&self.names)?;
         let targets: Vec<_> = match names.is_empty() {
             true => vec![Target::all(self.kind.resource_kind())],
             false => names.iter().map(|name| Target::own(self.kind.resource_kind(), name)).collect(),
         };
         let tenant = iam.allow(call, &Self::SPEC, &targets)?;
-        let directory = tenant.directory.read();
-        names.iter().try_for_each(|name| self.kind.tags(&directory, name).map(drop))?;
-        let asked = self.kind.all(&directory).filter(|(name, _)| names.is_empty() || names.contains(name));
-        let places = asked.filter(|(_, tags)| all_fit(&self.filters, tags)).flat_map(|(name, tags)| {
-            tags.iter().map(|(key, value)| TagOf {
-                place: TagPlace { name: name.clone(), key: key.to_owned() },
-                value: value.to_owned(),
-            })
-        });
-        let mut rest = places.skip_while(|tag| self.after.as_ref().is_some_and(|after| tag.place <= *after));
-        let tags: Vec<_> = rest.by_ref().take(self.most).collect();
-        let next = rest.next().and(tags.last()).map(|tag| tag.place.clone());
-        Ok(TagPart { tags, next })
+        let after = listing::open(iam, call, &Self::SPEC, Field::NextToken, self.after.as_deref()).await?;
+        // A name has no colon in it.
+        let after = after.as_deref().and_then(|after| after.split_once(':'));
+        let (items, more) = {
+            let directory = tenant.directory.read();
+            names.iter().try_for_each(|name| self.kind.tags(&directory, name).map(drop))?;
+            let asked = self.kind.all(&directory).filter(|(name, _)| names.is_empty() || names.contains(name));
+            let tags = asked.filter(|(_, tags)| all_fit(&self.filters, tags)).flat_map(|(name, tags)| {
+                tags.iter().map(|(key, value)| TagOf { name: name.clone(), key: key.into(), value: value.into() })
+            });
+            let mut rest = tags.skip_while(|tag| after.is_some_and(|after| tag.place() <= after));
+            let items: Vec<_> = rest.by_ref().take(self.most).collect();
+            (items, rest.next().is_some())
+        };
+        let last = items.last().filter(|_| more).map(|TagOf { name, key, .. }| format!("{name}:{key}"));
+        let next = listing::seal(iam, call, &Self::SPEC, last.as_deref()).await?;
+        Ok(Part { items, next })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, Slice, bounded};
+use super::{Part, Slice, bounded, listing};
 use crate::access_key::Owner;
 use crate::principal::Identity;
 use crate::record::UserRecord;
@@ -209,9 +209,12 @@ impl Operation for ListUsers {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<Part<User>, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::all(USER)])?;
-        let directory = tenant.directory.read();
-        let users = directory.users.by_name_after(self.slice.after());
-        Ok(self.slice.of(users.map(|(id, record)| (record.name.clone(), User::of(id, record)))))
+        listing::part(iam, call, &Self::SPEC, self.slice, |from| {
+            let directory = tenant.directory.read();
+            let users = directory.users.by_name_after(from.after());
+            Ok(from.items(users.map(|(id, record)| (record.name.clone(), User::of(id, record)))))
+        })
+        .await
     }
 }
 

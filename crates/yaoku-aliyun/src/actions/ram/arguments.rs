@@ -1,9 +1,9 @@
 //! How parameters of RAM are read.
 
 use serde::Deserialize;
-use yaoku_iam::operations::Slice;
 use yaoku_iam::operations::policies::{PolicyType, VersionId};
 use yaoku_iam::operations::tags::{Tag, TagFilter};
+use yaoku_iam::operations::{Place, Slice};
 use yaoku_iam::{AccessKeyId, Field, Name, Tags, Timestamp};
 
 use super::failure;
@@ -101,16 +101,10 @@ impl Parameter<'_> {
             false => Ok(tags),
         }
     }
-
-    /// Where a listing goes on: the last name of the part before.
-    pub(super) fn marker(self, field: Field) -> Read<Name> {
-        let after = self.filled().map(|text| Name::parse(field, text)).transpose();
-        after.map_err(|_| self.invalid("it is not one that was given out"))
-    }
 }
 
 /// A part of a listing, of so many items.
-pub(super) fn slice(after: Option<Name>, most: u32) -> Slice {
+pub(super) fn slice(after: Option<Place>, most: u32) -> Slice {
     Slice { after, most: most as usize }
 }
 

@@ -6,6 +6,7 @@ use yaoku_iam::{Field, Name};
 
 use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -40,7 +41,7 @@ parameters! {
 
 parameters! {
     struct ListParameters {
-        after: Option<Name> = "Marker" optional shown => marker(Field::GroupName);
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -109,7 +110,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     exchange.reply(&Content {
         groups: Groups { group: part.items.into_iter().map(GroupReply::new).collect() },
         is_truncated: part.next.is_some(),
-        marker: part.next.map(|name| name.to_string()),
+        marker: part.next.as_deref().map(place_text),
     })
 }
 

@@ -9,6 +9,7 @@ use yaoku_iam::{Field, Name};
 use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::users::OneUser;
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -28,7 +29,7 @@ parameters! {
 parameters! {
     struct UsersParameters {
         group: Name = "GroupName" required shown => name_of(Field::GroupName);
-        after: Option<Name> = "Marker" optional shown => marker(Field::UserName);
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -105,6 +106,6 @@ async fn users(exchange: &Exchange<'_>, given: UsersParameters) -> Result<Reply,
     exchange.reply(&Content {
         users: Users { user: part.items.into_iter().map(user).collect() },
         is_truncated: part.next.is_some(),
-        marker: part.next.map(|name| name.to_string()),
+        marker: part.next.as_deref().map(place_text),
     })
 }

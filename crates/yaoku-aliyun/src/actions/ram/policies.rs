@@ -11,6 +11,7 @@ use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::tags::TagsReply;
 use super::versions::Version;
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
@@ -49,7 +50,7 @@ parameters! {
 parameters! {
     struct ListParameters {
         only: Option<PolicyType> = "PolicyType" optional shown => policy_type;
-        after: Option<Name> = "Marker" optional shown => marker(Field::PolicyName);
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
         filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
     }
@@ -145,7 +146,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     exchange.reply(&Content {
         policies: Policies { policy: part.items.into_iter().map(policy).collect() },
         is_truncated: part.next.is_some(),
-        marker: part.next.map(|name| name.to_string()),
+        marker: part.next.as_deref().map(place_text),
     })
 }
 

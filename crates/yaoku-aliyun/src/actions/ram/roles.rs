@@ -8,6 +8,7 @@ use yaoku_iam::{Field, Name};
 use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::tags::TagsReply;
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -51,7 +52,7 @@ parameters! {
 parameters! {
     struct ListParameters {
         filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
-        after: Option<Name> = "Marker" optional shown => marker(Field::RoleName);
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -141,7 +142,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     exchange.reply(&Content {
         roles: Roles { role: part.items.into_iter().map(role).collect() },
         is_truncated: part.next.is_some(),
-        marker: part.next.map(|name| name.to_string()),
+        marker: part.next.as_deref().map(place_text),
     })
 }
 

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use yaoku_iam::operations::tags::{
-    ListTagResources, MAX_RESOURCES, Tag, TagFilter, TagOf, TagPlace, TagResources, Taggable, UntagResources,
+    ListTagResources, MAX_RESOURCES, Tag, TagFilter, TagOf, TagResources, Taggable, UntagResources,
 };
 use yaoku_iam::{Field, Name, Tags};
 
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::actions::names::Named;
 use crate::wire::WireError;
 
@@ -34,11 +35,11 @@ parameters! {
 }
 
 parameters! {
-    struct ListParameters<'a> {
+    struct ListParameters {
         kind: Taggable = "ResourceType" required shown => named;
         names: Vec<String> = "ResourceNames" default(Vec::new()) shown => texts(MAX_RESOURCES);
         most: u32 = "PageSize" default(MAX_PAGE) shown => up_to(MAX_PAGE);
-        after: Option<&'a str> = "NextToken" optional shown => filled_text;
+        after: Option<Vec<u8>> = "NextToken" optional shown => place;
         filters: Vec<TagFilter> = "Tag" default(Vec::new()) shown => identity_tag_filters;
     }
 }
@@ -93,7 +94,7 @@ async fn untag(exchange: &Exchange<'_>, given: UntagParameters) -> Result<Reply,
     exchange.done()
 }
 
-async fn list(exchange: &Exchange<'_>, given: ListParameters<'_>) -> Result<Reply, WireError> {
+async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content {
@@ -111,26 +112,17 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters<'_>) -> Result<Repl
     }
     let ListParameters { kind, names, most, after, filters } = given;
     let names = resources(kind, &names)?;
-    let after = after.map(|token| place(kind, token)).transpose()?;
     let part = exchange.perform(ListTagResources { kind, names, filters, after, most: most as usize }).await?;
-    let resource = |TagOf { place: TagPlace { name, key }, value }| Resource {
+    let resource = |TagOf { name, key, value }| Resource {
         resource_name: name.to_string(),
         resource_type: kind.name(),
         tag_key: key,
         tag_value: value,
     };
     exchange.reply(&Content {
-        next_token: part.next.map(|TagPlace { name, key }| format!("{name}:{key}")),
-        tag_resources: part.tags.into_iter().map(resource).collect(),
+        next_token: part.next.as_deref().map(place_text),
+        tag_resources: part.items.into_iter().map(resource).collect(),
     })
-}
-
-/// The place that a token stands for: a name, which has no colon in it, and a key.
-fn place(kind: Taggable, token: &str) -> Result<TagPlace, WireError> {
-    let parts = token.split_once(':').and_then(|(name, key)| Some((Name::parse(field(kind), name).ok()?, key)));
-    let (name, key) =
-        parts.ok_or_else(|| WireError::invalid_parameter("NextToken", "it must be one that this server returned"))?;
-    Ok(TagPlace { name, key: key.to_owned() })
 }
 
 /// The names in `ResourceNames`, of what kind of thing they are.

@@ -6,6 +6,7 @@ use yaoku_iam::{Field, Name};
 
 use super::arguments::{MAX_ITEMS, ORDINARY_ITEMS, slice, time};
 use super::{Action, Exchange, Reply, action, parameters};
+use crate::actions::arguments::place_text;
 use crate::wire::WireError;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -54,7 +55,7 @@ parameters! {
 
 parameters! {
     struct ListParameters {
-        after: Option<Name> = "Marker" optional shown => marker(Field::UserName);
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -132,7 +133,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     exchange.reply(&Content {
         users: Users { user: part.items.into_iter().map(UserReply::new).collect() },
         is_truncated: part.next.is_some(),
-        marker: part.next.map(|name| name.to_string()),
+        marker: part.next.as_deref().map(place_text),
     })
 }
 
