@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::call::{Caller, Params, Scheme};
 use crate::load::{Target, answer, closed_loop};
+use crate::process::resident;
 use crate::report::{median, progress};
-use crate::server::{Server, Setup, resident, scratch};
+use crate::server::{Server, Setup, scratch};
 use crate::{Error, Floods, machine};
 
 /// 32 bytes, in base64.

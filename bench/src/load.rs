@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::call::Caller;
-use crate::server::cpu_of;
+use crate::process::cpu_of;
 use crate::transport::{Connection, Transport};
 
 /// A server, and what is asked of it.

@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod plot;
 mod primitives;
+mod process;
 mod report;
 mod scale;
 mod server;

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use crate::call::{Caller, Params, Scheme};
 use crate::load::{Measured, Target, answer, closed_loop};
+use crate::process::resident;
 use crate::report::{median, progress};
-use crate::server::{ACCESS_KEY, Server, Setup, resident, scratch};
+use crate::server::{ACCESS_KEY, Server, Setup, scratch};
 use crate::{Error, Scale, machine};
 
 /// What the large server is compared with.

@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 use self::ledger::Ledger;
 use crate::call::{Caller, Params, Scheme};
 use crate::load::{Target, answer, closed_loop};
+use crate::process::{open_files, resident};
 use crate::report::progress;
-use crate::server::{ACCESS_KEY, Server, Setup, open_files, resident, scratch};
+use crate::server::{ACCESS_KEY, Server, Setup, scratch};
 use crate::transport::Transport;
 use crate::{Error, machine};
 

@@ -236,7 +236,7 @@ pub(crate) async fn perform(
             arguments: &arguments,
             format,
             request_id,
-            told,
+            elements: &told.elements,
             dry_run: false,
             api,
             action,

@@ -13,8 +13,7 @@ use yaoku_seal::StoreMark;
 
 use crate::merkle::{Frontier, Head, leaf_hash};
 use crate::note::{Checkpoint, Purpose, Verifier};
-use crate::segment::MAX_RECORD;
-use crate::writer::GROUP;
+use crate::segment::{GROUP, MAX_RECORD};
 use crate::{Error, Frame, Segment};
 
 /// No group is longer: its records, one more, and frames around them of five bytes for records of at least two.

@@ -10,6 +10,8 @@ use crate::note::MAX_NOTE;
 
 /// The longest record, in bytes.
 pub const MAX_RECORD: usize = 1 << 20;
+/// Bytes of records in one group, but for the last record.
+pub(crate) const GROUP: usize = 4 << 20;
 pub(crate) const MAGIC: &[u8; 8] = b"YKAUDIT1";
 pub(crate) const RECORD: u8 = 1;
 pub(crate) const CHECKPOINT: u8 = 2;

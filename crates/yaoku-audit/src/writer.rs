@@ -14,7 +14,7 @@ use yaoku_seal::StoreMark;
 
 use crate::merkle::{Frontier, Head, leaf_hash};
 use crate::note::{Checkpoint, Purpose, Signer, Verifier, store_lines};
-use crate::segment::{self, CHECKPOINT, RECORD};
+use crate::segment::{self, CHECKPOINT, GROUP, RECORD};
 use crate::{Error, Options, Segment, recovery, segments};
 
 /// Name of the signed note on what was dropped.
@@ -25,8 +25,6 @@ const PUBLIC_KEY: &str = "public-key";
 const SEGMENTS_OF_AN_AGE: u32 = 10;
 /// And no more than this.
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// Bytes of records in one group, but for the last record.
-pub(crate) const GROUP: usize = 4 << 20;
 
 /// Tells what the store holds, as checkpoints are to sign it.
 pub type Marks = Box<dyn Fn() -> Vec<StoreMark> + Send>;

@@ -95,6 +95,7 @@ mod life;
 mod limiter;
 mod maintenance;
 mod metrics;
+mod protocol;
 mod record;
 mod request_id;
 mod shown_contexts;
@@ -104,11 +105,10 @@ pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
 pub use control_socket::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use due::DueWork;
 pub use gate::{Domains, Failure, Gate, GateConfig, Serves};
-pub use life::{
-    Admitted, Arrival, Arrived, Authenticated, Performing, Refusal, Released, Spelling, Telling, ToldAction,
-};
+pub use life::{Admitted, Arrival, Arrived, Authenticated, Performing, Released};
 pub use limiter::DEFAULT_LIMIT;
 pub use maintenance::{Entry, Maintenance};
 pub use metrics::{Counted, CountedProtocol, Metrics};
+pub use protocol::{Refusal, Spelling, Telling, ToldAction};
 pub use record::{cut, user_agent};
 pub use request_id::RequestId;

@@ -8,7 +8,7 @@ use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionAttributes, Sess
 use yaoku_iam::{Access, Caller, Credential, Described, PrincipalKind, Trace};
 
 use crate::RequestId;
-use crate::life::Telling;
+use crate::protocol::Telling;
 use crate::shown_contexts::ShownContexts;
 use crate::time::format_time;
 

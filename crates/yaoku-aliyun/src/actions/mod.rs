@@ -22,6 +22,7 @@ mod sts;
 use std::future::Future;
 use std::pin::Pin;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use yaoku_gate::{Failure, Gate, Performing, Serves};
 use yaoku_iam::{Access, Domain, Operation, OperationSpec};
@@ -32,7 +33,6 @@ pub use kms::{fuzzing, state_name};
 use parameters::parameters;
 pub use parameters::{Exposure, Param};
 
-use crate::told::Told;
 use crate::wire::response;
 use crate::wire::{Format, RequestId, WireError};
 
@@ -123,8 +123,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) arguments: &'a Arguments<'a>,
     pub(crate) format: Format,
     pub(crate) request_id: RequestId,
-    /// What the action leaves for its audit record.
-    pub(crate) told: &'a Told<'a>,
+    /// What the action leaves of its answer for its audit record.
+    pub(crate) elements: &'a Mutex<Option<serde_json::Value>>,
     pub(crate) dry_run: bool,
     pub(crate) api: &'static Api,
     pub(crate) action: &'static Action,
@@ -182,7 +182,7 @@ impl Exchange<'_> {
             WireError::internal()
         };
         if self.action.spec.access == Access::Write {
-            *self.told.elements.lock() = elements::of(content).map_err(|error| failed(error.into()))?;
+            *self.elements.lock() = elements::of(content).map_err(|error| failed(error.into()))?;
         }
         response::success(self.format, root, self.request_id, content).map_err(failed)
     }
