@@ -81,6 +81,8 @@ part-fmt: ; @tests/part fmt $(CARGO) fmt --all --check
 part-build: ; @tests/part build tests/binaries
 part-clippy: ; @tests/part clippy $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 part-deny: ; @tests/part deny tests/deny
+# Cases of each property test that does not say how many it has.
+part-unit: export PROPTEST_CASES := 10000
 part-unit: ; @tests/part unit $(CARGO) test --workspace --locked -- --show-output
 part-instructions: ; @tests/part instructions bench/instructions
 part-fuzz-build: ; @tests/part fuzz-build fuzz/run --build

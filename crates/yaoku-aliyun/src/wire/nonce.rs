@@ -258,7 +258,7 @@ mod tests {
     proptest! {
         /// While nothing is pushed out, the table is a set of nonces.
         #[test]
-        fn agrees_with_a_set(requests in prop::collection::vec((0u16..300, 0i64..900), 0..2000)) {
+        fn agrees_with_a_set(requests in prop::collection::vec((0u16..80, 0i64..900), 0..300)) {
             let table = NonceTable::new(1, 0);
             let mut used = HashSet::new();
             for (number, second) in requests {
@@ -269,14 +269,14 @@ mod tests {
 
         /// Whatever is pushed out, no request gets in twice.
         #[test]
-        fn never_accepts_the_same_request_twice(requests in prop::collection::vec((any::<u16>(), 0i64..8), 0..12_000)) {
+        fn never_accepts_the_same_request_twice(requests in prop::collection::vec((0u64..128, 0i64..8), 0..1000)) {
             let mut shard = Shard { fingerprints: vec![0; 2 * WAYS], timestamps: vec![0; 2 * WAYS], floors: vec![0; 2] };
             let mut accepted = HashSet::new();
             for (at, (number, jitter)) in requests.iter().enumerate() {
                 // Few numbers, so that they come back; one set, so that it overflows; the clock jumps about.
-                let (fingerprint, timestamp) = (u64::from(number % 512), (at as u32 / 200) + 1000 + *jitter as u32 * 3);
-                if shard.record(1, fingerprint, timestamp).is_ok() {
-                    prop_assert!(accepted.insert((fingerprint, timestamp)));
+                let timestamp = (at as u32 / 100) + 1000 + *jitter as u32 * 3;
+                if shard.record(1, *number, timestamp).is_ok() {
+                    prop_assert!(accepted.insert((*number, timestamp)));
                 }
             }
             prop_assert!(shard.timestamps[..WAYS].iter().all(|&timestamp| timestamp == 0));

@@ -441,7 +441,7 @@ mod tests {
         }
 
         #[test]
-        fn every_parameter_is_found(map in prop::collection::btree_map("[A-Za-z0-9.]{1,12}", any::<String>(), 0..40), split in 0usize..40) {
+        fn every_parameter_is_found(map in prop::collection::btree_map("[A-Za-z0-9.]{1,12}", any::<String>(), 0..16), split in 0usize..16) {
             let mut texts = [crate::wire::wiping_buffer::WipingBuffer::default(), Default::default()];
             for (at, (name, value)) in map.iter().enumerate() {
                 let text = &mut texts[usize::from(at >= split)];

@@ -196,7 +196,7 @@ proptest! {
                 }
                 Step::Churn => {
                     // Enough keys that come and go for slots to be given out anew.
-                    for n in 0..1200u32 {
+                    for n in 0..80u32 {
                         let mut bytes = [0xff; 16];
                         bytes[..4].copy_from_slice(&n.to_be_bytes());
                         let passing = record(now, KeyState::Enabled, KeySpec::Aes256, &[(0, 0)], None);
