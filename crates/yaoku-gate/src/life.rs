@@ -11,7 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use yaoku_audit::{Permit, Purpose, Trail};
 use yaoku_crypto::Secret;
-use yaoku_iam::{Call, Caller, Domain, Environment, Intent, Operation, TooMany, Trace};
+use yaoku_iam::{Call, Caller, Domain, Environment, Intent, NotCommitted, Operation, TooMany, Trace};
 use yaoku_seal::RecordName;
 
 use crate::gate::{Failure, Gate, Serves};
@@ -375,14 +375,17 @@ struct Announced<'p> {
 }
 
 impl Intent for Announced<'_> {
-    fn row(&self, trace: &Trace) -> Option<(RecordName, Secret)> {
+    fn row(&self, trace: &Trace) -> Result<(RecordName, Secret), NotCommitted> {
         let Authenticated { arrived, caller, .. } = self.authenticated;
+        let trail = arrived.gate.trail.as_ref().ok_or(NotCommitted::NotRecorded)?;
         // Once the log closes, nothing is committed.
-        let trail = arrived.gate.trail.as_ref().filter(|trail| !trail.is_closing())?;
+        if trail.is_closing() {
+            return Err(NotCommitted::Stopping);
+        }
         let id = arrived.arrival.request_id;
         let known = Known { event_id: id, caller: Some(caller), trace, error: None, ended: false };
-        let record = arrived.record(self.told, known).ok()?;
-        Some((intent::name(id), intent::content(trail.head().size, &record)))
+        let record = arrived.record(self.told, known).map_err(|()| NotCommitted::NotRecorded)?;
+        Ok((intent::name(id), intent::content(trail.head().size, &record)))
     }
 }
 

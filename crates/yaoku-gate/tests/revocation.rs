@@ -1461,6 +1461,36 @@ async fn a_change_whose_record_was_not_written_is_recorded_at_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_committed_once_the_log_closes_and_that_is_no_internal_failure() {
+    let world = World::new().await;
+    let key = world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id;
+    world.gate.settle_intents().await.unwrap();
+    let revision = async || world.store.snapshot().await.unwrap().revision();
+    let before = revision().await;
+    let call = admitted(&world.gate, world.root());
+    // It waits for the record of the call, and takes no others.
+    let closing = tokio::task::spawn_blocking({
+        let trail = world.trail.clone();
+        move || trail.close()
+    });
+    while !world.trail.is_closing() {
+        tokio::task::yield_now().await;
+    }
+    let environment = call.environment();
+    let told = Told(DisableKey::SPEC);
+    let done = call.perform(&told, &environment).perform(DisableKey { key }, false).await;
+    assert!(matches!(done, Err(yaoku_kms::Error::Unavailable(_))), "{done:?}");
+    let told = Told(CreateUser::SPEC);
+    let name = Name::parse(Field::UserName, "late").unwrap();
+    let create = CreateUser { name, details: UserDetails::default() };
+    let done = call.perform(&told, &environment).perform(create, false).await;
+    assert!(done.is_err_and(|error| error.may_pass()));
+    assert_eq!(revision().await, before);
+    drop(call);
+    closing.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_at_its_bound_can_still_take_something_away_and_an_operator_is_not_bounded() {
     let world = World::new().await;
     let (gate, iam, _) = open_gate(&world.vault, None, None).await;

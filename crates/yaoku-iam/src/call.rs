@@ -45,8 +45,11 @@ impl<'a> Call<'a> {
 
 /// Announces, within a commit, the audit record that the call will leave. A start finds those whose record is missing.
 pub trait Intent: Sync {
-    /// The row that announces it; none if it can't be made, and then nothing is committed.
-    fn row(&self, trace: &Trace) -> Option<(RecordName, Secret)>;
+    /// The row that announces it.
+    ///
+    /// # Errors
+    /// [`NotCommitted`] if it can't be made; then nothing is committed.
+    fn row(&self, trace: &Trace) -> Result<(RecordName, Secret), NotCommitted>;
 }
 
 /// Something that was granted to a call.
@@ -188,16 +191,16 @@ impl Call<'_> {
     /// Has a commit expect what the decision rested on, and carry the intent of its record.
     ///
     /// # Errors
-    /// [`NotDecided`] if nothing was decided that the commit could rest on, or its record can't be announced.
-    pub fn underpin(&self, changes: &mut Changes) -> Result<(), NotDecided> {
-        let authority = self.trace.0.lock().authority.clone().ok_or(NotDecided)?;
+    /// [`NotCommitted`].
+    pub fn underpin(&self, changes: &mut Changes) -> Result<(), NotCommitted> {
+        let authority = self.trace.0.lock().authority.clone().ok_or(NotCommitted::NotDecided)?;
         for (name, revision) in authority {
             if changes.expected.iter().all(|(expected, _)| *expected != name) {
                 changes.expected.push((name, revision));
             }
         }
         if let Some(intent) = self.intent {
-            changes.puts.push(intent.row(self.trace).ok_or(NotDecided)?);
+            changes.puts.push(intent.row(self.trace)?);
         }
         Ok(())
     }
@@ -213,7 +216,16 @@ impl Call<'_> {
     }
 }
 
-/// A change that does not rest on a decision, or can't be recorded: a mistake of this program.
+/// Why nothing of a call can be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a change was to be committed without a decision on its caller, or without its record")]
-pub struct NotDecided;
+pub enum NotCommitted {
+    /// Nothing was decided that the commit could rest on: a mistake of this program.
+    #[error("a change was to be committed without a decision on its caller")]
+    NotDecided,
+    /// Its record can't be written: a mistake of this program.
+    #[error("a change was to be committed whose record can't be written")]
+    NotRecorded,
+    /// The server is about to end.
+    #[error("the server is about to stop, and changes nothing any more")]
+    Stopping,
+}

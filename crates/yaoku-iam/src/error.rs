@@ -113,9 +113,9 @@ pub enum Error {
     /// The change is stored, but did not come into force in time.
     #[error(transparent)]
     NotInForce(#[from] yaoku_seal::NotInForce),
-    /// A change does not rest on a decision, or can't be recorded.
+    /// The change does not rest on a decision, or can't be recorded, or comes when the server is about to end.
     #[error(transparent)]
-    NotDecided(#[from] crate::NotDecided),
+    NotCommitted(#[from] crate::NotCommitted),
     /// Somebody else wrote the same identity at the same moment, several times over.
     #[error("another process is changing the identities; try again")]
     Contended,
@@ -124,7 +124,13 @@ pub enum Error {
 impl Error {
     /// Whether trying again may help.
     pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::NotInForce(_) | Self::Contended | Self::Vault(yaoku_seal::Error::Store(_)))
+        matches!(
+            self,
+            Self::NotInForce(_)
+                | Self::NotCommitted(crate::NotCommitted::Stopping)
+                | Self::Contended
+                | Self::Vault(yaoku_seal::Error::Store(_))
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{AccountId, Call, Domain, Iam, PrincipalKey};
 
@@ -76,12 +76,13 @@ pub struct Turns {
     workers: Workers,
     bounds: WaitingBounds,
     state: Mutex<State>,
+    closed: watch::Sender<bool>,
 }
 
 impl Turns {
     /// A line without work.
     pub fn new(workers: Workers, bounds: WaitingBounds) -> Arc<Self> {
-        Arc::new(Self { workers, bounds, state: Mutex::default() })
+        Arc::new(Self { workers, bounds, state: Mutex::default(), closed: watch::Sender::new(false) })
     }
 
     /// Does a piece of work of a call when its turn has come. If something was forbidden meanwhile, the call is decided on again
@@ -150,11 +151,14 @@ impl Turns {
         }
     }
 
-    /// Lets nothing begin any more. What waits fails; what has begun goes on.
+    /// Lets nothing begin any more. What waits fails, and so does what has begun for callers, of which nothing comes any more, so that
+    /// they can still be answered. What has begun for the service itself goes on.
     pub fn close(&self) {
         let mut state = self.state.lock();
         let reserved = std::mem::take(&mut state.reserved);
         *state = State { closed: true, threads: state.threads, reserved, ..State::default() };
+        drop(state);
+        self.closed.send_replace(true);
     }
 }
 
@@ -235,7 +239,16 @@ impl Turns {
         }
         // A job that is dropped unbegun was given up by a stop, one that began and gives nothing has panicked.
         begins.await.map_err(|_| NotDone::Stopping)?;
-        in_time(self.workers.deadline, receiver).await?.map_err(|_| NotDone::Aborted)
+        let done = async { in_time(self.workers.deadline, receiver).await?.map_err(|_| NotDone::Aborted) };
+        if owner.is_none_or(|owner| owner.is_service()) {
+            return done.await;
+        }
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            done = done => done,
+            _ = closed.wait_for(|closed| *closed) => Err(NotDone::Stopping),
+        }
     }
 
     fn begin_thread(self: &Arc<Self>) {
@@ -538,6 +551,34 @@ mod tests {
         assert!(matches!(waiting.await.unwrap(), Err(NotDone::Stopping)));
         assert!(matches!(finished(&queue, owner(1), || ()).await, Err(NotDone::Stopping)));
         release.send(()).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_gives_up_what_has_begun_for_callers_and_waits_for_what_is_due() {
+        let queue = turns(2);
+        let begin = |owner| {
+            let (release, held) = mpsc::channel::<()>();
+            let (began, begins) = oneshot::channel();
+            let task = tokio::spawn({
+                let queue = queue.clone();
+                let work = move || {
+                    began.send(()).unwrap();
+                    held.recv().unwrap_or_default();
+                };
+                async move { finished(&queue, owner, work).await }
+            });
+            (task, begins, release)
+        };
+        let (of_a_caller, begins, release) = begin(owner(1));
+        begins.await.unwrap();
+        let (own, begins, release_own) = begin(None);
+        begins.await.unwrap();
+        queue.close();
+        assert!(matches!(of_a_caller.await.unwrap(), Err(NotDone::Stopping)));
+        release_own.send(()).unwrap();
+        own.await.unwrap().unwrap();
+        // What was given up may end whenever it does.
+        let _ = release.send(());
     }
 
     #[tokio::test]

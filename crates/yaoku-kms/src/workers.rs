@@ -71,7 +71,7 @@ impl Workers {
         }
     }
 
-    /// Lets nothing begin any more. What waits fails; what has begun goes on.
+    /// As [`Turns::close`], of all.
     pub(crate) fn close(&self) {
         [&self.short, &self.long, &self.in_token, &self.made_in_token].into_iter().for_each(|turns| turns.close());
     }
@@ -105,7 +105,7 @@ impl Kms {
         Ok(self.workers.at(pace).own_work(work).await?)
     }
 
-    /// Lets no work begin any more that waits for its turn: the server is about to end.
+    /// Gives up what callers wait for, and lets no work begin any more: the server is about to end.
     pub fn close_workers(&self) {
         self.workers.close();
     }

@@ -1,5 +1,7 @@
 //! The one error type of this crate.
 
+use yaoku_iam::NotCommitted;
+
 /// What an operation answers when it can't be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -78,9 +80,12 @@ impl From<yaoku_iam::NotPerformed> for Error {
     }
 }
 
-impl From<yaoku_iam::NotDecided> for Error {
-    fn from(error: yaoku_iam::NotDecided) -> Self {
-        Self::Internal(Box::new(error))
+impl From<NotCommitted> for Error {
+    fn from(error: NotCommitted) -> Self {
+        match error {
+            NotCommitted::Stopping => Self::Unavailable(Box::new(error)),
+            NotCommitted::NotDecided | NotCommitted::NotRecorded => Self::Internal(Box::new(error)),
+        }
     }
 }
 

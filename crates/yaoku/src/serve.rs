@@ -82,6 +82,8 @@ pub struct Running {
     audit: Option<audit::RunningLog>,
     kms: Weak<Kms>,
     secrets: Weak<Secrets>,
+    /// How long requests under way have when the server is told to stop.
+    drain: Duration,
     closed: Closed,
     data_dir: DataDir,
 }
@@ -159,6 +161,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &kms, &gate);
     drop((kms, secrets));
+    let drain = settings.limits.drain_timeout;
     let server = Server::new(settings.limits, connections).behind(settings.proxies);
     let mut server = server.listen(listener, service);
     if let Some(vault) = vault_listener {
@@ -195,6 +198,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         audit,
         kms: weak_kms,
         secrets: weak_secrets,
+        drain,
         closed,
         data_dir,
     })
@@ -256,13 +260,29 @@ impl Running {
     pub async fn stop(mut self) {
         let kms = self.kms.upgrade();
         let _ = self.stop.send(());
-        if let Err(error) = self.serving.await {
+        let give_up = || {
+            if let Some(kms) = &kms {
+                kms.close_workers();
+            }
+            self.gate.close_searches();
+        };
+        // What would take longer than requests have is given up while its callers can still be answered.
+        let served = match tokio::time::timeout(self.drain / 6 * 5, &mut self.serving).await {
+            Ok(served) => served,
+            Err(_) => {
+                tracing::warn!(
+                    "requests take too long to finish; giving up key generation, searches and calls to the HSM"
+                );
+                give_up();
+                self.serving.await
+            }
+        };
+        if let Err(error) = served {
             tracing::error!(%error, "the HTTP server ended with an error");
         }
+        give_up();
         if let Some(kms) = &kms {
-            // What waits for its turn is given up, and what is due begins no more.
-            kms.close_workers();
-            self.gate.close_searches();
+            // What is due begins no more.
             kms.stop_scheduler();
         }
         if let Some(secrets) = self.secrets.upgrade() {

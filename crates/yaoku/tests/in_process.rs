@@ -6,6 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use support::Client;
 use yaoku::config::{Options, Settings};
@@ -14,6 +15,10 @@ use yaoku_kms::{Clock, ManualClock, SystemClock};
 
 /// Where deletions that are due do not wait for the clock to have been steady, unless `is_patient`.
 async fn started_with(data: &Path, clock: Arc<dyn Clock>, is_patient: bool) -> Running {
+    start(settings(data, is_patient), clock).await.unwrap()
+}
+
+fn settings(data: &Path, is_patient: bool) -> Settings {
     let options = Options {
         listen: Some("127.0.0.1:0".into()),
         data_dir: Some(data.to_owned()),
@@ -22,7 +27,7 @@ async fn started_with(data: &Path, clock: Arc<dyn Clock>, is_patient: bool) -> R
         ..Options::default()
     };
     let secret = |name: &str| (name == "YAOKU_ROOT_ACCESS_KEY_SECRET").then(|| support::ACCESS_KEY_SECRET.into());
-    start(Settings::of(&options, &secret).unwrap(), clock).await.unwrap()
+    Settings::of(&options, &secret).unwrap()
 }
 
 async fn started(data: &Path, clock: Arc<dyn Clock>) -> Running {
@@ -163,4 +168,45 @@ async fn a_stopped_server_leaves_its_data_directory_to_the_next() {
         running.stop().await;
         assert!(!data.join("control.sock").exists());
     }
+}
+
+/// More keys are asked for than can be made in the time that requests have: those that are not made are answered while they can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_generation_that_a_stop_gives_up_is_answered_as_unavailable_and_leaves_nothing() {
+    const CALLS: usize = 16;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut settings = settings(&data, false);
+    settings.limits.drain_timeout = Duration::from_secs(3);
+    let running = start(settings, Arc::new(SystemClock)).await.unwrap();
+    let client = Client::new(&running.address().to_string());
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let client = client.clone();
+            let rsa = [("KeySpec", "RSA_4096"), ("KeyUsage", "SIGN/VERIFY")];
+            tokio::task::spawn_blocking(move || client.call("CreateKey", &rsa))
+        })
+        .collect();
+    // One was made: the others wait, or are being made.
+    let listing = client.clone();
+    let is_made = move || listing.call("ListKeys", &[]).ok().number("TotalCount") > 0;
+    tokio::task::spawn_blocking(move || support::wait_until("a key is made", is_made)).await.unwrap();
+    running.stop().await;
+    let (mut made, mut given_up) = (0, 0);
+    for call in calls {
+        let answer = call.await.unwrap();
+        match answer.status {
+            200 => made += 1,
+            503 => {
+                assert_eq!(answer.code(), "ServiceUnavailableTemporary");
+                given_up += 1;
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert!(made > 0 && given_up > 0, "{made} made, {given_up} given up");
+    let running = started(&data, Arc::new(SystemClock)).await;
+    let total = with_client(&running, 0, |client| client.call("ListKeys", &[]).ok().number("TotalCount")).await;
+    assert_eq!(total, made);
+    running.stop().await;
 }

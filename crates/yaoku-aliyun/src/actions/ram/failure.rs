@@ -47,7 +47,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId) -> WireError {
         | Error::AccessKeyId
         | Error::AccountId(_) => of_argument(&error),
         Error::NotInForce(_)
-        | Error::NotDecided(_)
+        | Error::NotCommitted(_)
         | Error::Contended
         | Error::Vault(_)
         | Error::Record(_)
