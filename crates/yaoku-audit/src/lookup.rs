@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::reader::give_way;
 use crate::{Backwards, Error, Indexed, Reader, segments};
 
 /// Bytes of records that are looked at for one page. A page may have fewer events than asked for, or none, and yet not be the last.
@@ -198,7 +199,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Takes a record in, if it fits. Whether the page ends with it; the next would go on with `next`.
-    fn ends_with(&mut self, (_, record): Indexed, next: u64) -> bool {
+    fn ends_with(&mut self, (index, record): Indexed, next: u64) -> bool {
+        give_way(index);
         let wanted = self.lookup;
         self.looked_at += record.len();
         // What is no event can't be asked for.

@@ -111,6 +111,17 @@ fn groups(segment: &mut Segment, start: u64, before: u64) -> Result<Vec<(u64, u6
     Ok(found)
 }
 
+/// Records between two moments at which reading gives way to others: some tenths of a millisecond, with what is done with each.
+const AT_ONCE: u64 = 64;
+
+/// Lets others have the processor, every so many records. Much is read at the lowest priority, and yet, without this, whoever wakes up
+/// beside it waits for the end of its slice, some milliseconds.
+pub(crate) fn give_way(read: u64) {
+    if read.is_multiple_of(AT_ONCE) {
+        std::thread::yield_now();
+    }
+}
+
 /// Reads up to the next checkpoint behind records; none if none is there, or not whole yet.
 fn group(segment: &mut Segment, mut next: u64) -> Result<Option<Vec<Indexed>>, Error> {
     let mut group = Vec::new();
@@ -119,6 +130,7 @@ fn group(segment: &mut Segment, mut next: u64) -> Result<Option<Vec<Indexed>>, E
             Ok(Some(Frame::Record(record))) => {
                 group.push((next, record));
                 next += 1;
+                give_way(next);
             }
             // The one that opens a segment stands behind none.
             Ok(Some(Frame::Checkpoint(_))) if group.is_empty() => {}
