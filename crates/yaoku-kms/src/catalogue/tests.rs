@@ -165,6 +165,9 @@ fn check(catalogue: &Catalogue, model: &Model) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    // A case takes 9 ms: it compares 135 listings of three catalogues with those of the model.
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
     fn behaves_like_the_model(steps in steps()) {
         let (mut catalogue, mut model) = (Catalogue::default(), Model::default());
