@@ -108,3 +108,28 @@ def test_signatures_codes_hashes_and_random_bytes(client):
     assert transit.verify_signed_data(name=name, hash_input=base64_of(b"hi"), hmac=code)["data"]["valid"]
     assert len(transit.hash_data(hash_input=base64_of(b"hi"), algorithm="sha2-512", output_format="hex")["data"]["sum"]) == 128
     assert len(base64.b64decode(transit.generate_random_bytes(n_bytes=24)["data"]["random_bytes"])) == 24
+
+
+def test_secrets_of_the_key_value_engine_are_written_read_and_destroyed(client, name):
+    kv = client.secrets.kv.v2
+    made = kv.create_or_update_secret(path=f"app/{name}", secret={"password": "one", "n": 1.5}, cas=0)
+    assert made["data"]["version"] == 1
+    kv.patch(path=f"app/{name}", secret={"password": "two"})
+    read = kv.read_secret_version(path=f"app/{name}", raise_on_deleted_version=True)["data"]
+    assert read["data"] == {"password": "two", "n": 1.5} and read["metadata"]["version"] == 2
+    first = kv.read_secret_version(path=f"app/{name}", version=1, raise_on_deleted_version=True)
+    assert first["data"]["data"]["password"] == "one"
+    with pytest.raises(InvalidRequest):
+        kv.create_or_update_secret(path=f"app/{name}", secret={}, cas=1)
+    assert name in kv.list_secrets(path="app")["data"]["keys"]
+    kv.delete_latest_version_of_secret(path=f"app/{name}")
+    with pytest.raises(InvalidPath):
+        kv.read_secret_version(path=f"app/{name}", raise_on_deleted_version=True)
+    kv.undelete_secret_versions(path=f"app/{name}", versions=[2])
+    kv.destroy_secret_versions(path=f"app/{name}", versions=[1])
+    kv.update_metadata(path=f"app/{name}", max_versions=5, custom_metadata={"owner": "shop"})
+    metadata = kv.read_secret_metadata(path=f"app/{name}")["data"]
+    assert metadata["versions"]["1"]["destroyed"] and metadata["custom_metadata"] == {"owner": "shop"}
+    kv.delete_metadata_and_all_versions(path=f"app/{name}")
+    with pytest.raises(InvalidPath):
+        kv.read_secret_metadata(path=f"app/{name}")

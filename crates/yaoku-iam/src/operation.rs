@@ -103,6 +103,12 @@ impl OperationSpec {
         Self { revokes: true, ..self }
     }
 
+    /// The same operation, in other states of its resource.
+    #[must_use]
+    pub const fn in_states(self, states: StateRule) -> Self {
+        Self { states, ..self }
+    }
+
     /// What records call it: that which is due has the name of what a caller would have asked for.
     pub const fn event(&self) -> &'static str {
         match self.recorded_as {

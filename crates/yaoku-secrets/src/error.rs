@@ -20,8 +20,8 @@ pub enum Error {
     /// The secret has a version of that id, with another value.
     #[error("the secret already has a version of this id with another value")]
     VersionExists,
-    /// The secret's last version is not the one that was expected.
-    #[error("the secret has another last version than was expected")]
+    /// The secret's current version is not the one that was expected, or none was named where one must be.
+    #[error("the secret has another current version than was expected")]
     NotAsExpected,
     /// The secret is to be deleted.
     #[error("the secret is pending deletion")]
@@ -133,6 +133,12 @@ pub enum Field {
     PasswordLength,
     /// What a password is made of.
     PasswordCharacters,
+    /// Versions that are kept.
+    MaxVersions,
+    /// The time after which a version is deleted.
+    DeleteAfter,
+    /// The owner's words on a secret.
+    CustomMetadata,
     /// Resources to tag or to list tags of.
     Resources,
     /// Where a listing goes on.

@@ -102,6 +102,11 @@ impl VersionId {
         Self(number.to_string().into())
     }
 
+    /// A longer id.
+    pub(crate) fn and_more(&self) -> Self {
+        Self(format!("{}+", self.0).into())
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0

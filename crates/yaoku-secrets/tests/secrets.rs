@@ -18,7 +18,7 @@ use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, SERVICE_ALIAS};
-use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue};
+use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, VersionRef};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
 use yaoku_secrets::{
     Error, SecretFilters, SecretName, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionAbout, VersionId,
@@ -219,7 +219,7 @@ async fn many_put_at_once_and_each_version_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_put_can_expect_the_last_version() {
+async fn a_put_can_expect_the_current_version() {
     let world = World::new(1).await;
     world.create("db", None).await.unwrap();
     let expecting = |expected| PutSecretValue { expected: Some(expected), ..put("db", None, "new") };
@@ -358,7 +358,7 @@ async fn stages_say_which_value_is_given() {
     world.call(put("db", Some("v2"), "second")).await.unwrap();
     let of = |version: &str, stage: Option<&str>| GetSecretValue {
         secret: name("db").into(),
-        version: VersionId::parse(version),
+        version: VersionId::parse(version).map(VersionRef::Id),
         stage: stage.map(staged),
     };
     assert_eq!(world.call(of("v1", None)).await.unwrap().version.number, 1);

@@ -12,6 +12,7 @@ use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
 use yaoku_http::Refusal as Unread;
 use yaoku_iam::Error as IamError;
 use yaoku_kms::{Error as KeyError, KeyState};
+use yaoku_secrets::{Error as SecretError, Field as SecretField};
 
 /// Declares [`Code`] with its text in records and metrics, and its HTTP status.
 macro_rules! codes {
@@ -48,6 +49,12 @@ codes! {
     InvalidRequest = "InvalidRequest", BAD_REQUEST;
     /// There is no such key.
     KeyNotFound = "KeyNotFound", BAD_REQUEST;
+    /// There is no such secret, or no such version of it.
+    SecretNotFound = "SecretNotFound", NOT_FOUND;
+    /// The value of the version was deleted or destroyed.
+    VersionDeleted = "VersionDeleted", NOT_FOUND;
+    /// There is a secret of that name.
+    SecretExists = "SecretExists", BAD_REQUEST;
     /// The ciphertext does not open.
     Ciphertext = "InvalidCiphertext", BAD_REQUEST;
     /// The API has it, and this server does not.
@@ -149,8 +156,9 @@ impl Failure {
         match failure {
             AnyFailure::Keys(error) => of_keys(error, id),
             AnyFailure::Identities(error) => of_identities(&error, id),
+            AnyFailure::Secrets(error) => of_secrets(error, id),
             // Nothing of this protocol is done with these.
-            AnyFailure::Secrets(_) | AnyFailure::AuditLog(_) => Self::internal(),
+            AnyFailure::AuditLog(_) => Self::internal(),
         }
     }
 }
@@ -185,6 +193,58 @@ impl Spelling for Failure {
 
     fn is_ours(&self) -> bool {
         self.code.status().is_server_error()
+    }
+}
+
+fn of_secrets(error: SecretError, id: RequestId) -> Failure {
+    let (code, message): (Code, Cow<'static, str>) = match error {
+        SecretError::SecretNotFound => (Code::SecretNotFound, "there is no such secret".into()),
+        SecretError::VersionNotFound => (Code::SecretNotFound, "the secret has no such version".into()),
+        SecretError::VersionDeleted => (Code::VersionDeleted, "this version of the secret was deleted".into()),
+        SecretError::SecretExists => (Code::SecretExists, "the secret already exists".into()),
+        SecretError::VersionExists => (Code::InvalidRequest, "the secret already has such a version".into()),
+        SecretError::NotAsExpected => (
+            Code::InvalidRequest,
+            "the check-and-set parameter did not match the current version, or is required and missing".into(),
+        ),
+        SecretError::InDeleteWindow => {
+            (Code::InvalidRequest, "the secret is pending deletion; RestoreSecret of the KMS API restores it".into())
+        }
+        SecretError::Denied(denial) => {
+            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            return Failure::denied();
+        }
+        SecretError::Hidden(denial) => {
+            tracing::warn!(request_id = %id, why = &*denial.why, "no permission; the answer hides that the secret exists");
+            return of_secrets(SecretError::SecretNotFound, id);
+        }
+        SecretError::Invalid { why, field } => (Code::InvalidRequest, format!("{}: {why}", part(field)).into()),
+        SecretError::Unsuitable(why) => (Code::InvalidRequest, why.into()),
+        SecretError::LimitExceeded(why) => (Code::LimitExceeded, why.into()),
+        // A CMK that is away denies its secrets, as the products expect; it is not the secret that is not found.
+        SecretError::Keys(KeyError::KeyNotFound) => (Code::KeyState, "the key of the secret does not exist".into()),
+        SecretError::Keys(error) => return of_keys(error, id),
+        SecretError::Unavailable(source) => {
+            tracing::warn!(request_id = %id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            return Failure::unavailable();
+        }
+        SecretError::Abandoned => return Failure::unavailable(),
+        SecretError::Record(_) | SecretError::Internal(_) => {
+            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            return Failure::internal();
+        }
+    };
+    Failure::new(code, message)
+}
+
+/// What the protocol calls an argument.
+const fn part(field: SecretField) -> &'static str {
+    match field {
+        SecretField::Value => "data",
+        SecretField::MaxVersions => "max_versions",
+        SecretField::DeleteAfter => "delete_version_after",
+        SecretField::CustomMetadata => "custom_metadata",
+        _ => "the path",
     }
 }
 

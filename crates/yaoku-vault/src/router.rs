@@ -75,6 +75,17 @@ acts! {
     Hmac = "transit/hmac", Read;
     Hash = "transit/hash", Read;
     Random = "transit/random", Read;
+    ReadSecret = "kv/data/read", Read;
+    WriteSecret = "kv/data/write", Write;
+    DeleteCurrent = "kv/data/delete", Write;
+    DeleteVersions = "kv/delete", Write;
+    UndeleteVersions = "kv/undelete", Write;
+    DestroyVersions = "kv/destroy", Write;
+    ReadMetadata = "kv/metadata/read", Read;
+    ListSecrets = "kv/metadata/list", Read;
+    WriteMetadata = "kv/metadata/write", Write;
+    DeleteSecret = "kv/metadata/delete", Write;
+    ReadConfig = "kv/config/read", Read;
 }
 
 impl Act {
@@ -85,7 +96,16 @@ impl Act {
 
     /// Whether it takes something away, for which there is always room.
     pub(crate) const fn revokes(self) -> bool {
-        matches!(self, Self::RevokeSelf | Self::Revoke | Self::DeleteKey)
+        matches!(
+            self,
+            Self::RevokeSelf
+                | Self::Revoke
+                | Self::DeleteKey
+                | Self::DeleteCurrent
+                | Self::DeleteVersions
+                | Self::DestroyVersions
+                | Self::DeleteSecret
+        )
     }
 
     /// Whether its caller has no token yet.
@@ -103,7 +123,7 @@ impl Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route<'a> {
     pub(crate) act: Act,
-    /// The key or the mount that it names; empty if it names none.
+    /// The key, the secret or the mount that it names; empty if it names none.
     pub(crate) name: Cow<'a, str>,
     /// What else stands in the path: an algorithm, a number of bytes.
     pub(crate) rest: Vec<&'a str>,
@@ -132,7 +152,9 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str, query: Option<&str>) -> 
         ["sys", rest @ ..] => sys(verb, rest),
         ["auth", rest @ ..] => auth(verb, rest),
         ["transit", rest @ ..] => transit(verb, rest),
-        _ => Err(not_found()),
+        ["", ..] => Err(not_found()),
+        [mount, rest @ ..] => key_value(verb, mount, rest),
+        [] => Err(not_found()),
     }
 }
 
@@ -267,6 +289,49 @@ fn transit<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
     }
 }
 
+/// The mount whose secrets have names without a mount before them.
+pub(crate) const SECRET_MOUNT: &str = "secret";
+
+/// Version 2 of the key-value engine, which every mount is that is nothing else.
+fn key_value<'a>(verb: Verb, mount: &'a str, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
+    let named = |act, path: &[&'a str]| {
+        let all: Vec<&str> = if mount == SECRET_MOUNT { path.to_vec() } else { [&[mount], path].concat() };
+        match all.as_slice() {
+            [] => Ok(Route::plain(act)),
+            all => Route::plain(act).named(all),
+        }
+    };
+    let secret = |act, path: &[&'a str]| if path.is_empty() { Err(not_found()) } else { named(act, path) };
+    let write = |act, path| if verb == Verb::Write { secret(act, path) } else { Err(Failure::method()) };
+    match rest {
+        ["data", path @ ..] => match verb {
+            Verb::Read => secret(Act::ReadSecret, path),
+            Verb::Write => secret(Act::WriteSecret, path),
+            Verb::Delete => secret(Act::DeleteCurrent, path),
+            Verb::List => Err(Failure::method()),
+        },
+        ["metadata", path @ ..] => match verb {
+            Verb::List => named(Act::ListSecrets, path),
+            Verb::Read => secret(Act::ReadMetadata, path),
+            Verb::Write => secret(Act::WriteMetadata, path),
+            Verb::Delete => secret(Act::DeleteSecret, path),
+        },
+        ["delete", path @ ..] => write(Act::DeleteVersions, path),
+        ["undelete", path @ ..] => write(Act::UndeleteVersions, path),
+        ["destroy", path @ ..] => write(Act::DestroyVersions, path),
+        ["config"] => match verb {
+            Verb::Read => Ok(Route::plain(Act::ReadConfig)),
+            Verb::Write => Err(Failure::unsupported("mounts have no configuration of their own on this server")),
+            Verb::List | Verb::Delete => Err(Failure::method()),
+        },
+        ["subkeys", ..] => Err(Failure::unsupported("subkeys are not supported by this server: read data")),
+        _ => Err(Failure::new(
+            Code::NotFound,
+            "there is nothing at this path; of key-value engines, version 2 is served: MOUNT/data/PATH",
+        )),
+    }
+}
+
 fn not_found() -> Failure {
     Failure::new(Code::NotFound, "there is nothing at this path")
 }
@@ -351,6 +416,28 @@ mod tests {
             assert_eq!(act("POST", path).unwrap_err(), Code::NotFound, "{path}");
         }
         assert_eq!(act("GET", &format!("/v1/transit/keys/{}", "x".repeat(MAX_NAME + 1))), Err(Code::NotFound));
+    }
+
+    #[test]
+    fn any_other_mount_is_one_of_secrets() {
+        for (method, path, expected, name) in [
+            ("GET", "secret/data/db/shop", Act::ReadSecret, "db/shop"),
+            ("PUT", "secret/data/db%2Fshop", Act::WriteSecret, "db/shop"),
+            ("DELETE", "mysql/data/1", Act::DeleteCurrent, "mysql/1"),
+            ("POST", "mysql/undelete/1", Act::UndeleteVersions, "mysql/1"),
+            ("GET", "mysql/metadata/?list=true", Act::ListSecrets, "mysql"),
+            ("LIST", "secret/metadata", Act::ListSecrets, ""),
+            ("LIST", "secret/metadata/db/", Act::ListSecrets, "db"),
+            ("DELETE", "secret/metadata/db", Act::DeleteSecret, "db"),
+            ("GET", "secret/config", Act::ReadConfig, ""),
+        ] {
+            assert_eq!(act(method, &format!("/v1/{path}")), Ok((expected, name.into())), "{method} {path}");
+        }
+        for path in ["secret/data", "secret/metadata/", "secret/s", "secret", "/data/s", "secret/data/%ff"] {
+            assert_eq!(act("GET", &format!("/v1/{path}")), Err(Code::NotFound), "{path}");
+        }
+        assert_eq!(act("GET", "/v1/secret/delete/s"), Err(Code::UnsupportedMethod));
+        assert_eq!(act("POST", "/v1/secret/config"), Err(Code::UnsupportedOperation));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::failure::{Code, Failure};
 use crate::reply::{Reply, failed, json, response};
 use crate::router::{Act, Route, route};
 use crate::told::{SERVICE, Told};
-use crate::{auth, body, sys, transit};
+use crate::{auth, body, key_value, sys, transit};
 
 /// The protocol's name in metrics and the log.
 const PROTOCOL: &str = "vault";
@@ -63,6 +63,12 @@ impl Exchange<'_> {
         body::read(&self.request.parts.headers, &self.request.body)
     }
 
+    /// What the query says of a name.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let pairs = self.request.parts.uri.query()?.split('&');
+        pairs.filter_map(|pair| pair.split_once('=')).find_map(|(given, value)| (given == name).then_some(value))
+    }
+
     /// Does an operation of any domain.
     pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, Failure>
     where
@@ -101,6 +107,17 @@ impl Exchange<'_> {
             | Act::Hmac
             | Act::Hash
             | Act::Random => transit::run(self).await,
+            Act::ReadSecret
+            | Act::WriteSecret
+            | Act::DeleteCurrent
+            | Act::DeleteVersions
+            | Act::UndeleteVersions
+            | Act::DestroyVersions
+            | Act::ReadMetadata
+            | Act::ListSecrets
+            | Act::WriteMetadata
+            | Act::DeleteSecret
+            | Act::ReadConfig => key_value::run(self).await,
         }
     }
 }

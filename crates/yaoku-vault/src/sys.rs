@@ -6,7 +6,7 @@ use yaoku_iam::operations::caller::GetCallerIdentity;
 
 use crate::failure::Failure;
 use crate::reply::Reply;
-use crate::router::Act;
+use crate::router::{Act, SECRET_MOUNT};
 use crate::service::Exchange;
 
 /// The version that clients are told.
@@ -45,7 +45,9 @@ fn mount(name: &str) -> Option<Value> {
     match name {
         "transit" => Some(of("transit", Value::Null, "customer master keys")),
         "sys" => Some(of("system", Value::Null, "what clients probe")),
-        _ => None,
+        "" | "auth" => None,
+        // Any other is one of secrets.
+        _ => Some(of("kv", json!({"version": "2"}), "secrets")),
     }
 }
 
@@ -59,7 +61,7 @@ fn tuned(mount: &Value) -> Value {
 
 /// Everything that is mounted and can be told beforehand, each with a slash behind it.
 fn all() -> Value {
-    let known = ["sys", "transit"];
+    let known = [SECRET_MOUNT, "sys", "transit"];
     known.iter().filter_map(|name| Some((format!("{name}/"), mount(name)?))).collect::<Map<_, _>>().into()
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use yaoku_gate::{Telling, ToldAction};
 use yaoku_iam::{Named, Which};
 use yaoku_kms::{KEY, KeyId};
+use yaoku_secrets::SECRET;
 
 use crate::router::Route;
 
@@ -49,12 +50,14 @@ impl Telling for Told<'_> {
     }
 
     fn resources(&self, touched: &[Named]) -> Vec<(&'static str, Cow<'_, str>)> {
-        let keys = touched.iter().filter(|named| named.kind == KEY);
-        let id = |named: &Named| match named.name {
-            Which::Id(id) => Some(KeyId::from_bytes(id)),
-            Which::All | Which::Name(_) => None,
+        let shown = |named: &Named| match &named.name {
+            Which::Id(id) if named.kind == KEY => {
+                Some(("ACS::KMS::Key", Cow::Owned(KeyId::from_bytes(*id).to_string())))
+            }
+            Which::Name(name) if named.kind == SECRET => Some(("ACS::KMS::Secret", Cow::Owned(name.to_string()))),
+            Which::All | Which::Id(_) | Which::Name(_) => None,
         };
-        keys.filter_map(id).map(|id| ("ACS::KMS::Key", Cow::Owned(id.to_string()))).collect()
+        touched.iter().filter_map(shown).collect()
     }
 
     fn elements(&self) -> Option<serde_json::Value> {

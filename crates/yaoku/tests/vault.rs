@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod support;
+#[path = "support/vault.rs"]
+mod vault_client;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,116 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, ACCOUNT, Client, RAM, Server, records};
-
-/// yaoku's own API.
-const CREDENTIALS: &str = "2026-11-27";
-const FULL_ACCESS: &str = r#"{"Effect":"Allow","Action":"kms:*","Resource":"*"}"#;
-
-fn start(data: &Path) -> Server {
-    Server::start_with(data, |command| {
-        command.args(["--vault-listen", "127.0.0.1:0"]);
-    })
-}
-
-/// A client of the Vault API.
-#[derive(Clone)]
-struct Vault {
-    address: String,
-    token: String,
-    agent: ureq::Agent,
-}
-
-struct Answer {
-    status: u16,
-    body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    fn ok(self) -> Value {
-        assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
-        self.body["data"].clone()
-    }
-
-    #[track_caller]
-    fn fails(self, status: u16) -> String {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body["errors"][0].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-impl Vault {
-    /// A client with a token of a user.
-    fn new(server: &Server, token: &str) -> Self {
-        let address = server.greeting.lines().find_map(|line| line.split("Vault API: http://").nth(1)).unwrap();
-        let config = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true);
-        Self { address: address.to_owned(), token: token.to_owned(), agent: config.build().into() }
-    }
-
-    fn with(&self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..self.clone() }
-    }
-
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let request = ureq::http::Request::builder().method(method).uri(format!("http://{}/v1/{path}", self.address));
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let request = match self.token.is_empty() {
-            true => request,
-            false => request.header("x-vault-token", &self.token),
-        };
-        let request = request.body(body.to_owned()).unwrap();
-        let mut response = self.agent.run(request).unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Answer { status: response.status().as_u16(), body }
-    }
-
-    fn post(&self, path: &str, body: Value) -> Answer {
-        self.send("POST", path, &[], &body.to_string())
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, &[], "")
-    }
-
-    fn delete(&self, path: &str) -> Answer {
-        self.send("DELETE", path, &[], "")
-    }
-
-    fn encrypt(&self, key: &str, text: &str) -> String {
-        let made = self.post(&format!("transit/encrypt/{key}"), json!({"plaintext": STANDARD.encode(text)})).ok();
-        made["ciphertext"].as_str().unwrap().to_owned()
-    }
-
-    fn decrypt(&self, key: &str, ciphertext: &str) -> Answer {
-        self.post(&format!("transit/decrypt/{key}"), json!({"ciphertext": ciphertext}))
-    }
-
-    fn log_in(&self, id: &str, secret: &str) -> Answer {
-        self.with("").post("auth/approle/login", json!({"role_id": id, "secret_id": secret}))
-    }
-}
-
-/// Makes a user with a policy of these statements.
-fn make_user(root: &Client, name: &str, statements: &str) {
-    let ram = root.at(RAM);
-    ram.call("CreateUser", &[("UserName", name)]).ok();
-    let document = format!(r#"{{"Version":"1","Statement":[{statements}]}}"#);
-    ram.call("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", &document)]).ok();
-    let attached = [("UserName", name), ("PolicyType", "Custom"), ("PolicyName", name)];
-    ram.call("AttachPolicyToUser", &attached).ok();
-}
-
-fn detach(root: &Client, name: &str) {
-    let attached = [("UserName", name), ("PolicyType", "Custom"), ("PolicyName", name)];
-    root.at(RAM).call("DetachPolicyFromUser", &attached).ok();
-}
-
-/// Makes a token of a user: its id, and itself.
-fn make_token(root: &Client, user: &str, more: &[(&str, &str)]) -> (String, String) {
-    let made = root.at(CREDENTIALS).call("CreateToken", &[&[("UserName", user)], more].concat()).ok();
-    (made.text("TokenId").to_owned(), made.text("Token").to_owned())
-}
+use vault_client::{CREDENTIALS, FULL_ACCESS, Vault, detach, make_token, make_user, start};
 
 fn yaoku(data: &Path, args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_yaoku")).args(args).arg("--data-dir").arg(data).output().unwrap();

@@ -2,6 +2,7 @@
 
 pub mod deletion;
 pub mod due;
+pub mod numbered;
 pub mod passwords;
 pub mod secrets;
 pub mod tags;

@@ -6,7 +6,7 @@ use yaoku_kms::{OnBehalf, proceed};
 
 use crate::change::{ATTEMPTS, update};
 use crate::held::HeldSecret;
-use crate::record::{VersionEntry, value_name};
+use crate::record::{SecretRecord, VersionEntry, value_name};
 use crate::resource::{SECRET, SERVICE, secret_states};
 use crate::sealing::Place;
 use crate::{Error, SecretAbout, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
@@ -24,12 +24,36 @@ pub struct SecretValue {
     pub value: Value,
 }
 
+/// How a caller names a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionRef {
+    /// By its id.
+    Id(VersionId),
+    /// By its number.
+    Number(u64),
+}
+
+impl VersionRef {
+    fn of<'r>(&self, record: &'r SecretRecord) -> Option<&'r VersionEntry> {
+        match self {
+            Self::Id(id) => record.version(id),
+            Self::Number(number) => record.numbered(*number),
+        }
+    }
+}
+
+impl From<VersionId> for VersionRef {
+    fn from(id: VersionId) -> Self {
+        Self::Id(id)
+    }
+}
+
 /// Gives the value of one version of a secret.
 pub struct GetSecretValue {
     /// The secret.
     pub secret: SecretRef,
     /// The version; where `stage` is given too, it must stand on this one.
-    pub version: Option<VersionId>,
+    pub version: Option<VersionRef>,
     /// The stage of the version; [`Stage::CURRENT`] where neither is given.
     pub stage: Option<Stage>,
 }
@@ -39,8 +63,8 @@ impl GetSecretValue {
         let record = &secret.record;
         match (&self.version, &self.stage) {
             (None, stage) => record.staged(stage.as_ref().map_or(Stage::CURRENT, Stage::as_str)),
-            (Some(id), None) => record.version(id),
-            (Some(id), Some(stage)) => record.version(id).filter(|version| version.stages.contains(stage)),
+            (Some(version), None) => version.of(record),
+            (Some(version), Some(stage)) => version.of(record).filter(|version| version.stages.contains(stage)),
         }
     }
 }
@@ -73,13 +97,13 @@ impl Operation for GetSecretValue {
 pub struct PutSecretValue {
     /// The secret, of the caller's account.
     pub secret: SecretRef,
-    /// The id of the new version; its number where there is none. One that is there already, with the same value, is left as it is.
+    /// The id of the new version; its number where there is none, with a mark behind it if that is taken. One that is there already, with the same value, is left as it is.
     pub version: Option<VersionId>,
     /// Its value.
     pub value: Value,
     /// The stages that it gets; the current one where there are none.
     pub stages: Option<Vec<Stage>>,
-    /// The number of the last version that the secret has had so far, if that is to be checked; 0 for none.
+    /// The number of the current version, if that is to be checked; 0 for that of a secret that does not exist.
     pub expected: Option<u64>,
 }
 
@@ -106,16 +130,14 @@ impl Operation for PutSecretValue {
                 secrets.in_force(held.revision).await?;
                 return if same { Ok(known.into()) } else { Err(Error::VersionExists) };
             }
-            if self.expected.is_some_and(|expected| expected != held.record.last)
+            let current = held.record.staged(Stage::CURRENT).map_or(0, |version| version.number);
+            if self.expected.is_some_and(|expected| expected != current)
                 || (self.expected.is_none() && held.record.expects_last)
             {
                 return Err(Error::NotAsExpected);
             }
             let (number, now) = (held.record.last + 1, secrets.clock.now());
-            let id = self.version.clone().unwrap_or_else(|| VersionId::of_number(number));
-            if held.record.version(&id).is_some() {
-                return Err(Error::VersionExists);
-            }
+            let id = self.version.clone().unwrap_or_else(|| free_id(&held.record, number));
             let deleted = held.record.delete_versions_after.map(|seconds| now.plus_seconds(seconds));
             let (kind, stages) = (self.value.kind, Vec::new());
             let version = VersionEntry { number, id, created: now, kind, stages, deleted, destroyed: false };
@@ -134,6 +156,15 @@ impl Operation for PutSecretValue {
         }
         Err(Error::contended())
     }
+}
+
+/// The id of a version that was given none: its number, and more where a version was given that id.
+fn free_id(secret: &SecretRecord, number: u64) -> VersionId {
+    let mut id = VersionId::of_number(number);
+    while secret.version(&id).is_some() {
+        id = id.and_more();
+    }
+    id
 }
 
 impl PutSecretValue {

@@ -73,6 +73,10 @@ const fn parameter(field: Field) -> &'static str {
         Field::RecoveryWindow => "RecoveryWindowInDays",
         Field::PasswordLength => "PasswordLength",
         Field::PasswordCharacters => "ExcludeCharacters",
+        // Other protocols change these.
+        Field::MaxVersions => "MaxVersions",
+        Field::DeleteAfter => "DeleteVersionAfter",
+        Field::CustomMetadata => "CustomMetadata",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
     }

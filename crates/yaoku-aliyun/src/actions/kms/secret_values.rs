@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use yaoku_kms::operations::Page;
 use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
-use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, SecretValue};
+use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, SecretValue, VersionRef};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
 use yaoku_secrets::{SecretRef, Stage, ValueKind, VersionAbout, VersionId};
 use zeroize::Zeroizing;
@@ -106,6 +106,7 @@ async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, Wir
         create_time: String,
     }
     let GetParameters { secret, version, stage } = given;
+    let version = version.map(VersionRef::Id);
     let SecretValue { secret, version, value } = exchange.perform(GetSecretValue { secret, version, stage }).await?;
     let encoded = match value.kind {
         ValueKind::Text => Zeroizing::new(String::new()),
