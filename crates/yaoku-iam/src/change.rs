@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use yaoku_crypto::{Random, Secret};
-use yaoku_seal::{Changes, Outcome, RecordName};
+use yaoku_seal::{Changes, Outcome, RecordName, Revision};
 
 use crate::access_key::AccessKeyRecord;
 use crate::certificate::{BoundCertificate, CertificateRecord};
@@ -128,12 +128,10 @@ impl Iam {
                 Ok(decided) if !puts.is_empty() || !deletes.is_empty() => decided,
                 nothing_to_commit => {
                     // No commit will tell whether another process has changed what this was decided on.
-                    let stored = self.vault.get(&head_name).await?.map(|head| head.revision);
-                    match stored.filter(|stored| Some(*stored) != head) {
-                        Some(stored) => self.follower.in_force(stored).await?,
-                        None => return nothing_to_commit,
+                    match self.catch_up_with_head(&head_name, head).await? {
+                        true => continue,
+                        false => return nothing_to_commit,
                     }
-                    continue;
                 }
             };
             puts.push((head_name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
@@ -148,9 +146,19 @@ impl Iam {
                 Outcome::Conflict { .. } => {
                     // Another process changed something, or the caller's AccessKey or account was; it is on its way here.
                     self.catch_up(&allowed.call).await?;
+                    self.catch_up_with_head(&head_name, head).await?;
                 }
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Waits until the last change of an account's identities is in force here, if another process made it; whether it did.
+    async fn catch_up_with_head(&self, name: &RecordName, known: Option<Revision>) -> Result<bool, Error> {
+        let stored = self.vault.get(name).await?.map(|head| head.revision);
+        match stored.filter(|stored| Some(*stored) != known) {
+            Some(stored) => self.follower.in_force(stored).await.map(|()| true).map_err(Into::into),
+            None => Ok(false),
+        }
     }
 }

@@ -93,6 +93,15 @@ impl World {
         self.call_at(0, operation).await
     }
 
+    /// Waits until every process knows a secret.
+    async fn known_to_all(&self, secret: &str) {
+        for node in 0..self.nodes.len() {
+            while self.call_at(node, DescribeSecret { secret: name(secret).into() }).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     async fn call_at<O: Operation<Domain = Secrets>>(&self, node: usize, operation: O) -> Result<O::Output, Error> {
         operation.perform(&self.nodes[node].secrets, &Call::of(&self.principal, &HERE, &Trace::default())).await
     }
@@ -186,6 +195,7 @@ fn put(secret: &str, version: Option<&str>, text: &str) -> PutSecretValue {
 async fn what_one_process_puts_every_process_gives() {
     let world = World::new(3).await;
     world.create("db", None).await.unwrap();
+    world.known_to_all("db").await;
     world.call_at(1, put("db", Some("v2"), "second")).await.unwrap();
     while world.text("db", "ACSCurrent").await.unwrap() != "second" {
         tokio::task::yield_now().await;
@@ -202,6 +212,7 @@ async fn what_one_process_puts_every_process_gives() {
 async fn many_put_at_once_and_each_version_is_there_once() {
     let world = World::new(3).await;
     world.create("db", None).await.unwrap();
+    world.known_to_all("db").await;
     let puts = (0..9).map(|n| {
         let (world, node) = (&world, n % 3);
         async move { world.call_at(node, put("db", None, &format!("text {n}"))).await.unwrap().number }
