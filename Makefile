@@ -18,7 +18,7 @@ help:
 	@echo "make unit         Rust tests: units, properties, wire, crashes"
 	@echo "make instructions instructions of a request against bench/instructions.json"
 	@echo "make conformance  the official SDKs against the binary, built with the profile 'ci' (PROFILE)"
-	@echo "make integrations Ceph's object store, from Debian's packages, with its keys in yaoku"
+	@echo "make integrations Ceph's object store and MariaDB, from Debian's packages, with their keys in yaoku"
 	@echo "make fuzz         every fuzz target for 60 seconds (FUZZ_SECONDS)"
 	@echo "make bench        yaoku against the floor of its HTTP stack; see bench/README.md"
 	@echo "make bench-scale  the same with 1,000,000 keys against few"
