@@ -42,8 +42,8 @@ test("a window of deletion that is too short", async () => {
 
 test("what is not there", async () => {
     await fails("Unsupported.ProtectionLevel", 400, kms.key({ protectionLevel: "HSM", keySpec: "EC_SM2" }));
-    const certificate = { keySpec: "RSA_2048", subject: "CN=example" };
-    await fails("UnsupportedOperation", 400, kms.call("CreateCertificate", certificate));
+    const certificate = { KeySpec: "RSA_2048", Subject: "CN=example" };
+    await fails("UnsupportedOperation", 400, kms.send("CreateCertificate", certificate));
 });
 
 test("dry run", async () => {
