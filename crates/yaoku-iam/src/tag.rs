@@ -32,14 +32,12 @@ impl Tags {
         if self.0.len() > Self::MAX { Err(TooManyTags) } else { Ok(()) }
     }
 
-    /// Removes the tag of that key, if there is one.
-    pub fn remove(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    /// Removes all tags.
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Removes the tags of those keys, as far as they are there; without keys, all tags.
+    pub fn take(&mut self, keys: Option<&[String]>) {
+        match keys {
+            Some(keys) => keys.iter().for_each(|key| drop(self.0.remove(key.as_str()))),
+            None => self.0.clear(),
+        }
     }
 
     /// Key and value of each tag, by key.

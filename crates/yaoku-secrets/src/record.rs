@@ -47,7 +47,7 @@ pub(crate) struct SecretRecord {
     pub(crate) last: u64,
     /// Versions that are kept, if not as many as of every secret.
     pub(crate) max_versions: Option<u32>,
-    /// Whether a new version must name the last one.
+    /// Whether a new version must name the current one.
     pub(crate) expects_last: bool,
     /// Seconds after which a new version is deleted.
     pub(crate) delete_versions_after: Option<u64>,

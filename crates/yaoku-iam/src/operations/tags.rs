@@ -232,10 +232,7 @@ impl Operation for UntagResources {
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<(), Error> {
         self.keys.iter().flatten().try_for_each(|key| check_key(Field::TagKeys, key))?;
         let take = |tags: &mut Tags| {
-            match &self.keys {
-                Some(keys) => keys.iter().for_each(|key| tags.remove(key)),
-                None => tags.clear(),
-            }
+            tags.take(self.keys.as_deref());
             Ok(())
         };
         change(iam, call, &Self::SPEC, self.kind, &self.names, take).await

@@ -229,10 +229,7 @@ async fn untag(
         check_key(key)?;
     }
     let change = |tags: &mut Tags| {
-        match tag_keys {
-            Some(tag_keys) => tag_keys.iter().for_each(|key| tags.remove(key)),
-            None => tags.clear(),
-        }
+        tags.take(tag_keys);
         Ok(())
     };
     change_tags(kms, call, spec, keys, change).await

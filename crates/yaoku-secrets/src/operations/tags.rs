@@ -13,6 +13,9 @@ use crate::record::{SecretRecord, secret_name};
 use crate::resource::{SECRET, SERVICE, secret_states};
 use crate::{Error, Field, SecretName, Secrets};
 
+/// Secrets looked at between two moments at which others may go on.
+const AT_ONCE: usize = 64;
+
 const fn write(name: &'static str) -> OperationSpec {
     OperationSpec::write(SERVICE, name, &[SECRET], secret_states::USE)
 }
@@ -110,10 +113,7 @@ async fn take(
         check_key(key)?;
     }
     let change = |tags: &mut Tags| {
-        match tag_keys {
-            Some(tag_keys) => tag_keys.iter().for_each(|key| tags.remove(key)),
-            None => tags.clear(),
-        }
+        tags.take(tag_keys);
         Ok(())
     };
     change_tags(secrets, call, spec, names, change).await
@@ -224,6 +224,9 @@ impl Operation for ListTagsOfSecrets {
         let mut page = TagPage { tags: Vec::new(), next: None };
         let mut last = None;
         for (seen, secret) in looked_at.iter().enumerate() {
+            if seen % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             let mut tags: Vec<Tag> = Vec::new();
             if has_all(&secret.record.tags, &self.tags)
                 && secrets.allow(call, Self::SPEC.permission(), Self::SPEC.states, secret).is_ok()

@@ -24,7 +24,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
         ),
         Error::NotAsExpected => (
             Code::RejectedResourceExist,
-            "The secret has a newer version than the request expects, or new versions must name the last one.".into(),
+            "The secret has another current version than the request expects, or new versions must name the current one.".into(),
         ),
         Error::InDeleteWindow => (
             Code::RejectedResourceInDeleteWindow,
