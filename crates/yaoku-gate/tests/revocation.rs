@@ -87,9 +87,10 @@ use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
 use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
+use yaoku_secrets::operations::policies::{GetSecretPolicy, SecretPolicy, SetSecretPolicy};
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, UpdateSecret};
 use yaoku_secrets::operations::tags::{ListTagsOfSecrets, TagSecret, TagSecrets, UntagSecret, UntagSecrets};
-use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue};
+use yaoku_secrets::operations::values::{BatchGetSecretValue, GetSecretValue, PutSecretValue};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
 use yaoku_secrets::{SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionId};
 use yaoku_store::{
@@ -934,9 +935,8 @@ enum SecretWay {
     DisableKey {
         chosen: bool,
     },
-    ScheduleKeyDeletion {
-        chosen: bool,
-    },
+    /// By the policy of the secret.
+    DenyByPolicy,
     /// After a while: until then it can't be read.
     DeleteSecret,
     /// At once, and another of its name comes.
@@ -944,11 +944,10 @@ enum SecretWay {
     OfCaller(Way),
 }
 
-const SECRET_WAYS: [SecretWay; 8] = [
+const SECRET_WAYS: [SecretWay; 7] = [
     SecretWay::DisableKey { chosen: true },
     SecretWay::DisableKey { chosen: false },
-    SecretWay::ScheduleKeyDeletion { chosen: true },
-    SecretWay::ScheduleKeyDeletion { chosen: false },
+    SecretWay::DenyByPolicy,
     SecretWay::DeleteSecret,
     SecretWay::ReplaceSecret,
     SecretWay::OfCaller(Way::DisableAccessKey),
@@ -958,11 +957,14 @@ const SECRET_WAYS: [SecretWay; 8] = [
 impl SecretWay {
     /// Whether it forbids the operation.
     fn forbids(self, spec: &OperationSpec) -> bool {
-        let uses_the_key = ["CreateSecret", "GetSecretValue", "PutSecretValue"].contains(&spec.name);
+        let uses_the_key =
+            ["BatchGetSecretValue", "CreateSecret", "GetSecretValue", "PutSecretValue"].contains(&spec.name);
         // A secret that is to be made is not there yet; listings are about none.
         let is_about_one = !["CreateSecret", "ListSecrets", "GetRandomPassword"].contains(&spec.name);
         match self {
-            Self::DisableKey { .. } | Self::ScheduleKeyDeletion { .. } => uses_the_key,
+            Self::DisableKey { .. } => uses_the_key,
+            // One that is pending deletion gets no policy.
+            Self::DenyByPolicy => is_about_one && spec.name != "RestoreSecret",
             Self::DeleteSecret => is_about_one && spec.states.answer(1) != Answer::Admitted,
             Self::ReplaceSecret => is_about_one && spec.access == Access::Read,
             Self::OfCaller(_) => true,
@@ -974,7 +976,12 @@ impl SecretWay {
         let before = world.iam.epoch().now();
         let task: Task = match self {
             Self::DisableKey { .. } => Way::DisableKey.taken(world, key),
-            Self::ScheduleKeyDeletion { .. } => Way::ScheduleKeyDeletion.taken(world, key),
+            Self::DenyByPolicy => Box::pin(async move {
+                let user = format!(r#"{{"RAM":["acs:ram::{ACCOUNT}:user/user"]}}"#);
+                let statement = format!(r#"{{"Effect":"Deny","Action":"kms:*","Resource":"*","Principal":{user}}}"#);
+                let policy = SecretPolicy::parse(&format!(r#"{{"Version":"1","Statement":[{statement}]}}"#)).unwrap();
+                there.run_there(SetSecretPolicy { name: secret, policy }).await.unwrap();
+            }),
             Self::OfCaller(way) => way.taken(world, key),
             Self::DeleteSecret => Box::pin(async move {
                 there.run_there(DeleteSecret { name: secret, when: When::AfterDays(7) }).await.unwrap();
@@ -996,8 +1003,7 @@ impl SecretWay {
     async fn given_back(self, world: &World, key: KeyId) {
         match self {
             Self::DisableKey { .. } => world.run(&world.root(), EnableKey { key }).await.unwrap(),
-            Self::ScheduleKeyDeletion { .. } => world.run(&world.root(), CancelKeyDeletion { key }).await.unwrap(),
-            Self::DeleteSecret | Self::ReplaceSecret => {}
+            Self::DenyByPolicy | Self::DeleteSecret | Self::ReplaceSecret => {}
             Self::OfCaller(way) => way.given_back(world).await,
         }
     }
@@ -1011,6 +1017,7 @@ fn create_secret(name: SecretName, key: Option<KeyId>) -> CreateSecret {
         description: String::new(),
         key: key.map(Into::into),
         tags: vec![Tag::new("team", "shop").unwrap()],
+        policy: None,
     }
 }
 
@@ -1030,7 +1037,7 @@ async fn attempt_secret(
     let name = SecretName::parse(&format!("db/{number}")).unwrap();
     let other = SecretName::parse(&format!("web/{number}")).unwrap();
     let is_chosen = match way {
-        SecretWay::DisableKey { chosen } | SecretWay::ScheduleKeyDeletion { chosen } => chosen,
+        SecretWay::DisableKey { chosen } => chosen,
         _ => true,
     };
     let key = match is_chosen {
@@ -1068,7 +1075,12 @@ async fn attempt_secret(
         "ListSecrets" => run!(ListSecrets { filters: SecretFilters::default(), page }),
         "UpdateSecret" => run!(UpdateSecret { name, description: "new".into() }),
         "GetSecretValue" => run!(GetSecretValue { secret, version: None, stage: None }),
+        "BatchGetSecretValue" => {
+            run!(BatchGetSecretValue(vec![GetSecretValue { secret, version: None, stage: None }]))
+        }
         "PutSecretValue" => run!(put("v3")),
+        "SetSecretPolicy" => run!(SetSecretPolicy { name, policy: SecretPolicy::default_of(account()) }),
+        "GetSecretPolicy" => run!(GetSecretPolicy { name }),
         "ListSecretVersionIds" => run!(ListSecretVersionIds { secret, include_deprecated: true, page }),
         "UpdateSecretVersionStage" => {
             let to = VersionId::parse("v1");

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -86,6 +86,12 @@ impl Default for KmsConfig {
     }
 }
 
+/// What stands on keys in a domain above.
+pub trait Dependents: Send + Sync {
+    /// A clause that names what stands under a key of an account and would be lost with it; none if nothing does.
+    fn under(&self, account: AccountId, key: KeyId) -> Option<String>;
+}
+
 /// The domain.
 pub struct Kms {
     pub(crate) vault: Arc<Vault>,
@@ -104,6 +110,8 @@ pub struct Kms {
     /// Whether what is done without a call is to end.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) follower: Follower,
+    /// What stands on keys: set when the domain above is opened.
+    dependents: OnceLock<Weak<dyn Dependents>>,
 }
 
 /// What is kept in memory of all accounts.
@@ -161,10 +169,26 @@ impl Kms {
             state: RwLock::new(state),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),
+            dependents: OnceLock::new(),
         });
         Follower::start(&kms, kms.vault.clone());
         kms.postpone_deletions_after_restore().await?;
         Ok(kms)
+    }
+
+    /// Tells what stands on keys: a key that something stands under is not scheduled for deletion. Later calls do nothing.
+    pub fn set_dependents(&self, dependents: Weak<dyn Dependents>) {
+        let _ = self.dependents.set(dependents);
+    }
+
+    /// # Errors
+    /// [`Error::InUse`] where something stands under the key that would be lost with it.
+    pub(crate) fn check_unused(&self, account: AccountId, key: KeyId) -> Result<(), Error> {
+        let dependents = self.dependents.get().and_then(Weak::upgrade);
+        match dependents.and_then(|dependents| dependents.under(account, key)) {
+            Some(what) => Err(Error::InUse(what)),
+            None => Ok(()),
+        }
     }
 
     /// How many keys are in each state.

@@ -38,7 +38,7 @@ pub use context::EncryptionContext;
 pub use envelope::{OnBehalf, SealingKey};
 pub use error::{Error, Field};
 pub use id::{AliasName, KeyId, KeyRef, KeyVersionId};
-pub use kms::{Kms, KmsConfig, Quotas};
+pub use kms::{Dependents, Kms, KmsConfig, Quotas};
 pub use record::{KeyMetadata, KeyVersion};
 pub use resource::{ALIAS, KEY, SERVICE_USE, key_states};
 pub use rotation::{RotationInterval, RotationStatus};

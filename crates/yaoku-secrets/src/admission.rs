@@ -95,7 +95,7 @@ impl Secrets {
             owner: None,
             name: &Target { kind: SECRET, name: shown },
             tags: of.map(|secret| secret as &dyn Tagged),
-            policy: None,
+            policy: of.and_then(|secret| secret.policy.as_ref()),
         };
         let question = Question { permission, resource: &resource, environment: call.environment };
         match self.iam.authorise(call.principal, &question) {

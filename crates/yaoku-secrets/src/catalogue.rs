@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use yaoku_iam::{AccountId, Timestamp};
+use yaoku_kms::KeyId;
 
 use crate::held::HeldSecret;
 use crate::{SecretId, SecretKind, SecretName};
@@ -64,9 +65,16 @@ pub struct Catalogue {
     by_id: HashMap<SecretId, Arc<HeldSecret>>,
     /// Secrets that the scheduler must look at, soonest first.
     due: BTreeSet<(Timestamp, SecretId)>,
+    /// Secrets that are not pending deletion, by the CMK that their values stand under.
+    by_key: HashMap<KeyId, BTreeSet<SecretName>>,
 }
 
 impl Catalogue {
+    /// Secrets that are not pending deletion whose values stand under a CMK, by name.
+    pub(crate) fn under(&self, key: KeyId) -> impl Iterator<Item = &SecretName> + Clone {
+        self.by_key.get(&key).into_iter().flatten()
+    }
+
     pub(crate) fn secret(&self, account: AccountId, name: &SecretName) -> Option<&Arc<HeldSecret>> {
         self.accounts.get(&account)?.get(name)
     }
@@ -97,8 +105,9 @@ impl Catalogue {
         if let Some(before) = &before {
             self.forget(before);
         }
-        if let Some(due) = secret.record.deletion {
-            self.due.insert((due, secret.record.id));
+        match secret.record.deletion {
+            Some(due) => drop(self.due.insert((due, secret.record.id))),
+            None => drop(self.by_key.entry(secret.record.key).or_default().insert(secret.name.clone())),
         }
         self.by_id.insert(secret.record.id, secret);
         before
@@ -115,6 +124,12 @@ impl Catalogue {
         self.by_id.remove(&secret.record.id);
         if let Some(due) = secret.record.deletion {
             self.due.remove(&(due, secret.record.id));
+        }
+        if let Some(under) = self.by_key.get_mut(&secret.record.key) {
+            under.remove(&secret.name);
+            if under.is_empty() {
+                self.by_key.remove(&secret.record.key);
+            }
         }
     }
 

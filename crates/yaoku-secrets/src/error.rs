@@ -139,6 +139,8 @@ pub enum Field {
     DeleteAfter,
     /// The owner's words on a secret.
     CustomMetadata,
+    /// Secrets whose values are asked for together.
+    Secrets,
     /// Resources to tag or to list tags of.
     Resources,
     /// Where a listing goes on.

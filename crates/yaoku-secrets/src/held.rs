@@ -1,13 +1,15 @@
 //! A secret as it is held in memory, and what its owner may know of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use yaoku_iam::policy::{Attached, Policy, PolicyKind};
 use yaoku_iam::{AccountId, Tagged, Tags, Timestamp};
 use yaoku_kms::KeyId;
 use yaoku_seal::Revision;
 
 use crate::record::{SecretRecord, VersionEntry};
-use crate::{SecretKind, SecretName, Stage, ValueKind, VersionId};
+use crate::{Error, SecretKind, SecretName, Stage, ValueKind, VersionId};
 
 /// A secret as the last applied commit left it.
 pub(crate) struct HeldSecret {
@@ -15,9 +17,28 @@ pub(crate) struct HeldSecret {
     pub(crate) name: SecretName,
     pub(crate) record: SecretRecord,
     pub(crate) revision: Revision,
+    /// Its policy, ready to be asked; none for the default, which says nothing that would not be so without it.
+    pub(crate) policy: Option<Attached>,
 }
 
 impl HeldSecret {
+    /// A secret of a stored record.
+    pub(crate) fn new(
+        account: AccountId,
+        name: SecretName,
+        record: SecretRecord,
+        revision: Revision,
+    ) -> Result<Self, Error> {
+        let read = |document| match Policy::parse_stored(document, PolicyKind::Key) {
+            Ok(policy) => {
+                Ok(Attached { origin: format!("the policy of secret {name}").into(), policy: Arc::new(policy) })
+            }
+            Err(_) => Err(Error::Record("a secret's policy")),
+        };
+        let policy = record.policy.as_deref().map(read).transpose()?;
+        Ok(Self { account, name, record, revision, policy })
+    }
+
     pub(crate) fn is_pending_deletion(&self) -> bool {
         self.record.deletion.is_some()
     }

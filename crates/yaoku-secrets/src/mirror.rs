@@ -39,7 +39,7 @@ impl Mirror for Secrets {
                 let record = SecretRecord::decode(bytes)?;
                 let forbids = catalogue.secret(account, &secret).is_some_and(|before| forbids(&before.record, &record));
                 may_forbid |= forbids;
-                catalogue.put(HeldSecret { account, name: secret, record, revision });
+                catalogue.put(HeldSecret::new(account, secret, record, revision)?);
             }
             for name in change.deletes.iter().filter(|name| name.kind == SECRET) {
                 let (account, secret) = named(name)?;
@@ -62,5 +62,9 @@ fn forbids(before: &SecretRecord, after: &SecretRecord) -> bool {
             .numbered(version.number)
             .is_none_or(|now| (now.deleted, now.destroyed) != (version.deleted, version.destroyed))
     });
-    before.id != after.id || before.tags != after.tags || before.deletion != after.deletion || unreadable
+    before.id != after.id
+        || before.tags != after.tags
+        || before.policy != after.policy
+        || before.deletion != after.deletion
+        || unreadable
 }

@@ -17,7 +17,8 @@ pub(crate) const SECRET: Kind = Kind(48);
 /// The value of one version, sealed under the secret's CMK.
 pub(crate) const VALUE: Kind = Kind(49);
 
-const LAYOUT: u8 = 1;
+/// Layout of a [`SecretRecord`]: 1 had no `policy`.
+const LAYOUT: u8 = 2;
 
 /// What a secret is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub(crate) struct SecretRecord {
     pub(crate) delete_versions_after: Option<u64>,
     /// A few words of the owner's.
     pub(crate) custom_metadata: BTreeMap<String, String>,
+    /// The document of its policy; none for the default.
+    pub(crate) policy: Option<Box<str>>,
 }
 
 /// One version of a secret, without its value.
@@ -105,8 +108,11 @@ impl SecretRecord {
     }
 
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
+        let unreadable = |_| Error::Record("a secret");
         match bytes.expose().split_first() {
-            Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(|_| Error::Record("a secret")),
+            // What comes after the end of the older layout reads as absent.
+            Some((1, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
+            Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(unreadable),
             _ => Err(Error::Record("a secret")),
         }
     }
@@ -158,12 +164,18 @@ mod tests {
             expects_last: false,
             delete_versions_after: None,
             custom_metadata: BTreeMap::from([("owner".into(), "shop".into())]),
+            policy: None,
         };
         let encoded = record.encode().unwrap();
         let read = SecretRecord::decode(&encoded).unwrap();
         assert_eq!((read.versions, read.custom_metadata), (record.versions, record.custom_metadata));
         let later = Secret::new([&[LAYOUT + 1], &encoded.expose()[1..]].concat());
         assert!(SecretRecord::decode(&later).is_err());
+        // The first layout ended before `policy`.
+        let body = &encoded.expose()[1..];
+        let first = Secret::new([&[1], &body[..body.len() - 1]].concat());
+        let read = SecretRecord::decode(&first).unwrap();
+        assert!(read.last == 7 && read.policy.is_none());
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! There is one path for changes, as in the domain of keys: an operation commits to the vault, the follower applies every commit of
 //! every process in order, and only then does the operation answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_iam::{AccountId, Clock, Iam, LanesOf, Timestamp};
-use yaoku_kms::{Kms, Scans, Steadiness};
+use yaoku_kms::{Dependents, KeyId, Kms, Scans, Steadiness};
 use yaoku_seal::{Follower, Record, RecordName, Revision, Vault, read_each};
 
 use crate::catalogue::Catalogue;
@@ -78,6 +78,8 @@ impl Secrets {
             follower: Follower::new(revision),
         });
         Follower::start(&secrets, secrets.vault.clone());
+        let weak: Weak<Self> = Arc::downgrade(&secrets);
+        secrets.kms.set_dependents(weak);
         secrets.postpone_deletions_after_restore().await?;
         Ok(secrets)
     }
@@ -98,6 +100,13 @@ impl Secrets {
         due.map_or(0, |due: Timestamp| self.clock.now().0.saturating_sub(due.0))
     }
 
+    /// Secrets that are not pending deletion and whose values stand under a CMK: the first few by name, and how many there are.
+    pub(crate) fn under(&self, key: KeyId, most: usize) -> (Vec<SecretName>, usize) {
+        let catalogue = self.catalogue.read();
+        let under = catalogue.under(key);
+        (under.clone().take(most).cloned().collect(), under.count())
+    }
+
     /// A secret as the last applied commit left it.
     pub(crate) fn held(&self, account: AccountId, name: &SecretName) -> Option<Arc<HeldSecret>> {
         self.catalogue.read().secret(account, name).cloned()
@@ -107,7 +116,22 @@ impl Secrets {
     pub(crate) async fn stored(&self, account: AccountId, name: &SecretName) -> Result<HeldSecret, Error> {
         let stored = self.vault.get(&secret_name(account, name)).await?.ok_or(Error::SecretNotFound)?;
         let record = SecretRecord::decode(&stored.bytes)?;
-        Ok(HeldSecret { account, name: name.clone(), record, revision: stored.revision })
+        HeldSecret::new(account, name.clone(), record, stored.revision)
+    }
+}
+
+impl Dependents for Secrets {
+    fn under(&self, _: AccountId, key: KeyId) -> Option<String> {
+        const SHOWN: usize = 5;
+        let (names, count) = Self::under(self, key, SHOWN);
+        if names.is_empty() {
+            return None;
+        }
+        let shown = names.iter().map(SecretName::as_str).collect::<Vec<_>>().join(", ");
+        let (noun, verb) = if count == 1 { ("secret", "stands") } else { ("secrets", "stand") };
+        let more = count.saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Some(format!("the {noun} {shown}{more} {verb} under the key"))
     }
 }
 
@@ -125,5 +149,5 @@ pub(crate) async fn load(vault: &Vault) -> Result<(Catalogue, Revision), Error> 
 
 fn held(name: &RecordName, record: &Record) -> Result<HeldSecret, Error> {
     let (account, name) = named(name)?;
-    Ok(HeldSecret { account, name, record: SecretRecord::decode(&record.bytes)?, revision: record.revision })
+    HeldSecret::new(account, name, SecretRecord::decode(&record.bytes)?, record.revision)
 }

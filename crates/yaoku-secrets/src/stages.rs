@@ -147,6 +147,7 @@ mod tests {
             expects_last: false,
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
+            policy: None,
         }
     }
 

@@ -10,6 +10,7 @@ use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Domain, Environment, Iam, Performer, Principal};
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey, ScheduleKeyDeletion};
+use yaoku_kms::operations::policies::{KeyPolicy, SetKeyPolicy};
 use yaoku_kms::{
     AliasName, Call, Clock, KeyId, KeyRef, KeySpec, KeyState, Kms, KmsConfig, ManualClock, Operation, Origin,
     ProtectionLevel, Timestamp, Trace,
@@ -17,11 +18,13 @@ use yaoku_kms::{
 use yaoku_seal::seal::FileSeal;
 use yaoku_seal::{Vault, backup};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::policies::{SecretPolicy, SetSecretPolicy};
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, SERVICE_ALIAS};
 use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, VersionRef};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
 use yaoku_secrets::{
-    Error, SecretFilters, SecretName, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionAbout, VersionId,
+    Error, SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionAbout,
+    VersionId,
 };
 use yaoku_store::{Embedded, Options, Store};
 
@@ -178,6 +181,7 @@ fn create(text: &str, key: Option<KeyId>) -> CreateSecret {
         description: String::new(),
         key: key.map(KeyRef::Id),
         tags: Vec::new(),
+        policy: None,
     }
 }
 
@@ -276,9 +280,78 @@ async fn no_value_is_read_while_its_key_can_not_be_used() {
         state(world.create("another", (secret == "chosen").then_some(key)).await);
         world.keys(EnableKey { key }).await;
         assert_eq!(world.text(secret, "ACSCurrent").await.unwrap(), "first");
-        world.keys(ScheduleKeyDeletion { key, pending_days: 7 }).await;
-        assert!(world.text(secret, "ACSCurrent").await.is_err());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_not_deleted_while_secrets_stand_under_it() {
+    let world = World::new(1).await;
+    let key = world.cmk().await;
+    for n in 0..7 {
+        world.create(&format!("s{n}"), Some(key)).await.unwrap();
+    }
+    let trace = Trace::default();
+    let call = Call::of(&world.principal, &HERE, &trace);
+    let schedule = || ScheduleKeyDeletion { key, pending_days: 7 }.perform(&world.nodes[0].kms, &call);
+    let Err(yaoku_kms::Error::InUse(what)) = schedule().await else { panic!("it is in use") };
+    assert_eq!(what, "the secrets s0, s1, s2, s3, s4 and 2 more stand under the key");
+    for n in 0..6 {
+        let when = if n == 0 { When::AfterDays(7) } else { When::Now };
+        world.call(DeleteSecret { name: name(&format!("s{n}")), when }).await.unwrap();
+    }
+    let Err(yaoku_kms::Error::InUse(what)) = schedule().await else { panic!("it is in use") };
+    assert_eq!(what, "the secret s6 stands under the key");
+    world.call(DeleteSecret { name: name("s6"), when: When::AfterDays(30) }).await.unwrap();
+    schedule().await.unwrap();
+    // Saved, it has its value as long as the key can be saved.
+    world.call(RestoreSecret { name: name("s0") }).await.unwrap();
+    let pending = world.text("s0", "ACSCurrent").await;
+    assert!(matches!(pending, Err(Error::Keys(yaoku_kms::Error::State(KeyState::PendingDeletion)))), "{pending:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_reads_a_secret_as_far_as_its_policy_and_that_of_its_key_go() {
+    const OTHER: &str = "9999999999999999";
+    let world = World::new(1).await;
+    let key = world.cmk().await;
+    world.create("chosen", Some(key)).await.unwrap();
+    world.create("service", None).await.unwrap();
+    let other = Principal::root(AccountId::parse(OTHER).unwrap());
+    let get = async |secret: &str| {
+        let reference = SecretRef { account: Some(world.principal.account()), name: name(secret) };
+        let (get, trace) = (GetSecretValue { secret: reference, version: None, stage: None }, Trace::default());
+        get.perform(&world.nodes[0].secrets, &Call::of(&other, &HERE, &trace)).await.map(drop)
+    };
+    for secret in ["chosen", "service", "none"] {
+        // Nor is it told that there is such a secret.
+        assert!(matches!(get(secret).await, Err(Error::Hidden(_))), "{secret}");
+    }
+    let allow = |actions: &str| {
+        format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Principal":{{"RAM":["acs:ram::{OTHER}:*"]}},
+                "Action":"{actions}","Resource":"*"}}]}}"#
+        )
+    };
+    let set = async |secret: &str, document: &str| {
+        let policy = SecretPolicy::parse(document).unwrap();
+        world.call(SetSecretPolicy { name: name(secret), policy }).await.unwrap();
+    };
+    for secret in ["chosen", "service"] {
+        set(secret, &allow("kms:DescribeSecret")).await;
+        assert!(get(secret).await.is_err());
+        set(secret, &allow("kms:GetSecretValue")).await;
+    }
+    get("service").await.unwrap();
+    assert!(get("chosen").await.is_err(), "its key has another opinion");
+    let policy = KeyPolicy::parse(&allow("kms:Decrypt")).unwrap();
+    world.keys(SetKeyPolicy { key, policy }).await;
+    get("chosen").await.unwrap();
+    // Only its own account manages it, whatever the policy says.
+    set("service", &allow("kms:*")).await;
+    let reference = SecretRef { account: Some(world.principal.account()), name: name("service") };
+    let (put, trace) = (PutSecretValue { secret: reference, ..put("service", None, "x") }, Trace::default());
+    let put = put.perform(&world.nodes[0].secrets, &Call::of(&other, &HERE, &trace)).await;
+    assert!(matches!(put, Err(Error::SecretNotFound)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,6 +263,7 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
             return of_keys(*as_if, id);
         }
         KeyError::State(state) => (Code::KeyState, format!("the key is {}", words(*state)).into()),
+        KeyError::InUse(what) => (Code::InvalidRequest, what.clone().into()),
         KeyError::StateChange(why) => (Code::InvalidRequest, (*why).into()),
         KeyError::Invalid { why, field } => (Code::InvalidRequest, format!("{}: {why}", parameter(*field)).into()),
         KeyError::Unsuitable(why) => (Code::InvalidRequest, (*why).into()),

@@ -244,6 +244,7 @@ async fn write(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
             description: String::new(),
             key: None,
             tags: Vec::new(),
+            policy: None,
         };
         match exchange.perform(create).await {
             Ok((about, version)) => return exchange.data(&Shown::new(&version, &about.custom_metadata)),

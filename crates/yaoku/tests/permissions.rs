@@ -67,6 +67,8 @@ fn parameters<'a>(operation: &str, key: &'a str, blob: &'a str, public_key: &'a 
     }
 }
 
+const OPEN_POLICY: &str = r#"{"Version":"1","Statement":{"Effect":"Allow","Principal":{"RAM":["acs:ram::1000000000000002:root"]},"Action":"kms:DescribeSecret","Resource":"*"}}"#;
+
 /// Good parameters of an operation on a secret.
 fn secret_parameters<'a>(operation: &str, secret: &'a str) -> Vec<(&'a str, &'a str)> {
     let named = ("SecretName", secret);
@@ -75,6 +77,8 @@ fn secret_parameters<'a>(operation: &str, secret: &'a str) -> Vec<(&'a str, &'a 
     match operation {
         "CreateSecret" => [&[("SecretName", "new")][..], &put].concat(),
         "PutSecretValue" => [&[named][..], &put].concat(),
+        "BatchGetSecretValue" => vec![("SecretsList.1.SecretName", secret)],
+        "SetSecretPolicy" => vec![named, ("Policy", OPEN_POLICY)],
         "UpdateSecret" => vec![named, ("Description", "d")],
         "UpdateSecretVersionStage" => vec![named, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
         "TagResource" => vec![named, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],

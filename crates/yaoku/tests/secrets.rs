@@ -203,9 +203,94 @@ fn values_stand_under_their_key() {
         client.call("DescribeSecret", &[secret]).ok();
         client.call("EnableKey", &[("KeyId", &key)]).ok();
         assert_eq!(text(&client, &[secret]), "first");
-        client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]).ok();
-        client.call("GetSecretValue", &[secret]).fails(409, "Rejected.PendingDeletion");
+        let schedule = || client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]);
+        schedule().fails(409, "Rejected.StateModifiedFailed");
+        assert!(schedule().text("Message").contains(&format!("the secret {name} stands under the key")));
+        client.call("DeleteSecret", &[secret, ("ForceDeleteWithoutRecovery", "true")]).ok();
+        schedule().ok();
     }
+}
+
+#[test]
+fn several_values_are_given_at_once_each_or_why_not() {
+    let (server, _dir) = server();
+    let client = server.client();
+    let key = client.create_key(&[]);
+    create(&client, "a", &[]);
+    put(&client, "a", "v2", "second", &[]);
+    create(&client, "disabled", &[("EncryptionKeyId", &key)]);
+    client.call("DisableKey", &[("KeyId", &key)]).ok();
+    let list = r#"[{"SecretName":"a"},{"SecretName":"a","VersionStage":"ACSPrevious"},{"SecretName":"a","VersionId":"v9"},
+        {"SecretName":"disabled"},{"SecretName":"none"},{"SecretName":"a","VersionStage":"not a stage"}]"#;
+    let answer = client.call("BatchGetSecretValue", &[("SecretsList", list)]).ok().body;
+    let values = answer["SecretValues"].as_array().unwrap();
+    let texts: Vec<_> = values.iter().map(|value| value["SecretData"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["second", "first"]);
+    let errors = answer["Errors"].as_array().unwrap();
+    let shown = |error: &Value| format!("{} {} {}", error["SecretName"], error["HttpStatus"], error["Code"]);
+    let mut errors: Vec<_> = errors.iter().map(shown).collect();
+    errors.sort();
+    let expected = [
+        r#""a" 400 "InvalidParameter""#,
+        r#""a" 404 "Forbidden.ResourceNotFound""#,
+        r#""disabled" 409 "Rejected.Disabled""#,
+        r#""none" 404 "Forbidden.ResourceNotFound""#,
+    ];
+    assert_eq!(errors, expected);
+    // Entry by entry, as some SDKs send lists.
+    let listed =
+        [("SecretsList.1.SecretName", "a"), ("SecretsList.2.SecretName", "a"), ("SecretsList.2.VersionId", "v1")];
+    let answer = client.call("BatchGetSecretValue", &listed).ok().body;
+    assert_eq!((&answer["SecretValues"][1]["SecretData"], &answer["Errors"]), (&json!("first"), &json!([])));
+    let many = format!("[{}]", vec![r#"{"SecretName":"a"}"#; 21].join(","));
+    for (list, code) in [(&*many, "InvalidParameter"), ("[]", "MissingParameter"), ("[{}]", "MissingParameter")] {
+        client.call("BatchGetSecretValue", &[("SecretsList", list)]).fails(400, code);
+    }
+    client.call("BatchGetSecretValue", &[]).fails(400, "MissingParameter");
+}
+
+#[test]
+fn a_secret_has_a_policy_of_its_own() {
+    let (server, _dir) = server();
+    let client = server.client();
+    create(&client, "s", &[]);
+    let secret = ("SecretName", "s");
+    let ram = client.at(support::RAM);
+    ram.call("CreateUser", &[("UserName", "u")]).ok();
+    let key = ram.call("CreateAccessKey", &[("UserName", "u")]).ok();
+    let user = Client {
+        access_key_id: key.text("AccessKey/AccessKeyId").to_owned(),
+        secret: key.text("AccessKey/AccessKeySecret").to_owned(),
+        ..client.clone()
+    };
+    let default: Value = serde_json::from_str(client.call("GetSecretPolicy", &[secret]).ok().text("Policy")).unwrap();
+    assert_eq!(default["Statement"][0]["Sid"], "kms default secret policy");
+    user.call("GetSecretValue", &[secret]).fails(403, "Forbidden.NoPermission");
+    // Within its account, the policy of the secret is enough, and its Deny goes before every Allow.
+    let policy = |effect: &str| {
+        let statement = json!({
+            "Effect": effect, "Principal": {"RAM": [format!("acs:ram::{ACCOUNT}:user/u")]},
+            "Action": ["kms:GetSecretValue"], "Resource": ["*"],
+        });
+        json!({"Version": "1", "Statement": [statement]}).to_string()
+    };
+    client.call("SetSecretPolicy", &[secret, ("Policy", &policy("Allow")), ("PolicyName", "default")]).ok();
+    assert_eq!(client.call("GetSecretPolicy", &[secret]).ok().text("Policy"), policy("Allow"));
+    assert_eq!(text(&user, &[secret]), "first");
+    let admin = [("UserName", "u"), ("PolicyType", "System"), ("PolicyName", "AliyunKMSSecretAdminAccess")];
+    ram.call("AttachPolicyToUser", &admin).ok();
+    client.call("SetSecretPolicy", &[secret, ("Policy", &policy("Deny"))]).ok();
+    user.call("GetSecretValue", &[secret]).fails(403, "Forbidden.NoPermission");
+    let batch = [("SecretsList.1.SecretName", "s")];
+    user.call("BatchGetSecretValue", &batch).fails(403, "Forbidden.NoPermission");
+    user.call("DescribeSecret", &[secret]).ok();
+    create(&client, "made", &[("Policy", &policy("Deny"))]);
+    user.call("GetSecretValue", &[("SecretName", "made")]).fails(403, "Forbidden.NoPermission");
+    for name in ["SetSecretPolicy", "GetSecretPolicy"] {
+        let other = [secret, ("Policy", &*policy("Allow")), ("PolicyName", "other")];
+        client.call(name, &other).fails(404, NOT_FOUND);
+    }
+    client.call("SetSecretPolicy", &[secret, ("Policy", "{")]).fails(400, "InvalidParameter");
 }
 
 #[test]

@@ -62,6 +62,10 @@ const MATRIX: &[(&str, &str)] = &[
 /// Rejected.ResourceInDeleteWindow.
 const SECRETS: &[(&str, &str)] = &[
     ("GetSecretValue", "oW"),
+    // Of each secret, it says by itself what is wrong with it.
+    ("BatchGetSecretValue", "oo"),
+    ("SetSecretPolicy", "oW"),
+    ("GetSecretPolicy", "oo"),
     ("PutSecretValue", "oW"),
     ("UpdateSecretVersionStage", "oW"),
     ("UpdateSecret", "oW"),
@@ -97,6 +101,8 @@ fn every_action_answers_every_state_of_a_secret() {
                 "PutSecretValue" => vec![secret, ("VersionId", "v2"), ("SecretData", "second")],
                 "UpdateSecretVersionStage" => vec![secret, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
                 "UpdateSecret" => vec![secret, ("Description", "new")],
+                "BatchGetSecretValue" => vec![("SecretsList.1.SecretName", &*name)],
+                "SetSecretPolicy" => vec![secret, ("Policy", POLICY)],
                 "ListSecrets" => Vec::new(),
                 "DeleteSecret at once" => vec![secret, ("ForceDeleteWithoutRecovery", "true")],
                 "TagResource" => vec![secret, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],

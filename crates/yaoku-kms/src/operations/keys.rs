@@ -314,6 +314,7 @@ impl Operation for ScheduleKeyDeletion {
             if record.protected.is_some() {
                 return Err(Error::StateChange("deletion protection is on; turn it off first"));
             }
+            kms.check_unused(call.principal.account(), self.key)?;
             record.state = KeyState::PendingDeletion;
             record.deletion = Some(now.plus_seconds(u64::from(self.pending_days) * 86_400));
             Ok(Changed::Something)

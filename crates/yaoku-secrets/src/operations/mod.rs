@@ -4,6 +4,7 @@ pub mod deletion;
 pub mod due;
 pub mod numbered;
 pub mod passwords;
+pub mod policies;
 pub mod secrets;
 pub mod tags;
 pub mod values;
@@ -18,12 +19,15 @@ pub const REGISTRY: &[OperationSpec] = &[
     secrets::ListSecrets::SPEC,
     secrets::UpdateSecret::SPEC,
     values::GetSecretValue::SPEC,
+    values::BatchGetSecretValue::SPEC,
     values::PutSecretValue::SPEC,
     versions::ListSecretVersionIds::SPEC,
     versions::UpdateSecretVersionStage::SPEC,
     deletion::DeleteSecret::SPEC,
     deletion::RestoreSecret::SPEC,
     passwords::GetRandomPassword::SPEC,
+    policies::SetSecretPolicy::SPEC,
+    policies::GetSecretPolicy::SPEC,
     tags::TagSecret::SPEC,
     tags::UntagSecret::SPEC,
     tags::TagSecrets::SPEC,

@@ -7,6 +7,7 @@ use yaoku_kms::operations::{Listing, Page};
 use yaoku_kms::{AliasName, KeyRef, Tag, proceed};
 use yaoku_seal::Changes;
 
+use super::policies::SecretPolicy;
 use crate::admission::of_denial;
 use crate::change::{ATTEMPTS, Changed};
 use crate::held::HeldSecret;
@@ -39,6 +40,8 @@ pub struct CreateSecret {
     pub key: Option<KeyRef>,
     /// Tags.
     pub tags: Vec<Tag>,
+    /// Its policy; none for the default.
+    pub policy: Option<SecretPolicy>,
 }
 
 impl Operation for CreateSecret {
@@ -90,6 +93,7 @@ impl Operation for CreateSecret {
             expects_last: false,
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
+            policy: self.policy.map(Into::into),
         };
         record.add_version(first, None)?;
         let name = secret_name(account, &self.name);
@@ -114,7 +118,7 @@ impl Operation for CreateSecret {
                 deletes: Vec::new(),
             };
             if secrets.commit(call, changes).await? {
-                let made = HeldSecret { account, name: self.name, record, revision: yaoku_seal::Revision::default() };
+                let made = HeldSecret::new(account, self.name, record, yaoku_seal::Revision::default())?;
                 let version = made.record.versions.first().ok_or(Error::VersionNotFound)?.into();
                 return Ok((made.about(), version));
             }

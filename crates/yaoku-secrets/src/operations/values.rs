@@ -1,7 +1,7 @@
 //! Reading values, and putting new ones.
 
 use yaoku_crypto::Secret;
-use yaoku_iam::{Call, Operation, OperationSpec};
+use yaoku_iam::{Call, Operation, OperationSpec, Permission};
 use yaoku_kms::{OnBehalf, proceed};
 
 use crate::change::{ATTEMPTS, update};
@@ -9,10 +9,15 @@ use crate::held::HeldSecret;
 use crate::record::{SecretRecord, VersionEntry, value_name};
 use crate::resource::{SECRET, SERVICE, secret_states};
 use crate::sealing::Place;
-use crate::{Error, SecretAbout, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
+use crate::{Error, Field, SecretAbout, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
 
 /// How often a value is looked for whose version is taken away meanwhile.
 const LOOKS: usize = 4;
+
+/// The most secrets whose values are given at once.
+pub const MAX_BATCH: usize = 20;
+/// Needed on each secret whose value is given.
+const GET: Permission = GetSecretValue::SPEC.permission();
 
 /// The value of one version.
 pub struct SecretValue {
@@ -75,6 +80,12 @@ impl Operation for GetSecretValue {
     const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetSecretValue", &[SECRET], secret_states::USE);
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<SecretValue, Error> {
+        self.get(secrets, call).await
+    }
+}
+
+impl GetSecretValue {
+    async fn get(&self, secrets: &Secrets, call: &Call<'_>) -> Result<SecretValue, Error> {
         for _ in 0..LOOKS {
             let secret = secrets.admit(call, &Self::SPEC, &self.secret)?;
             let version = self.find(&secret).ok_or(Error::VersionNotFound)?;
@@ -90,6 +101,35 @@ impl Operation for GetSecretValue {
             return Ok(SecretValue { version: version.into(), secret: secret.about(), value });
         }
         Err(Error::VersionNotFound)
+    }
+}
+
+/// Gives values of several secrets, at most [`MAX_BATCH`]: of each its value, or why it is not given. Each is asked for as by
+/// [`GetSecretValue`], and needs no other permission.
+pub struct BatchGetSecretValue(pub Vec<GetSecretValue>);
+
+impl Operation for BatchGetSecretValue {
+    type Domain = Secrets;
+    type Output = Vec<Result<SecretValue, Error>>;
+    const SPEC: OperationSpec =
+        OperationSpec::read(SERVICE, "BatchGetSecretValue", &[SECRET], secret_states::USE).needing(&[GET]);
+
+    async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<Self::Output, Error> {
+        if !(1..=MAX_BATCH).contains(&self.0.len()) {
+            return Err(Error::invalid(Field::Secrets, format!("it must name 1 to {MAX_BATCH} secrets")));
+        }
+        let mut values = Vec::with_capacity(self.0.len());
+        for one in &self.0 {
+            if call.is_abandoned() {
+                return Err(Error::Abandoned);
+            }
+            values.push(one.get(secrets, call).await);
+        }
+        // Where all is denied, the call is.
+        match values.iter().all(|value| matches!(value, Err(Error::Denied(_)))) {
+            true => Err(values.into_iter().find_map(Result::err).unwrap_or(Error::SecretNotFound)),
+            false => Ok(values),
+        }
     }
 }
 

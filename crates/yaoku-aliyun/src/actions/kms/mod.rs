@@ -15,6 +15,7 @@ mod names;
 mod policies;
 mod secret_arguments;
 pub(in crate::actions) mod secret_failure;
+mod secret_policies;
 mod secret_values;
 mod secrets;
 mod service;
@@ -42,6 +43,7 @@ pub(super) const API: Api = Api {
         versions::ACTIONS,
         aliases::ACTIONS,
         secrets::ACTIONS,
+        secret_policies::ACTIONS,
         tags::ACTIONS,
         import::ACTIONS,
         policies::ACTIONS,

@@ -1,6 +1,9 @@
 //! How parameters of actions on secrets are read.
 
+use serde::Deserialize;
 use yaoku_crypto::Secret;
+use yaoku_iam::AccountId;
+use yaoku_secrets::operations::values::{GetSecretValue, MAX_BATCH};
 use yaoku_secrets::{
     MAX_VALUE, SecretFilter, SecretFilters, SecretKind, SecretName, SecretRef, Stage, Value, ValueKind, VersionId,
 };
@@ -67,9 +70,12 @@ impl<'a> Parameter<'a> {
 
     /// The id of a version.
     pub(super) fn secret_version(self) -> Read<VersionId> {
-        let Some(text) = self.filled() else { return Ok(None) };
-        let why = "it must be 1 to 64 characters, none of them a control character";
-        VersionId::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+        self.filled().map(|text| self.one_version(text)).transpose()
+    }
+
+    fn one_version(self, text: &str) -> Result<VersionId, WireError> {
+        let why = "a version id must be 1 to 64 characters, none of them a control character";
+        VersionId::parse(text).ok_or_else(|| self.invalid(why))
     }
 
     pub(super) fn stage(self) -> Read<Stage> {
@@ -103,6 +109,51 @@ impl<'a> Parameter<'a> {
             })?,
         };
         Ok(Some(Value { kind, bytes: Secret::new(bytes) }))
+    }
+
+    /// Secrets whose values are asked for together, as JSON or entry by entry: each by the name that it was given, or what is wrong
+    /// with it.
+    pub(super) fn asked_values(self) -> Read<Vec<(String, Result<GetSecretValue, WireError>)>> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Asked {
+            secret_name: Option<String>,
+            version_id: Option<String>,
+            version_stage: Option<String>,
+        }
+        let form = "a JSON array of objects with SecretName, VersionId and VersionStage";
+        let asked = match self.json::<Vec<Asked>>(form)? {
+            Some(asked) => asked,
+            None => {
+                let objects = self.objects(["SecretName", "VersionId", "VersionStage"], MAX_BATCH)?.unwrap_or_default();
+                let asked = |[name, id, stage]: [Option<&str>; 3]| Asked {
+                    secret_name: name.map(str::to_owned),
+                    version_id: id.map(str::to_owned),
+                    version_stage: stage.map(str::to_owned),
+                };
+                objects.into_iter().map(asked).collect()
+            }
+        };
+        if asked.is_empty() {
+            return Err(self.missing());
+        }
+        if asked.len() > MAX_BATCH {
+            return Err(self.invalid(format!("it can have at most {MAX_BATCH} secrets")));
+        }
+        let read = |Asked { secret_name, version_id, version_stage }: Asked| {
+            let name = secret_name.filter(|name| !name.is_empty());
+            let name = name.ok_or_else(|| WireError::missing_parameter("SecretsList.SecretName"))?;
+            let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+            let one = || {
+                let secret = self.arguments().secret_ref(&name).ok_or_else(secret_not_found)?;
+                let version = filled(version_id).map(|text| self.one_version(&text)).transpose()?.map(Into::into);
+                let stage = filled(version_stage).map(|text| self.one_stage(&text)).transpose()?;
+                Ok(GetSecretValue { secret, version, stage })
+            };
+            let one = one();
+            Ok((name, one))
+        };
+        asked.into_iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
     /// Conditions of a listing of secrets.
@@ -165,8 +216,8 @@ impl Arguments<'_> {
         Some(SecretRef { account: (account != self.account).then_some(account), name })
     }
 
-    pub(super) fn secret_arn(&self, name: &SecretName) -> String {
-        format!("acs:kms:{}:{}:{PREFIX}{name}", self.region, self.account)
+    pub(super) fn secret_arn(&self, account: AccountId, name: &SecretName) -> String {
+        format!("acs:kms:{}:{account}:{PREFIX}{name}", self.region)
     }
 }
 

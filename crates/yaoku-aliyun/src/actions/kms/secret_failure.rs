@@ -77,6 +77,7 @@ const fn parameter(field: Field) -> &'static str {
         Field::MaxVersions => "MaxVersions",
         Field::DeleteAfter => "DeleteVersionAfter",
         Field::CustomMetadata => "CustomMetadata",
+        Field::Secrets => "SecretsList",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
     }

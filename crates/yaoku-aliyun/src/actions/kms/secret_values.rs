@@ -1,15 +1,16 @@
-//! GetSecretValue, PutSecretValue, ListSecretVersionIds, UpdateSecretVersionStage, GetRandomPassword.
+//! GetSecretValue, BatchGetSecretValue, PutSecretValue, ListSecretVersionIds, UpdateSecretVersionStage, GetRandomPassword.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use yaoku_kms::operations::Page;
 use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
-use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, SecretValue, VersionRef};
+use yaoku_secrets::operations::values::{BatchGetSecretValue, GetSecretValue, PutSecretValue, SecretValue, VersionRef};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
-use yaoku_secrets::{SecretRef, Stage, ValueKind, VersionAbout, VersionId};
+use yaoku_secrets::{SecretRef, Stage, Value, ValueKind, VersionAbout, VersionId};
 use zeroize::Zeroizing;
 
+use super::secret_failure;
 use super::secrets::Done;
 use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::Arguments;
@@ -24,6 +25,7 @@ const PASSWORD_LENGTH: u32 = 32;
 
 pub(super) const ACTIONS: &[Action] = &[
     action!("GetSecretValue", GetSecretValue, get(GetParameters)),
+    action!("BatchGetSecretValue", BatchGetSecretValue, get_several(GetSeveralParameters)),
     action!("PutSecretValue", PutSecretValue, put(PutParameters)),
     action!("ListSecretVersionIds", ListSecretVersionIds, list_versions(ListVersionsParameters)),
     action!("UpdateSecretVersionStage", UpdateSecretVersionStage, move_stage(MoveStageParameters)),
@@ -38,6 +40,16 @@ parameters! {
         version: Option<VersionId> = "VersionId" optional shown => secret_version;
         stage: Option<Stage> = "VersionStage" optional shown => stage;
         _ = "DryRun" optional shown => dry_run;
+    }
+}
+
+/// Values that are asked for, each by the name that it was given.
+type Asked = Vec<(String, Result<GetSecretValue, WireError>)>;
+
+parameters! {
+    struct GetSeveralParameters {
+        // The SDKs say that it may be left out.
+        asked: Asked = "SecretsList" default(Vec::new()) shown => asked_values;
     }
 }
 
@@ -93,44 +105,122 @@ impl From<&[Stage]> for Stages {
     }
 }
 
+/// A value as it is shown: text as it is, bytes in base64.
+enum Data<'a> {
+    Text(&'a str),
+    Binary(Zeroizing<String>),
+}
+
+impl<'a> Data<'a> {
+    fn of(value: &'a Value, format: Format) -> Result<Self, WireError> {
+        let text = match value.kind {
+            ValueKind::Binary => return Ok(Self::Binary(Zeroizing::new(STANDARD.encode(value.bytes.expose())))),
+            ValueKind::Text => std::str::from_utf8(value.bytes.expose()).map_err(|_| WireError::internal())?,
+        };
+        if format == Format::Xml && !response::is_xml_text(text) {
+            return Err(WireError::invalid_parameter(
+                "Format",
+                "the value has characters that XML can't express; ask for JSON",
+            ));
+        }
+        Ok(Self::Text(text))
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Binary(encoded) => encoded,
+        }
+    }
+}
+
+/// A value and what it belongs to.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ValueContent<'a> {
+    secret_name: String,
+    secret_type: &'static str,
+    secret_data: &'a str,
+    secret_data_type: &'static str,
+    version_id: String,
+    version_stages: Stages,
+    create_time: String,
+    /// Only where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+impl<'a> ValueContent<'a> {
+    fn new(got: &SecretValue, data: &'a Data<'_>, request_id: Option<String>) -> Self {
+        let SecretValue { secret, version, value } = got;
+        Self {
+            secret_name: secret.name.to_string(),
+            secret_type: secret.kind.name(),
+            secret_data: data.as_str(),
+            secret_data_type: value.kind.name(),
+            version_id: version.id.as_str().to_owned(),
+            version_stages: version.stages[..].into(),
+            create_time: format_time(version.created.0),
+            request_id,
+        }
+    }
+}
+
 async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
+    let GetParameters { secret, version, stage } = given;
+    let version = version.map(VersionRef::Id);
+    let got = exchange.perform(GetSecretValue { secret, version, stage }).await?;
+    exchange.reply(&ValueContent::new(&got, &Data::of(&got.value, exchange.format)?, None))
+}
+
+async fn get_several(exchange: &Exchange<'_>, given: GetSeveralParameters) -> Result<Reply, WireError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Content<'a> {
+        secret_values: Vec<ValueContent<'a>>,
+        errors: Vec<Failed>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Failed {
+        code: &'static str,
+        http_status: u16,
+        message: String,
         secret_name: String,
-        secret_type: &'static str,
-        secret_data: &'a str,
-        secret_data_type: &'static str,
-        version_id: String,
-        version_stages: Stages,
-        create_time: String,
     }
-    let GetParameters { secret, version, stage } = given;
-    let version = version.map(VersionRef::Id);
-    let SecretValue { secret, version, value } = exchange.perform(GetSecretValue { secret, version, stage }).await?;
-    let encoded = match value.kind {
-        ValueKind::Text => Zeroizing::new(String::new()),
-        ValueKind::Binary => Zeroizing::new(STANDARD.encode(value.bytes.expose())),
-    };
-    let data = match value.kind {
-        ValueKind::Binary => &encoded,
-        ValueKind::Text => std::str::from_utf8(value.bytes.expose()).map_err(|_| WireError::internal())?,
-    };
-    if exchange.format == Format::Xml && !response::is_xml_text(data) {
-        return Err(WireError::invalid_parameter(
-            "Format",
-            "the value has characters that XML can't express; ask for JSON",
-        ));
+    if given.asked.is_empty() {
+        return Err(WireError::missing_parameter("SecretsList"));
     }
-    exchange.reply(&Content {
-        secret_name: secret.name.to_string(),
-        secret_type: secret.kind.name(),
-        secret_data: data,
-        secret_data_type: value.kind.name(),
-        version_id: version.id.as_str().to_owned(),
-        version_stages: version.stages[..].into(),
-        create_time: format_time(version.created.0),
-    })
+    let failed = |secret_name: String, error: WireError| Failed {
+        code: error.code.as_str(),
+        http_status: error.http_status(),
+        message: error.message.into_owned(),
+        secret_name,
+    };
+    let (mut names, mut gets, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, get) in given.asked {
+        match get {
+            Ok(get) => {
+                names.push(name);
+                gets.push(get);
+            }
+            Err(error) => errors.push(failed(name, error)),
+        }
+    }
+    let results = if gets.is_empty() { Vec::new() } else { exchange.perform(BatchGetSecretValue(gets)).await? };
+    let mut got = Vec::new();
+    for (name, result) in names.into_iter().zip(results) {
+        match result {
+            Ok(value) => got.push(value),
+            Err(error) => {
+                let error = secret_failure::of(error, exchange.request_id, exchange.arguments);
+                errors.push(failed(name, error));
+            }
+        }
+    }
+    let data = got.iter().map(|got| Data::of(&got.value, exchange.format)).collect::<Result<Vec<_>, _>>()?;
+    let content = |(got, data)| ValueContent::new(got, data, Some(exchange.request_id.to_string()));
+    exchange.reply(&Content { secret_values: got.iter().zip(&data).map(content).collect(), errors })
 }
 
 async fn put(exchange: &Exchange<'_>, given: PutParameters<'_>) -> Result<Reply, WireError> {
@@ -220,6 +310,7 @@ async fn draw_password(exchange: &Exchange<'_>, given: PasswordParameters) -> Re
 /// Reads the parameters of every action, for fuzzing.
 pub(super) fn read_all(arguments: &Arguments<'_>) {
     let _ = GetParameters::read(arguments).map(drop);
+    let _ = GetSeveralParameters::read(arguments).map(drop);
     let _ = ListVersionsParameters::read(arguments).map(drop);
     let _ = MoveStageParameters::read(arguments).map(drop);
     let _ = PasswordParameters::read(arguments).map(drop);

@@ -4,6 +4,7 @@ use serde::Serialize;
 use yaoku_kms::operations::Page;
 use yaoku_kms::{KeyRef, Tag, Tags};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::policies::SecretPolicy;
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, UpdateSecret};
 use yaoku_secrets::{SecretAbout, SecretFilters, SecretKind, SecretName, SecretRef, ValueKind, VersionId};
 
@@ -43,7 +44,6 @@ parameters! {
 parameters! {
     struct CreateParameters<'a> {
         _ = "DKMSInstanceId" optional shown => refused;
-        _ = "Policy" optional shown => refused;
         _kind: SecretKind = "SecretType" default(SecretKind::Generic) shown => secret_kind;
         _ = "ExtendedConfig" optional shown => no_config;
         rotates: Parameter<'a> = "EnableAutomaticRotation" later shown => itself;
@@ -55,6 +55,7 @@ parameters! {
         key: Option<KeyRef> = "EncryptionKeyId" optional shown => chosen_key;
         description: String = "Description" default(String::new()) shown => string;
         tags: Vec<Tag> = "Tags" default(Vec::new()) shown => tags;
+        policy: Option<SecretPolicy> = "Policy" optional shown => secret_policy;
     }
 }
 
@@ -125,15 +126,15 @@ async fn create(exchange: &Exchange<'_>, given: CreateParameters<'_>) -> Result<
         secret_type: Shown<&'static str>,
         version_id: Shown<String>,
     }
-    let CreateParameters { rotates, name, version, value_kind, value, key, description, tags, .. } = given;
+    let CreateParameters { rotates, name, version, value_kind, value, key, description, tags, policy, .. } = given;
     if rotates.boolean()? == Some(true) {
         return Err(rotates.invalid("secrets of the type Generic do not rotate by themselves"));
     }
     let value = value.demand(|value| value.secret_value(value_kind))?;
-    let operation = CreateSecret { name, version, value, description, key, tags };
+    let operation = CreateSecret { name, version, value, description, key, tags, policy };
     let (secret, version) = exchange.perform(operation).await?;
     exchange.reply(&Content {
-        arn: exchange.arguments.secret_arn(&secret.name).into(),
+        arn: exchange.arguments.secret_arn(secret.account, &secret.name).into(),
         secret_name: secret.name.to_string().into(),
         secret_type: secret.kind.name().into(),
         version_id: version.id.as_str().to_owned().into(),
@@ -158,9 +159,9 @@ async fn describe(exchange: &Exchange<'_>, given: DescribeParameters) -> Result<
         tags: Option<TagList>,
     }
     let secret = exchange.perform(DescribeSecret { secret: given.secret }).await?;
-    let SecretAbout { name, kind, description, created, updated, planned_deletion, key, tags, .. } = secret;
+    let SecretAbout { account, name, kind, description, created, updated, planned_deletion, key, tags, .. } = secret;
     exchange.reply(&Content {
-        arn: exchange.arguments.secret_arn(&name),
+        arn: exchange.arguments.secret_arn(account, &name),
         secret_name: name.to_string(),
         secret_type: kind.name(),
         description,

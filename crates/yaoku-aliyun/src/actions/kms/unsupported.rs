@@ -3,7 +3,6 @@
 /// Their names, in order.
 pub(super) const UNSUPPORTED: &[&str] = &[
     "AdvanceEncrypt",
-    "BatchGetSecretValue",
     "CertificatePrivateKeyDecrypt",
     "CertificatePrivateKeySign",
     "CertificatePublicKeyEncrypt",
@@ -30,7 +29,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "GetKmsInstance",
     "GetKmsInstanceQuotaInfos",
     "GetManagedDataKey",
-    "GetSecretPolicy",
     "ListApplicationAccessPoints",
     "ListClientKeys",
     "ListKmsInstances",
@@ -39,7 +37,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "ListPolicies",
     "ReleaseKmsInstance",
     "RotateSecret",
-    "SetSecretPolicy",
     "UpdateApplicationAccessPoint",
     "UpdateCertificateStatus",
     "UpdateKmsInstanceBindVpc",
