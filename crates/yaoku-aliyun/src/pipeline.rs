@@ -85,14 +85,14 @@ impl Service {
     /// Answers a request of the protocol.
     async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
         let Incoming { parts, .. } = request;
-        let request_id = RequestId::random();
+        let (request_id, host) = (RequestId::random(), host(parts));
         let arrived = self.gate.arrive(Arrival {
             protocol: PROTOCOL,
             request_id,
             peer: Some(request.peer),
             source: request.peer.ip(),
             secure_transport: request.tls,
-            host: host(parts),
+            host,
             user_agent: agent(parts),
             abandoned: Some(&request.abandoned),
         });
@@ -109,7 +109,7 @@ impl Service {
             (Ok(params), Ok(format)) => self.run(arrived, request, params, *format, request_id, &mut told).await,
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers, usual));
-        respond(released, format, request_id, host(parts))
+        respond(released, format, request_id, host)
     }
 
     /// Takes a request that could be parsed to its result.

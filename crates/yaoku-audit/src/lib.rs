@@ -28,6 +28,6 @@ pub use segment::{Frame, MAX_RECORD, Segment, segments};
 pub use store_rows::{forget, load_signer, remember, remembered};
 #[cfg(feature = "testing")]
 pub use trail::HeldTrail;
-pub use trail::{Options, Permit, Purpose, Sync, Trail, Unavailable};
+pub use trail::{Options, Permit, Purpose, RetainedAge, Sync, Trail, Unavailable};
 pub use verify::{Check, Found, verify};
 pub use writer::Marks;

@@ -50,8 +50,17 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes of all segments, beyond which the oldest are dropped.
     pub retained_bytes: Option<u64>,
-    /// Age beyond which segments are dropped.
-    pub retained_age: Option<Duration>,
+    /// When segments are dropped for their age.
+    pub retained_age: Option<RetainedAge>,
+}
+
+/// When segments are dropped for their age.
+#[derive(Debug, Clone, Copy)]
+pub struct RetainedAge {
+    /// Since the last write to a segment.
+    pub most: Duration,
+    /// How long the system's clock, by which ages are told, must have been steady before.
+    pub patience: Duration,
 }
 
 /// What a record is to tell of. Of the room for calls, each may take so much that the others are not kept out.

@@ -8,9 +8,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use yaoku_seal::StoreMark;
+use yaoku_seal::{Steadiness, StoreMark};
 
 use crate::merkle::{Frontier, Head, leaf_hash};
 use crate::note::{Checkpoint, Purpose, Signer, Verifier, store_lines};
@@ -25,6 +25,8 @@ const PUBLIC_KEY: &str = "public-key";
 const SEGMENTS_OF_AN_AGE: u32 = 10;
 /// And no more than this.
 const LONGEST: Duration = Duration::from_secs(86_400);
+/// How long after one look for segments that are too old a write looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Tells what the store holds, as checkpoints are to sign it.
 pub type Marks = Box<dyn Fn() -> Vec<StoreMark> + Send>;
@@ -51,6 +53,10 @@ pub(crate) struct Writer {
     group: Vec<u8>,
     /// When this process began to write the file.
     begun: Instant,
+    /// Whether the clock may be gone by that makes segments old.
+    steadiness: Steadiness,
+    /// When it was last looked for segments that are too old.
+    looked: Instant,
 }
 
 impl Writer {
@@ -97,6 +103,8 @@ impl Writer {
             unclean: true,
             group: Vec::new(),
             begun: Instant::now(),
+            steadiness: Steadiness::new(options.retained_age.map_or(Duration::ZERO, |age| age.patience)),
+            looked: Instant::now(),
         };
         writer.clean()?;
         writer.retain()?;
@@ -120,6 +128,8 @@ impl Writer {
             records.drain(..count);
             if self.length >= self.options.segment_bytes || self.has_its_time() {
                 self.roll();
+            } else if self.options.retained_age.is_some() && self.looked.elapsed() > LOOK_AGAIN {
+                self.retain_if_possible();
             }
         }
         Ok(())
@@ -129,7 +139,7 @@ impl Writer {
     /// first records long beyond their time.
     fn has_its_time(&self) -> bool {
         let share = |age: Duration| (age / SEGMENTS_OF_AN_AGE).min(LONGEST);
-        self.options.retained_age.is_some_and(|age| self.begun.elapsed() > share(age))
+        self.options.retained_age.is_some_and(|age| self.begun.elapsed() > share(age.most))
     }
 
     /// Makes the first of some records durable; how many.
@@ -182,21 +192,31 @@ impl Writer {
             Ok((path, file, length)) => {
                 (self.path, self.file, self.length, self.unclean) = (path, file, length, true);
                 self.begun = Instant::now();
-                if let Err(error) = self.retain() {
-                    tracing::warn!(%error, "can't drop old segments of the audit log");
-                }
+                self.retain_if_possible();
             }
             Err(error) => tracing::warn!(%error, "can't begin a new segment of the audit log"),
         }
     }
 
-    /// Drops the oldest segments beyond what is retained, after a signed note has said so.
-    fn retain(&self) -> Result<(), Error> {
+    fn retain_if_possible(&mut self) {
+        if let Err(error) = self.retain() {
+            tracing::warn!(%error, "can't drop old segments of the audit log");
+        }
+    }
+
+    /// Drops the oldest segments beyond what is retained, after a signed note has said so. None is dropped for its age by a clock
+    /// that may be wrong: the records would be gone for good.
+    fn retain(&mut self) -> Result<(), Error> {
+        self.looked = Instant::now();
+        let wall = SystemTime::now();
+        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let is_steady = self.steadiness.look(self.looked, u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
+        let most = self.options.retained_age.filter(|_| is_steady).map(|age| age.most);
         let files = segments(&self.dir)?;
         let mut sizes = Vec::new();
         for (_, path) in &files {
             let metadata = std::fs::metadata(path).map_err(Error::file(path))?;
-            let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            let age = metadata.modified().ok().and_then(|at| wall.duration_since(at).ok());
             sizes.push((metadata.len(), age.unwrap_or_default()));
         }
         let mut total: u64 = sizes.iter().map(|(size, _)| size).sum();
@@ -204,7 +224,7 @@ impl Writer {
         // The newest is being written.
         for (size, age) in &sizes[..sizes.len().saturating_sub(1)] {
             let large = self.options.retained_bytes.is_some_and(|most| total > most);
-            let old = self.options.retained_age.is_some_and(|most| *age > most);
+            let old = most.is_some_and(|most| *age > most);
             if !large && !old {
                 break;
             }

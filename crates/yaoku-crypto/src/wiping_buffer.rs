@@ -46,12 +46,15 @@ impl WipingBuffer {
     }
 }
 
+// What writes into it does so in small pieces of known length.
 impl io::Write for WipingBuffer {
+    #[inline]
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
         self.push(more);
         Ok(more.len())
     }
 
+    #[inline]
     fn write_all(&mut self, more: &[u8]) -> io::Result<()> {
         self.push(more);
         Ok(())
@@ -63,6 +66,7 @@ impl io::Write for WipingBuffer {
 }
 
 impl fmt::Write for WipingBuffer {
+    #[inline]
     fn write_str(&mut self, more: &str) -> fmt::Result {
         self.push(more.as_bytes());
         Ok(())

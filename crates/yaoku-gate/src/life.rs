@@ -216,8 +216,7 @@ impl<'g> Admitted<'g> {
     pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, Box<(Self, Refusal)>> {
         let under_way = match self.arrived.gate.under_way.enter(&caller, self.revokes) {
             Ok(under_way) => under_way,
-            Err(TooMany::OfCaller) => return Err(Box::new((self, Refusal::TooManyAtOnce))),
-            Err(TooMany::InAll) => return Err(Box::new((self, Refusal::Full))),
+            Err(too_many) => return Err(Box::new((self, too_many.into()))),
         };
         let Self { arrived, permit, .. } = self;
         let (trace, again) = (Trace::default(), Mutex::default());
@@ -312,6 +311,22 @@ fn room_for_refusal(trail: &Trail) -> Option<Permit> {
     trail.admit_for(Purpose::Refusal).ok()
 }
 
+/// Items of one call that count as a further call under way.
+const ITEMS_A_CALL: usize = 16;
+
+/// The calls that a call of many items counts as, beside itself.
+#[must_use]
+pub struct Charged(#[expect(dead_code, reason = "held, and counted down when dropped")] Vec<yaoku_iam::UnderWay>);
+
+impl From<TooMany> for Refusal {
+    fn from(too_many: TooMany) -> Self {
+        match too_many {
+            TooMany::OfCaller => Self::TooManyAtOnce,
+            TooMany::InAll => Self::Full,
+        }
+    }
+}
+
 /// A call whose operation is performed.
 pub struct Performing<'p> {
     authenticated: &'p Authenticated<'p>,
@@ -329,6 +344,23 @@ impl Performing<'_> {
     /// The circumstances of the call.
     pub const fn environment(&self) -> &Environment<'_> {
         self.environment
+    }
+
+    /// Counts a call of many items as several calls, for as long as the answer lives: nobody gets more done at once by putting
+    /// more into each call.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyAtOnce`] or [`Refusal::Full`].
+    pub fn charge(&self, items: usize) -> Result<Charged, Refusal> {
+        let more = items.saturating_sub(1) / ITEMS_A_CALL;
+        let Authenticated { arrived, caller, .. } = self.authenticated;
+        let all: Result<_, _> = (0..more).map(|_| arrived.gate.under_way.enter(caller, false)).collect();
+        Ok(Charged(all?))
+    }
+
+    /// Notes in the call's record that a part of it failed, with a code and as the caller named it, while the call goes on.
+    pub fn part_failed(&self, code: &'static str, name: &str) {
+        self.authenticated.trace.part_failed(code, name);
     }
 
     /// Performs an operation of a domain. Only the gate finishes what comes of it.

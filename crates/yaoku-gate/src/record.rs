@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
 use yaoku_audit::{Event, Identity, ReadWrite, Resources, SessionAttributes, SessionContext};
-use yaoku_iam::{Access, Caller, Credential, Described, PrincipalKind, Trace};
+use yaoku_iam::{Access, Caller, Credential, Described, Failed, PrincipalKind, Trace};
 
 use crate::RequestId;
 use crate::protocol::Telling;
@@ -73,7 +74,10 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
     let owners = call.trace.owners();
     let recipients: Vec<_> = owners.iter().map(|owner| owner.as_str()).collect();
     // A change that failed changed nothing.
-    let elements = if call.ended && call.error.is_none() { told.elements() } else { None };
+    let elements = match call.ended && call.error.is_none() {
+        true => with_failed_parts(told.elements(), call.trace),
+        false => None,
+    };
     let event = Event {
         event_id: &event_id,
         event_version: "1",
@@ -103,6 +107,22 @@ pub(crate) fn record(call: &Call<'_>) -> Result<Vec<u8>, yaoku_audit::Error> {
         error_message: &message,
     };
     event.record()
+}
+
+/// The elements of an answer, and what parts of the call were not done: an answer may give the others.
+fn with_failed_parts(elements: Option<serde_json::Value>, trace: &Trace) -> Option<serde_json::Value> {
+    let failed = trace.failed();
+    if failed.is_empty() {
+        return elements;
+    }
+    let failed = failed.into_iter().map(|(code, Failed { count, first })| {
+        json!({ "errorCode": code, "count": count, "first": shortened(&first, MAX_NAME) })
+    });
+    let mut elements = elements.unwrap_or_else(|| json!({}));
+    if let Some(elements) = elements.as_object_mut() {
+        elements.insert("failedItems".to_owned(), failed.collect());
+    }
+    Some(elements)
 }
 
 /// Which user of the operating system gave an operator's command.
@@ -168,6 +188,7 @@ impl Serialize for Shown<'_> {
         told.parameters(&mut show);
         if let Some(shown) = shown_contexts {
             shown.show(&trace.encryption_contexts(), &mut show);
+            left_out += trace.contexts_left_out();
         }
         result?;
         if left_out > 0 {

@@ -37,18 +37,15 @@ impl ShownContexts {
         Err(yaoku_seal::Error::Record("of the key of encryption contexts can't be made".into()))
     }
 
-    /// Shows each entry of some contexts once, by a name that says in which it stands if there are several.
+    /// Shows each entry of some contexts, by a name that says in which it stands if there are several. No entry, whatever its name,
+    /// is shown as that of another context.
     pub(crate) fn show(&self, contexts: &[Arc<BTreeMap<String, String>>], show: &mut dyn FnMut(&str, &str)) {
-        let mut told = BTreeSet::new();
         for (number, context) in (1..).zip(contexts) {
             for (name, value) in context.iter() {
                 let shown_name = match number {
                     1 => format!("EncryptionContext.{name}"),
-                    _ => format!("EncryptionContext.{number}.{name}"),
+                    _ => format!("EncryptionContext[{number}].{name}"),
                 };
-                if !told.insert(shown_name.clone()) {
-                    continue;
-                }
                 match self.names.contains(name) {
                     true => show(&shown_name, value),
                     false => show(&shown_name, &self.hash(name, value)),
@@ -87,16 +84,18 @@ mod tests {
     fn values_of_other_names_are_told_apart_and_not_shown() {
         let all = shown(&[&[("bucket", "b1"), ("owner", "b1")], &[("bucket", "b2"), ("owner", "b1"), ("other", "b1")]]);
         let value = |name: &str| &*all.iter().find(|(known, _)| known == name).unwrap().1;
-        assert_eq!((value("EncryptionContext.bucket"), value("EncryptionContext.2.bucket")), ("b1", "b2"));
-        assert_eq!(value("EncryptionContext.owner"), value("EncryptionContext.2.owner"));
-        assert_ne!(value("EncryptionContext.owner"), value("EncryptionContext.2.other"));
+        assert_eq!((value("EncryptionContext.bucket"), value("EncryptionContext[2].bucket")), ("b1", "b2"));
+        assert_eq!(value("EncryptionContext.owner"), value("EncryptionContext[2].owner"));
+        assert_ne!(value("EncryptionContext.owner"), value("EncryptionContext[2].other"));
         assert!(value("EncryptionContext.owner").starts_with("hmac-sha256:"));
         assert_eq!(all.len(), 5);
     }
 
     #[test]
-    fn no_name_is_shown_twice() {
-        let all = shown(&[&[("2.a", "x")], &[("a", "y")]]);
-        assert_eq!(all.len(), 1);
+    fn no_name_takes_the_place_of_another_contexts() {
+        let all = shown(&[&[("2.bucket", "x"), ("[2].bucket", "x"), ("", "x")], &[("bucket", "y")]]);
+        let names: BTreeSet<_> = all.iter().map(|(name, _)| name).collect();
+        assert_eq!((all.len(), names.len()), (4, 4));
+        assert!(all.contains(&("EncryptionContext[2].bucket".to_owned(), "y".to_owned())));
     }
 }

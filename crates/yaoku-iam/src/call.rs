@@ -101,13 +101,26 @@ struct Traced {
     owners: Vec<AccountId>,
     grants: Vec<Grant>,
     contexts: Vec<Arc<BTreeMap<String, String>>>,
+    contexts_left_out: usize,
+    failed: BTreeMap<&'static str, Failed>,
     authority: Option<Vec<(RecordName, Option<Revision>)>>,
     committed: bool,
+}
+
+/// Parts of a call that failed with one code while the call went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// How many.
+    pub count: usize,
+    /// The first of them, as the caller named it.
+    pub first: String,
 }
 
 impl Trace {
     /// Things, or accounts, that are remembered at the most: more than any operation names.
     const MOST: usize = 64;
+    /// Encryption contexts that are remembered at the most: as many as the items that a call may have.
+    const MOST_CONTEXTS: usize = 256;
 
     /// The resources that the call came to, however it named them, in that order, each once.
     pub fn touched(&self) -> Vec<Named> {
@@ -127,6 +140,22 @@ impl Trace {
     /// The encryption contexts that the call named, whether it was granted anything or not.
     pub fn encryption_contexts(&self) -> Vec<Arc<BTreeMap<String, String>>> {
         self.0.lock().contexts.clone()
+    }
+
+    /// How many encryption contexts the call named beyond those that are remembered.
+    pub fn contexts_left_out(&self) -> usize {
+        self.0.lock().contexts_left_out
+    }
+
+    /// Notes that a part of the call failed, with a code and as the caller named it, while the call goes on.
+    pub fn part_failed(&self, code: &'static str, name: &str) {
+        let failed = &mut self.0.lock().failed;
+        failed.entry(code).or_insert_with(|| Failed { count: 0, first: name.to_owned() }).count += 1;
+    }
+
+    /// The parts of the call that failed while it went on, by their codes.
+    pub fn failed(&self) -> BTreeMap<&'static str, Failed> {
+        self.0.lock().failed.clone()
     }
 
     /// Whether the call changed anything.
@@ -157,9 +186,13 @@ impl Call<'_> {
 
     /// Notes an encryption context that the call names.
     pub fn bound_to(&self, context: &Arc<BTreeMap<String, String>>) {
-        let contexts = &mut self.trace.0.lock().contexts;
-        if contexts.len() < Trace::MOST && !contexts.contains(context) {
-            contexts.push(context.clone());
+        let traced = &mut *self.trace.0.lock();
+        if traced.contexts.contains(context) {
+            return;
+        }
+        match traced.contexts.len() < Trace::MOST_CONTEXTS {
+            true => traced.contexts.push(context.clone()),
+            false => traced.contexts_left_out += 1,
         }
     }
 

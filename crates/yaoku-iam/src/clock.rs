@@ -55,6 +55,11 @@ impl ManualClock {
         Self(AtomicU64::new(now.0))
     }
 
+    /// Sets the clock.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
     /// Moves the clock forward.
     pub fn advance_seconds(&self, seconds: u64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);

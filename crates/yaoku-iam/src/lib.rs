@@ -45,7 +45,7 @@ pub use access_key::{AccessKey, AccessKeyId, NewAccessKey};
 pub use account::AccountId;
 pub use authority::{Bootstrap, Iam, Opened, installation};
 pub use bounds::{CallsUnderWay, TooMany, UnderWay};
-pub use call::{Call, Grant, Intent, Named, NotCommitted, Trace, Which};
+pub use call::{Call, Failed, Grant, Intent, Named, NotCommitted, Trace, Which};
 pub use caller::{Caller, Credential, NotAuthenticated, OperatingSystemUser};
 pub use certificate::{CertificateAbout, CertificateId, PublicKeyHash};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

@@ -106,10 +106,15 @@ impl LoginsRecord {
         began <= self.ended_before || self.revoked.contains_key(&id)
     }
 
-    /// Forgets what makes no difference any more.
+    /// Forgets what makes no difference any more. A clock that is ahead for a while must not bring a revoked login back: all that
+    /// began before one that is forgotten have ended with it.
     fn prune(&mut self, now: Timestamp) {
         self.renewed.retain(|_, end| *end > now);
-        self.revoked.retain(|_, end| *end > now);
+        let forgotten = self.revoked.values().filter(|end| **end <= now).max().copied();
+        if let Some(Timestamp(end)) = forgotten {
+            self.ended_before = self.ended_before.max(Timestamp(end.saturating_sub(LONGEST_LOGIN * 1000)));
+            self.revoked.retain(|_, end| *end > now);
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -399,7 +404,8 @@ mod tests {
         record.revoke(&one, now);
         assert!(record.renew(&one, Timestamp(9000), now).is_err());
         record.prune(one.latest());
-        assert_eq!(record, LoginsRecord::default());
+        assert_eq!(record, LoginsRecord { ended_before: one.began, ..LoginsRecord::default() });
+        assert!(record.has_ended(one.id, one.began), "whatever the clock says afterwards");
     }
 
     #[test]

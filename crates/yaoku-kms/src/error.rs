@@ -39,7 +39,7 @@ pub enum Error {
     /// The key's state, or what protects it, does not admit changing its state so.
     #[error("{0}")]
     StateChange(&'static str),
-    /// Something stands under the key that would be lost with it.
+    /// Something is encrypted under the key that would be lost with it.
     #[error("{0}")]
     InUse(String),
     /// An argument is outside what the operation takes.

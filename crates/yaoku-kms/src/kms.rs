@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
 use yaoku_iam::{AccountId, Call, Iam, LanesOf};
-use yaoku_seal::{Domain, Follower, Record, RecordName, Revision, Vault, View, read_each};
+use yaoku_seal::{Domain, Follower, NotInForce, Record, RecordName, Revision, Steadiness, Vault, View, read_each};
 
 use crate::catalogue::{AccountCatalogue, Catalogue, Gathering, ReadKey};
 use crate::catalogue_image;
@@ -28,7 +29,6 @@ use crate::record::{
 };
 use crate::record::{key_name, scrub_name, version_name};
 use crate::scans::Scans;
-use crate::steadiness::Steadiness;
 use crate::workers::{Pace, Workers};
 use crate::{AliasName, Clock, Error, KeyId, KeyState, KeyVersionId, ProtectionLevel, Timestamp};
 
@@ -86,10 +86,14 @@ impl Default for KmsConfig {
     }
 }
 
-/// What stands on keys in a domain above.
+/// What a domain above has encrypted under keys.
 pub trait Dependents: Send + Sync {
-    /// A clause that names what stands under a key of an account and would be lost with it; none if nothing does.
+    /// A clause that says what is encrypted under a key of an account and would be lost with it; none if nothing is. It names
+    /// nothing: who may delete a key need not know what is encrypted under it.
     fn under(&self, account: AccountId, key: KeyId) -> Option<String>;
+
+    /// Waits until [`Self::under`] knows every commit up to that revision.
+    fn in_force(&self, revision: Revision) -> BoxFuture<'_, Result<(), NotInForce>>;
 }
 
 /// The domain.
@@ -110,8 +114,8 @@ pub struct Kms {
     /// Whether what is done without a call is to end.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) follower: Follower,
-    /// What stands on keys: set when the domain above is opened.
-    dependents: OnceLock<Weak<dyn Dependents>>,
+    /// What is encrypted under keys: each domain above adds itself when it is opened.
+    dependents: RwLock<Vec<Weak<dyn Dependents>>>,
 }
 
 /// What is kept in memory of all accounts.
@@ -169,26 +173,43 @@ impl Kms {
             state: RwLock::new(state),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),
-            dependents: OnceLock::new(),
+            dependents: RwLock::default(),
         });
         Follower::start(&kms, kms.vault.clone());
         kms.postpone_deletions_after_restore().await?;
         Ok(kms)
     }
 
-    /// Tells what stands on keys: a key that something stands under is not scheduled for deletion. Later calls do nothing.
-    pub fn set_dependents(&self, dependents: Weak<dyn Dependents>) {
-        let _ = self.dependents.set(dependents);
+    /// Adds what is encrypted under keys: a key under which something is encrypted is not deleted.
+    pub fn add_dependents(&self, dependents: Weak<dyn Dependents>) {
+        self.dependents.write().push(dependents);
+    }
+
+    fn dependents(&self) -> Vec<Arc<dyn Dependents>> {
+        self.dependents.read().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// # Errors
-    /// [`Error::InUse`] where something stands under the key that would be lost with it.
+    /// [`Error::InUse`] where something is encrypted under the key that would be lost with it.
     pub(crate) fn check_unused(&self, account: AccountId, key: KeyId) -> Result<(), Error> {
-        let dependents = self.dependents.get().and_then(Weak::upgrade);
-        match dependents.and_then(|dependents| dependents.under(account, key)) {
-            Some(what) => Err(Error::InUse(what)),
-            None => Ok(()),
+        let under: Vec<_> = self.dependents().iter().filter_map(|dependents| dependents.under(account, key)).collect();
+        if under.is_empty() { Ok(()) } else { Err(Error::InUse(under.join(" and "))) }
+    }
+
+    /// As [`Self::check_unused`], with all that was committed up to a revision.
+    ///
+    /// # Errors
+    /// The same, and [`Error::Unavailable`] when that can't be told.
+    pub(crate) async fn check_unused_by(
+        &self,
+        revision: Revision,
+        account: AccountId,
+        key: KeyId,
+    ) -> Result<(), Error> {
+        for dependents in self.dependents() {
+            dependents.in_force(revision).await.map_err(|error| Error::Unavailable(error.into()))?;
         }
+        self.check_unused(account, key)
     }
 
     /// How many keys are in each state.

@@ -18,6 +18,7 @@ use yaoku_seal::backup::restored_name;
 use yaoku_seal::{Changes, RecordName, Revision};
 
 use crate::change::key_update;
+use crate::keyring::Key;
 use crate::operations::due::{DeleteKey, DueKey, ExpireKeyMaterial, RotateKey};
 use crate::record::{KeyRecord, ScrubRecord, scrub_name};
 use crate::{Error, KeyId, KeyState, Kms, Timestamp};
@@ -30,8 +31,8 @@ const BATCH: usize = 256;
 const BATCH_WHILE_DELETIONS_WAIT: usize = 16 * BATCH;
 /// Keys taken up at once.
 const AT_ONCE: usize = 64;
-/// Seconds by which a restore puts off deletions that are overdue.
-const AFTER_RESTORE: u64 = 7 * 86_400;
+/// Seconds by which a deletion is put off that is overdue after a restore, or would take something else with it.
+const PUT_OFF: u64 = 7 * 86_400;
 /// Seconds until a scrub that failed is tried again.
 const SCRUB_RETRY: u64 = 300;
 
@@ -105,7 +106,7 @@ impl Kms {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
-            let may_delete = self.steadiness.look(Instant::now(), now);
+            let may_delete = self.steadiness.look(Instant::now(), now.0);
             // Deletions that wait stay first in line: the rest must not wait behind them.
             let most = if may_delete { BATCH } else { BATCH_WHILE_DELETIONS_WAIT };
             let due = self.state.read().catalogue.due(now, most);
@@ -134,17 +135,21 @@ impl Kms {
         let now = self.clock.now();
         let due = self.state.read().catalogue.due(now, usize::MAX);
         for (account, id) in due {
-            let mut key = match self.stored_key(account, id).await {
+            let key = match self.stored_key(account, id).await {
                 Err(Error::KeyNotFound) => continue,
                 other => other?,
             };
             if key.record.state == KeyState::PendingDeletion && key.record.deletion.is_some_and(|due| due <= now) {
-                key.record.deletion = Some(now.plus_seconds(AFTER_RESTORE));
-                self.commit_own(key_update(&key)?).await?;
+                self.postpone_deletion(key, now).await?;
                 tracing::warn!(key = %id, "its deletion fell due before the restore, and is put off by a week");
             }
         }
         Ok(())
+    }
+
+    async fn postpone_deletion(&self, mut key: Key, now: Timestamp) -> Result<(), Error> {
+        key.record.deletion = Some(now.plus_seconds(PUT_OFF));
+        self.commit_own(key_update(&key)?).await.map(|_| ())
     }
 
     /// Forgets that the store was restored from a backup: every domain has put off by now what fell due before.
@@ -185,13 +190,24 @@ impl Kms {
         // A conflict means that somebody else changed the key: what is due then shows at the next look.
         let Some(due) = Due::of(&key.record, now) else { return Ok(()) };
         let done = match due {
-            Due::MaterialExpiry => performer.perform(account, ExpireKeyMaterial(due_key)).await?.is_some(),
-            Due::Rotation => performer.perform(account, RotateKey(due_key)).await?.is_some(),
-            Due::Deletion if !may_delete => {
+            // Either takes material away for good. Until then, the key can't be used.
+            Due::MaterialExpiry | Due::Deletion if !may_delete => {
                 self.steadiness.say_that_deletions_wait();
                 false
             }
-            Due::Deletion => performer.perform(account, DeleteKey(due_key)).await?.is_some(),
+            Due::MaterialExpiry => performer.perform(account, ExpireKeyMaterial(due_key)).await?.is_some(),
+            Due::Rotation => performer.perform(account, RotateKey(due_key)).await?.is_some(),
+            Due::Deletion => match self.check_unused_by(key.revision, account, id).await {
+                Err(Error::InUse(what)) => {
+                    self.postpone_deletion(key, now).await?;
+                    tracing::warn!(key = %id, "{what} and would be lost with it: its deletion is put off by a week");
+                    false
+                }
+                unused => {
+                    unused?;
+                    performer.perform(account, DeleteKey(due_key)).await?.is_some()
+                }
+            },
         };
         if done {
             tracing::info!(key = %id, done = ?due, "done as it was due");

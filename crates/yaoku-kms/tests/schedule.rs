@@ -10,10 +10,11 @@ use std::io::{Seek, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use performer::Unrecorded;
 
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
@@ -29,11 +30,12 @@ use yaoku_kms::operations::keys::{
 };
 use yaoku_kms::operations::versions::{ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
-    AliasName, Call, Clock, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms, KmsConfig,
-    ManualClock, Operation, Origin, Performer, ProtectionLevel, RotationInterval, RotationStatus, Timestamp, Trace,
+    AliasName, Call, Clock, Dependents, EncryptionContext, Error, KeyId, KeyMetadata, KeySpec, KeyState, Kms,
+    KmsConfig, ManualClock, Operation, Origin, Performer, ProtectionLevel, RotationInterval, RotationStatus, Timestamp,
+    Trace,
 };
 use yaoku_seal::seal::FileSeal;
-use yaoku_seal::{Vault, backup};
+use yaoku_seal::{NotInForce, Revision, Vault, backup};
 use yaoku_store::{Embedded, Options, Store};
 
 const DAY: u64 = 86_400;
@@ -46,23 +48,25 @@ const HERE: Environment<'_> = Environment {
     encryption_context: None,
 };
 
-/// The clock here is moved by days at once, which is what these tests are about.
-fn config() -> KmsConfig {
-    KmsConfig { deletion_patience: 0, ..KmsConfig::default() }
-}
-
 struct World {
     dir: tempfile::TempDir,
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     principal: Principal,
+    config: KmsConfig,
     /// Several domains over one store, as several processes would be.
     nodes: Vec<Arc<Kms>>,
     performers: Vec<Arc<Unrecorded>>,
 }
 
 impl World {
+    /// The clock here is moved by days at once, which is what these tests are about.
     async fn new(nodes: usize) -> Self {
+        Self::patient(nodes, 0).await
+    }
+
+    /// Where the clock must have been steady for some seconds.
+    async fn patient(nodes: usize, deletion_patience: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
@@ -71,6 +75,7 @@ impl World {
             dir,
             store,
             clock,
+            config: KmsConfig { deletion_patience, ..KmsConfig::default() },
             nodes: Vec::new(),
             performers: Vec::new(),
         };
@@ -86,7 +91,7 @@ impl World {
         let account = Some(self.principal.account());
         let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
         let iam = opened.iam;
-        let kms = Kms::open(vault, iam.clone(), self.clock.clone(), config(), None, None).await.unwrap();
+        let kms = Kms::open(vault, iam.clone(), self.clock.clone(), self.config.clone(), None, None).await.unwrap();
         self.performers.push(Arc::new(Unrecorded { kms: kms.clone(), iam }));
         self.nodes.push(kms);
     }
@@ -429,6 +434,84 @@ async fn imported_material_expires_in_every_state() {
         world.clock.advance_seconds(DAY);
         assert!(matches!(import(None).await, Err(Error::ImportTokenExpired)));
     }
+}
+
+/// A clock that is ahead for a while takes neither imported material nor a key away: both are back when it is set right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_destroys_nothing() {
+    let world = World::patient(1, 3600).await;
+    let imported = world.call(CreateKey { origin: Origin::External, ..aes_256() }).await.unwrap().id;
+    let wrapping = GetParametersForImport {
+        key: imported,
+        wrapping_key: WrappingKeySpec::EcSm2,
+        algorithm: UnwrappingAlgorithm::Sm2Pke,
+    };
+    let parameters = world.call(wrapping).await.unwrap();
+    let public_key = WrappingPublicKey::from_spki_der(WrappingKeySpec::EcSm2, &parameters.public_key).unwrap();
+    let wrapped = public_key.encrypt(WrappingAlgorithm::Sm2Pke, &SystemRandom, &[7; 32]).unwrap();
+    let expires = Some(world.clock.now().plus_seconds(5 * DAY));
+    world.call(ImportKeyMaterial { key: imported, token: parameters.token, wrapped, expires }).await.unwrap();
+    let deleted = world.key(None).await;
+    let blobs = [world.encrypt(imported).await, world.encrypt(deleted).await];
+    world.call(ScheduleKeyDeletion { key: deleted, pending_days: 7 }).await.unwrap();
+    world.everyone_looks().await;
+
+    let right = world.clock.now();
+    world.clock.set(right.plus_seconds(8 * DAY));
+    world.everyone_looks().await;
+    for blob in &blobs {
+        let decrypt = Decrypt { blob: blob.blob.clone(), context: EncryptionContext::default() };
+        assert!(world.call(decrypt).await.is_err(), "what is due can't be used");
+    }
+    world.clock.set(right);
+    world.everyone_looks().await;
+    world.call(CancelKeyDeletion { key: deleted }).await.unwrap();
+    for blob in blobs {
+        let decrypt = Decrypt { blob: blob.blob, context: EncryptionContext::default() };
+        assert!(world.call(decrypt).await.unwrap().plaintext.ct_eq(b"text"));
+    }
+}
+
+/// A domain above that has something under every key, or nothing.
+#[derive(Default)]
+struct Above(AtomicBool);
+
+impl Dependents for Above {
+    fn under(&self, _: AccountId, _: KeyId) -> Option<String> {
+        self.0.load(Ordering::SeqCst).then(|| "something is encrypted under the key".into())
+    }
+
+    fn in_force(&self, _: Revision) -> BoxFuture<'_, Result<(), NotInForce>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Whatever came under a key although its deletion is scheduled: it is not lost with the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_would_take_something_with_it_is_put_off() {
+    let world = World::new(1).await;
+    let above = Arc::new(Above::default());
+    let weak: Weak<Above> = Arc::downgrade(&above);
+    world.nodes[0].add_dependents(weak);
+    let key = world.key(None).await;
+    above.0.store(true, Ordering::SeqCst);
+    let schedule = || world.call(ScheduleKeyDeletion { key, pending_days: 7 });
+    assert!(matches!(schedule().await, Err(Error::InUse(_))));
+    assert_eq!(world.describe(key).await.state, KeyState::Enabled);
+    above.0.store(false, Ordering::SeqCst);
+    schedule().await.unwrap();
+    above.0.store(true, Ordering::SeqCst);
+    world.clock.advance_seconds(8 * DAY);
+    world.everyone_looks().await;
+    let shown = world.describe(key).await;
+    assert_eq!(shown.deletion, Some(world.clock.now().plus_seconds(7 * DAY)), "put off by a week");
+    world.call(CancelKeyDeletion { key }).await.unwrap();
+    schedule().await.unwrap_err();
+    above.0.store(false, Ordering::SeqCst);
+    schedule().await.unwrap();
+    world.clock.advance_seconds(7 * DAY);
+    world.everyone_looks().await;
+    assert!(matches!(world.call(DescribeKey { key: key.into() }).await, Err(Error::KeyNotFound)));
 }
 
 fn is_in_files(dir: &Path, bytes: &[u8]) -> bool {

@@ -65,14 +65,14 @@ pub struct Catalogue {
     by_id: HashMap<SecretId, Arc<HeldSecret>>,
     /// Secrets that the scheduler must look at, soonest first.
     due: BTreeSet<(Timestamp, SecretId)>,
-    /// Secrets that are not pending deletion, by the CMK that their values stand under.
+    /// Secrets by the CMK that their values are encrypted under.
     by_key: HashMap<KeyId, BTreeSet<SecretName>>,
 }
 
 impl Catalogue {
-    /// Secrets that are not pending deletion whose values stand under a CMK, by name.
-    pub(crate) fn under(&self, key: KeyId) -> impl Iterator<Item = &SecretName> + Clone {
-        self.by_key.get(&key).into_iter().flatten()
+    /// How many secrets are encrypted under a CMK, those included that can still be restored.
+    pub(crate) fn under(&self, key: KeyId) -> usize {
+        self.by_key.get(&key).map_or(0, BTreeSet::len)
     }
 
     pub(crate) fn secret(&self, account: AccountId, name: &SecretName) -> Option<&Arc<HeldSecret>> {
@@ -105,10 +105,10 @@ impl Catalogue {
         if let Some(before) = &before {
             self.forget(before);
         }
-        match secret.record.deletion {
-            Some(due) => drop(self.due.insert((due, secret.record.id))),
-            None => drop(self.by_key.entry(secret.record.key).or_default().insert(secret.name.clone())),
+        if let Some(due) = secret.record.deletion {
+            self.due.insert((due, secret.record.id));
         }
+        self.by_key.entry(secret.record.key).or_default().insert(secret.name.clone());
         self.by_id.insert(secret.record.id, secret);
         before
     }

@@ -69,6 +69,11 @@ impl Error {
         Self::Invalid { field, why: why.into() }
     }
 
+    /// Whether permission is what is missing, on the secret or on its CMK.
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied(_) | Self::Keys(yaoku_kms::Error::Denied(_)))
+    }
+
     pub(crate) fn contended() -> Self {
         Self::Unavailable("the secret is being changed by too many callers at once".into())
     }

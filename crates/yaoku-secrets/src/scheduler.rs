@@ -38,7 +38,7 @@ impl Secrets {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
-            let may_delete = self.steadiness.look(Instant::now(), now);
+            let may_delete = self.steadiness.look(Instant::now(), now.0);
             let due = self.catalogue.read().due(now, BATCH);
             let found = due.len();
             if found > 0 && !may_delete {

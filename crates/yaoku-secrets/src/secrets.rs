@@ -6,11 +6,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_iam::{AccountId, Clock, Iam, LanesOf, Timestamp};
-use yaoku_kms::{Dependents, KeyId, Kms, Scans, Steadiness};
-use yaoku_seal::{Follower, Record, RecordName, Revision, Vault, read_each};
+use yaoku_kms::{Dependents, KeyId, Kms, Scans};
+use yaoku_seal::{Follower, NotInForce, Record, RecordName, Revision, Steadiness, Vault, read_each};
 
 use crate::catalogue::Catalogue;
 use crate::held::HeldSecret;
@@ -79,7 +80,7 @@ impl Secrets {
         });
         Follower::start(&secrets, secrets.vault.clone());
         let weak: Weak<Self> = Arc::downgrade(&secrets);
-        secrets.kms.set_dependents(weak);
+        secrets.kms.add_dependents(weak);
         secrets.postpone_deletions_after_restore().await?;
         Ok(secrets)
     }
@@ -100,13 +101,6 @@ impl Secrets {
         due.map_or(0, |due: Timestamp| self.clock.now().0.saturating_sub(due.0))
     }
 
-    /// Secrets that are not pending deletion and whose values stand under a CMK: the first few by name, and how many there are.
-    pub(crate) fn under(&self, key: KeyId, most: usize) -> (Vec<SecretName>, usize) {
-        let catalogue = self.catalogue.read();
-        let under = catalogue.under(key);
-        (under.clone().take(most).cloned().collect(), under.count())
-    }
-
     /// A secret as the last applied commit left it.
     pub(crate) fn held(&self, account: AccountId, name: &SecretName) -> Option<Arc<HeldSecret>> {
         self.catalogue.read().secret(account, name).cloned()
@@ -122,16 +116,15 @@ impl Secrets {
 
 impl Dependents for Secrets {
     fn under(&self, _: AccountId, key: KeyId) -> Option<String> {
-        const SHOWN: usize = 5;
-        let (names, count) = Self::under(self, key, SHOWN);
-        if names.is_empty() {
-            return None;
+        match self.catalogue.read().under(key) {
+            0 => None,
+            1 => Some("1 secret is encrypted under the key".into()),
+            count => Some(format!("{count} secrets are encrypted under the key")),
         }
-        let shown = names.iter().map(SecretName::as_str).collect::<Vec<_>>().join(", ");
-        let (noun, verb) = if count == 1 { ("secret", "stands") } else { ("secrets", "stand") };
-        let more = count.saturating_sub(SHOWN);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Some(format!("the {noun} {shown}{more} {verb} under the key"))
+    }
+
+    fn in_force(&self, revision: Revision) -> BoxFuture<'_, Result<(), NotInForce>> {
+        Box::pin(self.follower.in_force(revision))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::error::Error as _;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::StatusCode;
 use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
@@ -152,13 +153,45 @@ impl Failure {
     }
 
     /// The failure of an operation. The inside of an internal failure goes to the log, under the request id.
-    pub(crate) fn of_operation(failure: AnyFailure, id: RequestId) -> Self {
+    pub(crate) fn of_operation(failure: AnyFailure, log: &CallLog) -> Self {
         match failure {
-            AnyFailure::Keys(error) => of_keys(error, id),
-            AnyFailure::Identities(error) => of_identities(&error, id),
-            AnyFailure::Secrets(error) => of_secrets(error, id),
+            AnyFailure::Keys(error) => of_keys(error, log),
+            AnyFailure::Identities(error) => of_identities(&error, log),
+            AnyFailure::Secrets(error) => of_secrets(error, log),
             // Nothing of this protocol is done with these.
             AnyFailure::AuditLog(_) => Self::internal(),
+        }
+    }
+}
+
+/// Where it is logged why parts of a call failed: a few lines, so that a call of many parts can't fill the log.
+pub(crate) struct CallLog {
+    pub(crate) request_id: RequestId,
+    left: AtomicU8,
+}
+
+impl CallLog {
+    /// Lines that a call may leave.
+    const LINES: u8 = 4;
+
+    pub(crate) const fn new(request_id: RequestId) -> Self {
+        Self { request_id, left: AtomicU8::new(Self::LINES) }
+    }
+
+    fn has_room(&self) -> bool {
+        let less = |left: u8| left.checked_sub(1);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    fn denied(&self, why: &str, what: &'static str) {
+        if self.has_room() {
+            tracing::warn!(request_id = %self.request_id, why, "{what}");
+        }
+    }
+
+    fn unavailable(&self, error: &(dyn std::error::Error + 'static)) {
+        if self.has_room() {
+            tracing::warn!(request_id = %self.request_id, error, "not available");
         }
     }
 }
@@ -196,7 +229,7 @@ impl Spelling for Failure {
     }
 }
 
-fn of_secrets(error: SecretError, id: RequestId) -> Failure {
+fn of_secrets(error: SecretError, log: &CallLog) -> Failure {
     let (code, message): (Code, Cow<'static, str>) = match error {
         SecretError::SecretNotFound => (Code::SecretNotFound, "there is no such secret".into()),
         SecretError::VersionNotFound => (Code::SecretNotFound, "the secret has no such version".into()),
@@ -211,26 +244,26 @@ fn of_secrets(error: SecretError, id: RequestId) -> Failure {
             (Code::InvalidRequest, "the secret is pending deletion; RestoreSecret of the KMS API restores it".into())
         }
         SecretError::Denied(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            log.denied(&denial.why, "no permission");
             return Failure::denied();
         }
         SecretError::Hidden(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission; the answer hides that the secret exists");
-            return of_secrets(SecretError::SecretNotFound, id);
+            log.denied(&denial.why, "no permission; the answer hides that the secret exists");
+            return of_secrets(SecretError::SecretNotFound, log);
         }
         SecretError::Invalid { why, field } => (Code::InvalidRequest, format!("{}: {why}", part(field)).into()),
         SecretError::Unsuitable(why) => (Code::InvalidRequest, why.into()),
         SecretError::LimitExceeded(why) => (Code::LimitExceeded, why.into()),
         // A CMK that is away denies its secrets, as the products expect; it is not the secret that is not found.
         SecretError::Keys(KeyError::KeyNotFound) => (Code::KeyState, "the key of the secret does not exist".into()),
-        SecretError::Keys(error) => return of_keys(error, id),
+        SecretError::Keys(error) => return of_keys(error, log),
         SecretError::Unavailable(source) => {
-            tracing::warn!(request_id = %id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            log.unavailable(source.as_ref());
             return Failure::unavailable();
         }
         SecretError::Abandoned => return Failure::unavailable(),
         SecretError::Record(_) | SecretError::Internal(_) => {
-            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
             return Failure::internal();
         }
     };
@@ -248,19 +281,19 @@ const fn part(field: SecretField) -> &'static str {
     }
 }
 
-fn of_keys(error: KeyError, id: RequestId) -> Failure {
+fn of_keys(error: KeyError, log: &CallLog) -> Failure {
     let (code, message): (Code, Cow<'static, str>) = match &error {
         KeyError::KeyNotFound | KeyError::AliasNotFound => (Code::KeyNotFound, "encryption key not found".into()),
         KeyError::KeyVersionNotFound => (Code::InvalidRequest, "the key has no such version".into()),
         KeyError::AliasExists => (Code::InvalidRequest, "a key of this name already exists".into()),
         KeyError::Denied(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            log.denied(&denial.why, "no permission");
             return Failure::denied();
         }
         KeyError::Hidden { denial, .. } => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission; the answer hides that the key exists");
+            log.denied(&denial.why, "no permission; the answer hides that the key exists");
             let KeyError::Hidden { as_if, .. } = error else { return Failure::denied() };
-            return of_keys(*as_if, id);
+            return of_keys(*as_if, log);
         }
         KeyError::State(state) => (Code::KeyState, format!("the key is {}", words(*state)).into()),
         KeyError::InUse(what) => (Code::InvalidRequest, what.clone().into()),
@@ -277,7 +310,7 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
             "the ciphertext was not made by this server with this key, version and context, or it is damaged".into(),
         ),
         KeyError::Unavailable(source) => {
-            tracing::warn!(request_id = %id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            log.unavailable(source.as_ref());
             return Failure::unavailable();
         }
         KeyError::Throttled => return Failure::throttled(),
@@ -290,17 +323,17 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
         | KeyError::DryRun
         | KeyError::Record(_)
         | KeyError::Internal(_) => {
-            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
             return Failure::internal();
         }
     };
     Failure::new(code, message)
 }
 
-fn of_identities(error: &IamError, id: RequestId) -> Failure {
+fn of_identities(error: &IamError, log: &CallLog) -> Failure {
     match error {
         IamError::Denied(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            log.denied(&denial.why, "no permission");
             Failure::denied()
         }
         IamError::Invalid { why, .. } => Failure::invalid(*why),
@@ -308,11 +341,11 @@ fn of_identities(error: &IamError, id: RequestId) -> Failure {
             Failure::new(Code::LimitExceeded, "too many logins of this credential are renewed; log in again instead")
         }
         _ if error.may_pass() => {
-            tracing::warn!(request_id = %id, error = error as &dyn std::error::Error, "not available");
+            tracing::warn!(request_id = %log.request_id, error = error as &dyn std::error::Error, "not available");
             Failure::unavailable()
         }
         _ => {
-            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
             Failure::internal()
         }
     }

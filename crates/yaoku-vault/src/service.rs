@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::header::{ALLOW, AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderName, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 use yaoku_gate::{
-    Admitted, Arrival, Arrived, CountedProtocol, Gate, Performing, Released, RequestId, Serves, user_agent,
+    Admitted, Arrival, Arrived, Charged, CountedProtocol, Gate, Performing, Released, RequestId, Serves, Spelling,
+    user_agent,
 };
 use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
 use yaoku_iam::{AccountId, BearerError, Caller, Operation};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{CallLog, Code, Failure};
 use crate::reply::{Reply, failed, json, response};
 use crate::router::{Act, Route, route};
 use crate::told::{SERVICE, Told};
@@ -48,6 +49,7 @@ pub(crate) struct Exchange<'a> {
     request: &'a Incoming,
     pub(crate) route: &'a Route<'a>,
     pub(crate) request_id: RequestId,
+    log: CallLog,
     /// The token that it came with; none of logins.
     pub(crate) token: Option<&'a str>,
 }
@@ -75,7 +77,17 @@ impl Exchange<'_> {
         Gate: Serves<O::Domain>,
     {
         let result = self.performing.perform(operation, false).await;
-        result.map_err(|error| Failure::of_operation(<Gate as Serves<O::Domain>>::failure(error), self.request_id))
+        result.map_err(|error| Failure::of_operation(<Gate as Serves<O::Domain>>::failure(error), &self.log))
+    }
+
+    /// Counts a call of many items as several under way.
+    pub(crate) fn charge(&self, items: usize) -> Result<Charged, Failure> {
+        self.performing.charge(items).map_err(Spelling::of)
+    }
+
+    /// Notes that an item of the call failed while the others go on.
+    pub(crate) fn item_failed(&self, failure: &Failure, name: &str) {
+        self.performing.part_failed(failure.code.as_str(), name);
     }
 
     pub(crate) fn data<D: serde::Serialize>(&self, data: &D) -> Result<Reply, Failure> {
@@ -148,7 +160,13 @@ impl Service {
         let mut told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
         match self.run(arrived, request, &found, request_id, &mut told).await.open() {
             Ok(reply) => reply.response(),
-            Err(failure) => failed(&failure),
+            Err(failure) => {
+                let mut response = failed(&failure);
+                if failure.code == Code::UnsupportedMethod {
+                    response.headers_mut().insert(ALLOW, allowed(parts.uri.path()));
+                }
+                response
+            }
         }
     }
 
@@ -168,7 +186,7 @@ impl Service {
             Ok(admitted) => admitted,
             Err(unrecordable) => {
                 let (arrived, refusal) = *unrecordable;
-                return arrived.refuse(told, yaoku_gate::Spelling::of(refusal)).await.map(Err);
+                return arrived.refuse(told, Spelling::of(refusal)).await.map(Err);
             }
         };
         let is_login = found.as_ref().is_ok_and(|route| route.act.is_login());
@@ -196,12 +214,12 @@ impl Service {
             Err(over_bound) => {
                 // That is not counted against its address, nor is the reason hidden.
                 let (admitted, refusal) = *over_bound;
-                let failure: Failure = yaoku_gate::Spelling::of(refusal);
+                let failure: Failure = Spelling::of(refusal);
                 return admitted.refuse_authenticated(told, failure).await.map(Err);
             }
         };
         let told = &*told;
-        let spell = |failure| Failure::of_operation(failure, request_id);
+        let spell = |failure| Failure::of_operation(failure, &CallLog::new(request_id));
         let route = match found {
             Ok(route) => route,
             Err(failure) => return call.finish(told, Err(failure.clone()), spell).await,
@@ -213,7 +231,8 @@ impl Service {
         let environment = call.environment();
         let result = {
             let performing = call.perform(told, &environment);
-            let exchange = Exchange { performing: &performing, request, route, request_id, token };
+            let exchange =
+                Exchange { performing: &performing, request, route, request_id, log: CallLog::new(request_id), token };
             // What a change has done until it panics is recorded as well.
             catch_panic(pin!(exchange.run())).await.unwrap_or_else(|| Err(Failure::internal()))
         };
@@ -252,6 +271,20 @@ impl Service {
 /// Refuses a call whose caller was not proven.
 async fn refuse(admitted: Admitted<'_>, told: &Told<'_>, failure: Failure) -> Released<Result<Reply, Failure>> {
     admitted.refuse(told, failure, false).await.map(Err)
+}
+
+/// The methods that a path has (RFC 9110, 10.2.1).
+fn allowed(path: &str) -> HeaderValue {
+    let list = Method::from_bytes(b"LIST").ok();
+    let asked =
+        [Some(Method::GET), Some(Method::HEAD), list, Some(Method::POST), Some(Method::PUT), Some(Method::DELETE)];
+    let has = |method: &Method| match route(method, path, None) {
+        Ok(_) => true,
+        Err(failure) => failure.code == Code::UnsupportedOperation,
+    };
+    let methods = asked.into_iter().flatten().filter(has).chain([Method::OPTIONS]);
+    let methods: Vec<_> = methods.map(|method| method.to_string()).collect();
+    HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
 /// The token that a request came with.
@@ -305,6 +338,12 @@ fn arrival<'a>(
 
 impl Handler for Service {
     async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        if request.parts.method == Method::OPTIONS {
+            // It asks nothing of anybody, and leaves no record.
+            let mut response = response(StatusCode::NO_CONTENT, Bytes::new());
+            response.headers_mut().insert(ALLOW, allowed(request.parts.uri.path()));
+            return response;
+        }
         let mut response = self.answer(request).await;
         if request.parts.method == Method::HEAD {
             *response.body_mut() = Full::default();

@@ -20,6 +20,20 @@ pub(crate) struct Told<'a> {
     pub(crate) claimed: Cow<'a, str>,
 }
 
+/// The first segments of a path, up to one that may be more than a word.
+fn beginning(path: &str) -> &str {
+    const SEGMENTS: usize = 3;
+    const WORD: usize = 24;
+    let is_word = |segment: &&str| {
+        segment.len() <= WORD
+            && segment.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'1'))
+    };
+    let Some(rest) = path.strip_prefix('/') else { return "/" };
+    let words = rest.split('/').take(SEGMENTS).take_while(is_word);
+    let shown = words.map(|word| word.len() + 1).sum::<usize>();
+    if shown == 0 { "/" } else { path.get(..shown).unwrap_or("/") }
+}
+
 impl Telling for Told<'_> {
     fn service(&self) -> &str {
         SERVICE
@@ -29,8 +43,9 @@ impl Telling for Told<'_> {
         "v1"
     }
 
+    /// Of a path that is none, no more than its beginning: clients of other servers put tokens into theirs.
     fn name(&self) -> &str {
-        self.route.map_or(self.path, |route| route.act.name())
+        self.route.map_or_else(|| beginning(self.path), |route| route.act.name())
     }
 
     fn action(&self) -> Option<ToldAction> {
@@ -62,5 +77,20 @@ impl Telling for Told<'_> {
 
     fn elements(&self) -> Option<serde_json::Value> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_shown_of_a_path_that_is_none() {
+        assert_eq!(beginning("/v1/auth/token/lookup/ykt.Rkv8.HWn0"), "/v1/auth/token");
+        assert_eq!(beginning("/v1/ykt.Rkv8.HWn0"), "/v1");
+        assert_eq!(beginning("/v1/sys/hvsCAESIJ"), "/v1/sys");
+        assert_eq!(beginning("/v1/aaaaaaaaaaaaaaaaaaaaaaaaa"), "/v1");
+        assert_eq!(beginning("/v1/%79kt"), "/v1");
+        assert_eq!((beginning("/"), beginning("*"), beginning("/A")), ("/", "/", "/"));
     }
 }

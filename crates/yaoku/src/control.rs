@@ -389,8 +389,14 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// The server of a data directory behind a socket; none if nobody listens there.
     pub(crate) async fn find(path: &Path, data_dir: &Path) -> Result<Option<Self>, Error> {
-        let Ok(stream) = UnixStream::connect(path).await else { return Ok(None) };
-        Ok(Some(Self { stream, data_dir: name_of(data_dir)? }))
+        match UnixStream::connect(path).await {
+            Ok(stream) => Ok(Some(Self { stream, data_dir: name_of(data_dir)? })),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::Options(format!(
+                "no permission to connect to {}; run the command as the server's user or as root",
+                path.display()
+            ))),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Has a backup made and written.

@@ -205,7 +205,7 @@ fn values_stand_under_their_key() {
         assert_eq!(text(&client, &[secret]), "first");
         let schedule = || client.call("ScheduleKeyDeletion", &[("KeyId", &key), ("PendingWindowInDays", "7")]);
         schedule().fails(409, "Rejected.StateModifiedFailed");
-        assert!(schedule().text("Message").contains(&format!("the secret {name} stands under the key")));
+        assert!(schedule().text("Message").contains("1 secret is encrypted under the key"));
         client.call("DeleteSecret", &[secret, ("ForceDeleteWithoutRecovery", "true")]).ok();
         schedule().ok();
     }
@@ -213,7 +213,7 @@ fn values_stand_under_their_key() {
 
 #[test]
 fn several_values_are_given_at_once_each_or_why_not() {
-    let (server, _dir) = server();
+    let (server, dir) = server();
     let client = server.client();
     let key = client.create_key(&[]);
     create(&client, "a", &[]);
@@ -237,6 +237,15 @@ fn several_values_are_given_at_once_each_or_why_not() {
         r#""none" 404 "Forbidden.ResourceNotFound""#,
     ];
     assert_eq!(errors, expected);
+    // The record of a call that succeeds says what of it did not.
+    let records = records(&dir.path().join("data"));
+    let record = records.iter().find(|record| record["eventName"] == "BatchGetSecretValue").unwrap();
+    let failed = record["responseElements"]["failedItems"].as_array().unwrap().iter();
+    let failed: Vec<_> =
+        failed.map(|part| format!("{} {} {}", part["errorCode"], part["count"], part["first"])).collect();
+    let expected =
+        [r#""Forbidden.ResourceNotFound" 2 "a""#, r#""InvalidParameter" 1 "a""#, r#""Rejected.Disabled" 1 "disabled""#];
+    assert_eq!(failed, expected);
     // Entry by entry, as some SDKs send lists.
     let listed =
         [("SecretsList.1.SecretName", "a"), ("SecretsList.2.SecretName", "a"), ("SecretsList.2.VersionId", "v1")];

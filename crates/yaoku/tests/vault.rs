@@ -15,7 +15,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, ACCOUNT, Client, RAM, Server, records};
+use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, ACCOUNT, Client, RAM, Server, log_of, records};
 use vault_client::{CREDENTIALS, FULL_ACCESS, Vault, detach, make_token, make_user, start};
 
 fn yaoku(data: &Path, args: &[&str]) -> String {
@@ -309,6 +309,14 @@ fn conditions_on_the_encryption_context_decide_by_both_protocols() {
     assert!(answer.body["data"]["batch_results"][0]["ciphertext"].is_string());
     assert!(answer.body["data"]["batch_results"][1]["error"].is_string());
 
+    // What is refused in a batch costs little of the log, however much it is.
+    let before = std::fs::metadata(log_of(&data)).unwrap().len();
+    let item = json!({"plaintext": "aGk=", "context": STANDARD.encode(bad)});
+    let refused = vault.post(&format!("transit/encrypt/{key}"), json!({"batch_input": vec![item; 256]}));
+    assert_eq!(refused.status, 403);
+    let after = std::fs::metadata(log_of(&data)).unwrap().len();
+    assert!(after - before < 4096, "{} bytes of log", after - before);
+
     // Records show the value of the name that was chosen, and of others only what tells them apart.
     let records = records(&data);
     for name in ["Encrypt", "transit/encrypt"] {
@@ -319,6 +327,8 @@ fn conditions_on_the_encryption_context_decide_by_both_protocols() {
         assert_eq!(shown["EncryptionContext.aws:s3:arn"], "arn:aws:s3:::good/o1", "{shown}");
         assert!(shown["EncryptionContext.owner"].as_str().unwrap().starts_with("hmac-sha256:"), "{shown}");
     }
+    let failed = records.iter().find_map(|record| record["responseElements"]["failedItems"].as_array()).unwrap();
+    assert_eq!(failed, &[json!({"errorCode": "PermissionDenied", "count": 1, "first": "2"})]);
     let denied = records.iter().find(|record| {
         record["errorCode"] == "PermissionDenied"
             && record["requestParameters"]["EncryptionContext.aws:s3:arn"] == "arn:aws:s3:::bad/o"
@@ -349,7 +359,15 @@ fn failures_have_the_statuses_that_products_act_on() {
     for path in ["nothing", "transit", "transit/keys/k/nothing", "sys/nothing"] {
         vault.get(path).fails(404);
     }
+    let allowed = Some("POST, PUT, OPTIONS".to_owned());
+    assert_eq!(vault.get("transit/encrypt/k").allow, allowed);
     vault.get("transit/encrypt/k").fails(405);
+    let asked = vault.with("").send("OPTIONS", "transit/encrypt/k", &[], "");
+    assert_eq!((asked.status, asked.allow), (204, allowed));
+    let asked = vault.with("").send("OPTIONS", "transit/keys", &[], "").allow;
+    assert_eq!(asked.as_deref(), Some("LIST, OPTIONS"));
+    // Not the path of this API.
+    vault.get(&format!("auth/token/lookup/{}", vault.token)).fails(400);
     root.call("DisableKey", &[("KeyId", &key)]).ok();
     vault.decrypt("k", &ciphertext).fails(403);
     root.call("EnableKey", &[("KeyId", &key)]).ok();
@@ -395,6 +413,7 @@ fn failures_have_the_statuses_that_products_act_on() {
     let text: Vec<_> = records(&data).iter().map(Value::to_string).collect();
     assert!(text.iter().any(|record| record.contains(r#""eventName":"transit/decrypt""#) && record.contains(&key)));
     assert!(!text.iter().any(|record| record.contains("aGk=") || record.contains(&vault.token)));
+    assert!(!text.iter().any(|record| record.contains("OPTIONS")));
 
     // Probes need no token; guessing is bounded.
     let nobody = vault.with("");

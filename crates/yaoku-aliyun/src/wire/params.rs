@@ -58,8 +58,11 @@ pub fn form<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<&'b [u8], WireErr
         .ok()
         .filter(|essence| essence.len() <= 80 && essence.bytes().all(|byte| word(&byte)));
     Err(WireError::parse(format_args!(
-        "its body is of the content type {}; send parameters in the query string, or in a body of the content type {FORM}",
-        essence.filter(|essence| !essence.is_empty()).unwrap_or("that can't be read")
+        "its body has {}; send parameters in the query string, or in a body of the content type {FORM}",
+        match essence.filter(|essence| !essence.is_empty()) {
+            Some(essence) => format!("the content type {essence}"),
+            None => "a Content-Type header that can't be read".to_owned(),
+        }
     )))
 }
 

@@ -1,5 +1,8 @@
 //! Making, finding, switching, protecting and deleting keys.
 
+use std::mem;
+
+use parking_lot::Mutex;
 use yaoku_iam::{Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
@@ -300,6 +303,11 @@ pub struct ScheduleKeyDeletion {
     pub pending_days: u32,
 }
 
+impl ScheduleKeyDeletion {
+    /// What takes it back.
+    const UNDO: OperationSpec = OperationSpec::write(SERVICE, "ScheduleKeyDeletion", &[KEY], key_states::SAVE);
+}
+
 impl Operation for ScheduleKeyDeletion {
     type Domain = Kms;
     type Output = ();
@@ -310,16 +318,30 @@ impl Operation for ScheduleKeyDeletion {
         if !(7..=366).contains(&self.pending_days) {
             return Err(Error::invalid(Field::PendingWindow, "it must be 7 to 366 days"));
         }
+        let account = call.principal.account();
+        let before = Mutex::new(KeyState::Enabled);
         let change = |record: &mut KeyRecord, now: crate::Timestamp| {
             if record.protected.is_some() {
                 return Err(Error::StateChange("deletion protection is on; turn it off first"));
             }
-            kms.check_unused(call.principal.account(), self.key)?;
-            record.state = KeyState::PendingDeletion;
+            kms.check_unused(account, self.key)?;
+            *before.lock() = mem::replace(&mut record.state, KeyState::PendingDeletion);
             record.deletion = Some(now.plus_seconds(u64::from(self.pending_days) * 86_400));
             Ok(Changed::Something)
         };
-        kms.change_key(call, &Self::SPEC, self.key, change).await
+        kms.change_key(call, &Self::SPEC, self.key, change).await?;
+        // What was encrypted under the key between the check and the commit is known by now, and from the commit on nothing is.
+        let scheduled = kms.stored_key(account, self.key).await?;
+        let unused = kms.check_unused_by(scheduled.revision, account, self.key).await;
+        if matches!(unused, Err(Error::InUse(_))) {
+            let undo = |record: &mut KeyRecord, _| {
+                record.state = *before.lock();
+                record.deletion = None;
+                Ok(Changed::Something)
+            };
+            kms.change_key(call, &Self::UNDO, self.key, undo).await?;
+        }
+        unused
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
 
 /// The most characters that a description can have.
 pub const MAX_DESCRIPTION: usize = 1024;
-/// The alias of the CMK that values stand under whose owner chose none.
+/// The alias of the CMK that values are encrypted under whose owner chose none.
 pub const SERVICE_ALIAS: &str = "alias/acs/secrets";
 /// Secrets that a listing looks at before it lets others go on.
 const AT_ONCE: usize = 1024;

@@ -126,7 +126,7 @@ impl Operation for BatchGetSecretValue {
             values.push(one.get(secrets, call).await);
         }
         // Where all is denied, the call is.
-        match values.iter().all(|value| matches!(value, Err(Error::Denied(_)))) {
+        match values.iter().all(|value| matches!(value, Err(error) if error.is_denied())) {
             true => Err(values.into_iter().find_map(Result::err).unwrap_or(Error::SecretNotFound)),
             false => Ok(values),
         }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use yaoku_gate::Charged;
 
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
@@ -43,11 +44,11 @@ pub(super) struct Outcomes<T> {
     failed: Option<StatusCode>,
 }
 
-/// Checks how many there are.
-pub(super) fn check(count: usize) -> Result<(), Failure> {
+/// Checks how many there are, and counts them as calls under way until the answer is dropped.
+pub(super) fn admit(exchange: &Exchange<'_>, count: usize) -> Result<Charged, Failure> {
     match count {
         0 => Err(Failure::invalid("batch_input has no items")),
-        1..=MAX => Ok(()),
+        1..=MAX => exchange.charge(count),
         _ => Err(Failure::invalid(format!("batch_input can have at most {MAX} items"))),
     }
 }
@@ -57,11 +58,17 @@ impl<T: Serialize> Outcomes<T> {
         Self { all: Vec::new(), failed: None }
     }
 
-    /// Adds what came of an item.
+    /// Adds what came of an item, and lets other calls go on before the next.
     ///
     /// # Errors
     /// What concerns more than the item: then the call as a whole fails.
-    pub(super) fn push(&mut self, result: Result<T, Failure>, reference: Option<String>) -> Result<(), Failure> {
+    pub(super) async fn push(
+        &mut self,
+        exchange: &Exchange<'_>,
+        result: Result<T, Failure>,
+        reference: Option<String>,
+    ) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
         match result {
             Ok(result) => self.all.push(Outcome { result: Some(result), error: None, reference }),
             Err(failure) if failure.code.status().is_server_error() || failure.code == Code::Throttling => {
@@ -69,6 +76,7 @@ impl<T: Serialize> Outcomes<T> {
             }
             Err(failure) => {
                 self.failed.get_or_insert(failure.code.status());
+                exchange.item_failed(&failure, reference.as_deref().unwrap_or(&(self.all.len() + 1).to_string()));
                 self.all.push(Outcome { result: None, error: Some(failure.message.into_owned()), reference });
             }
         }

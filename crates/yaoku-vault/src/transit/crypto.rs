@@ -107,10 +107,10 @@ macro_rules! each {
         let Some(items) = $body.batch_input else {
             return $exchange.data(&$one($exchange, &key, $body.one).await?);
         };
-        batch::check(items.len())?;
+        let _charged = batch::admit($exchange, items.len())?;
         let mut outcomes = Outcomes::new();
         for Item { item, reference } in items {
-            outcomes.push($one($exchange, &key, item).await, reference)?;
+            outcomes.push($exchange, $one($exchange, &key, item).await, reference).await?;
         }
         let partial = $body.partial_failure_response_code.and_then(|Number(status)| u16::try_from(status).ok());
         outcomes.reply($exchange, partial)

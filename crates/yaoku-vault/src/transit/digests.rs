@@ -67,10 +67,10 @@ pub(super) async fn hmac(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let items = body.batch_input.take();
     let name = body.algorithm(exchange);
     let Some(items) = items else { return exchange.data(&code(exchange, &key, name, &body.one).await?) };
-    batch::check(items.len())?;
+    let _charged = batch::admit(exchange, items.len())?;
     let mut outcomes = Outcomes::new();
     for Item { item, reference } in items {
-        outcomes.push(code(exchange, &key, name, &item).await, reference)?;
+        outcomes.push(exchange, code(exchange, &key, name, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
 }

@@ -122,10 +122,10 @@ pub(super) async fn sign(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let Some(items) = body.batch_input.take() else {
         return exchange.data(&sign_one(exchange, &key, &how, version, &body.one).await?);
     };
-    batch::check(items.len())?;
+    let _charged = batch::admit(exchange, items.len())?;
     let mut outcomes = Outcomes::new();
     for Item { item, reference } in items {
-        outcomes.push(sign_one(exchange, &key, &how, version, &item).await, reference)?;
+        outcomes.push(exchange, sign_one(exchange, &key, &how, version, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
 }
@@ -170,10 +170,10 @@ pub(super) async fn verify(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let Some(items) = items else {
         return exchange.data(&verify_one(exchange, &key, how.as_ref(), chosen, &body.one).await?);
     };
-    batch::check(items.len())?;
+    let _charged = batch::admit(exchange, items.len())?;
     let mut outcomes = Outcomes::new();
     for Item { item, reference } in items {
-        outcomes.push(verify_one(exchange, &key, how.as_ref(), chosen, &item).await, reference)?;
+        outcomes.push(exchange, verify_one(exchange, &key, how.as_ref(), chosen, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
 }

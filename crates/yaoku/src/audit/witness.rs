@@ -4,7 +4,7 @@
 //! It is told of checkpoints while the server runs, and asked for the last one when it starts. Checkpoints are signed, so that a witness
 //! can keep one or lose it, and not forge it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,8 @@ impl Place {
         let note = match self {
             Self::File(path) => match tokio::fs::File::open(path).await {
                 Ok(file) => read(file).await?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                // Without its directory, a drive is not mounted: that is no witness that was never told anything.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_directory(path) => return Ok(None),
                 Err(error) => return Err(error.to_string()),
             },
             Self::Exec(command) => run(command, "get", None).await?,
@@ -97,6 +98,11 @@ impl Place {
             },
         }
     }
+}
+
+fn has_directory(path: &Path) -> bool {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    directory.unwrap_or(Path::new(".")).is_dir()
 }
 
 impl Witness {

@@ -73,13 +73,13 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_socket: Option<PathBuf>,
 
-    /// Seconds from the deletion of a key until its material is removed from the store's file [default: 600]
+    /// Seconds from the deletion of a key or secret until its material is removed from the store's file [default: 600]
     #[arg(long, env = "YAOKU_SCRUB_DELAY", value_name = "SECONDS", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_delay: Option<u64>,
 
-    /// Seconds for which the system's clock must have been steady, since the start or since it was changed, before keys whose
-    /// deletion is due are deleted [default: 3600]
+    /// Seconds for which the system's clock must have been steady, since the start or since it was changed, before anything is
+    /// deleted because its time has come: keys, imported key material, secrets, old audit records [default: 3600]
     #[arg(long, env = "YAOKU_DELETION_PATIENCE", value_name = "SECONDS", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_patience: Option<u64>,
@@ -121,7 +121,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_mib: Option<u64>,
 
-    /// Days to keep the audit log, in segments of at most 64 MiB and one day [default: unlimited]
+    /// Days to keep the audit log, in segments of at most 64 MiB and one day; older ones are dropped once the clock has been
+    /// steady for --deletion-patience [default: unlimited]
     #[arg(long, env = "YAOKU_AUDIT_RETAIN_DAYS", value_name = "DAYS", help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_days: Option<u64>,
@@ -167,7 +168,7 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
 
-    /// Address and port on which to serve the Vault API: logins, tokens and transit [default: none]
+    /// Address and port on which to serve the Vault API: logins, tokens, transit and key-value secrets [default: none]
     #[arg(long, env = "YAOKU_VAULT_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Vault API")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vault_listen: Option<String>,

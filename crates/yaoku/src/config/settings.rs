@@ -309,7 +309,12 @@ fn audit(options: &Options) -> Result<Option<yaoku_audit::Options>, Error> {
         },
         segment_bytes: SEGMENT,
         retained_bytes: mib.map(|mib| mib << 20),
-        retained_age: days.map(|days| Duration::from_secs(days * 86_400)),
+        retained_age: days.map(|days| yaoku_audit::RetainedAge {
+            most: Duration::from_secs(days * 86_400),
+            patience: Duration::from_secs(
+                options.deletion_patience.unwrap_or_else(|| KmsConfig::default().deletion_patience),
+            ),
+        }),
     };
     Ok(options.audit.unwrap_or(true).then_some(chosen))
 }

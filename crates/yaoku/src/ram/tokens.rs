@@ -12,7 +12,7 @@ use crate::server_command::{At, Leaf, Request};
 pub(crate) enum Command {
     /// Create a token and print it alone; it is shown only once
     Create(Leaf<New>),
-    /// List a user's tokens, without what proves their holder
+    /// List a user's tokens; the tokens themselves are not shown
     List(Leaf<Whose>),
     /// Revoke a token; takes effect before it is answered
     Revoke(Leaf<Token>),

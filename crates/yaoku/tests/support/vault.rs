@@ -30,6 +30,7 @@ pub struct Vault {
 
 pub struct Answer {
     pub status: u16,
+    pub allow: Option<String>,
     pub body: Value,
 }
 
@@ -68,9 +69,10 @@ impl Vault {
         };
         let request = request.body(body.to_owned()).unwrap();
         let mut response = self.agent.run(request).unwrap();
+        let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
         let text = response.body_mut().read_to_string().unwrap();
         let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Answer { status: response.status().as_u16(), body }
+        Answer { status: response.status().as_u16(), allow, body }
     }
 
     pub fn post(&self, path: &str, body: Value) -> Answer {

@@ -30,7 +30,10 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
         Error::StateChange(why) => (Code::RejectedStateModifiedFailed, sentence("The request is rejected", why)),
         Error::InUse(what) => (
             Code::RejectedStateModifiedFailed,
-            format!("The request is rejected: {what} and would be lost with it; delete what stands there first, or disable the key.").into(),
+            format!(
+                "The request is rejected: {what} and would be lost with it; delete that first, or disable the key."
+            )
+            .into(),
         ),
         Error::Invalid { field, why } => return WireError::invalid_parameter(parameter(*field, arguments), why),
         Error::Unsuitable(why) => {

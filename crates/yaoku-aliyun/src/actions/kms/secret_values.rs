@@ -191,11 +191,14 @@ async fn get_several(exchange: &Exchange<'_>, given: GetSeveralParameters) -> Re
     if given.asked.is_empty() {
         return Err(WireError::missing_parameter("SecretsList"));
     }
-    let failed = |secret_name: String, error: WireError| Failed {
-        code: error.code.as_str(),
-        http_status: error.http_status(),
-        message: error.message.into_owned(),
-        secret_name,
+    let failed = |secret_name: String, error: WireError| {
+        exchange.performing.part_failed(error.code.as_str(), &secret_name);
+        Failed {
+            code: error.code.as_str(),
+            http_status: error.http_status(),
+            message: error.message.into_owned(),
+            secret_name,
+        }
     };
     let (mut names, mut gets, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (name, get) in given.asked {
