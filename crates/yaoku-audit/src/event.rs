@@ -19,7 +19,7 @@ pub enum ReadWrite {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity<'a> {
-    /// `root-account`, `ram-user`, `assumed-role`, or `unknown` where nothing was proven.
+    /// `root-account`, `ram-user`, `assumed-role`, `disk`, `system`, or `unknown` where nothing was proven.
     pub r#type: &'a str,
     /// Id of the principal.
     #[serde(skip_serializing_if = "str::is_empty")]

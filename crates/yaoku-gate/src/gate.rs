@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use yaoku_audit::Trail;
+use yaoku_disks::{DiskUrl, Disks};
 use yaoku_iam::{
     AccountId, BearerError, Caller, CallsUnderWay, Domain, Error as IamError, Iam, NotAuthenticated,
     OperatingSystemUser, SessionError,
@@ -33,12 +34,15 @@ pub struct Domains {
     pub kms: Arc<Kms>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
+    /// Disks.
+    pub disks: Arc<Disks>,
 }
 
 /// The one way in, for every protocol.
 pub struct Gate {
     pub(crate) kms: Arc<Kms>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) disks: Arc<Disks>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) audit_log: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
@@ -73,7 +77,7 @@ impl Gate {
         config: GateConfig,
     ) -> Result<Self, yaoku_seal::Error> {
         let GateConfig { region, unauthenticated_per_minute } = config;
-        let Domains { iam, kms, secrets } = domains;
+        let Domains { iam, kms, secrets, disks } = domains;
         let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
         let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault.clone());
@@ -81,6 +85,7 @@ impl Gate {
         Ok(Self {
             kms,
             secrets,
+            disks,
             iam,
             audit_log,
             clock,
@@ -160,6 +165,11 @@ impl Gate {
         self.iam.certificate_holder(public_key, account)
     }
 
+    /// Whoever knows the URL of a disk, in the disk's name; none if there is no such disk.
+    pub fn disk(&self, url: &DiskUrl) -> Option<Caller> {
+        self.disks.caller(url)
+    }
+
     /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.
     ///
     /// # Errors
@@ -183,6 +193,9 @@ impl Gate {
         self.kms.health().await.map_err(log).map_err(|()| "changes can't be stored at present; the log says why")?;
         if !self.secrets.is_current() {
             return Err("changes of secrets are not being followed at present");
+        }
+        if !self.disks.is_current() {
+            return Err("changes of disks are not being followed at present");
         }
         let hsm = "the HSM can't be used at present, so keys in it answer errors; the log says why";
         self.kms.hsm_health().await.map_err(log).map_err(|()| hsm)
@@ -227,6 +240,9 @@ pub enum Failure {
     /// On secrets.
     #[error(transparent)]
     Secrets(yaoku_secrets::Error),
+    /// On disks.
+    #[error(transparent)]
+    Disks(yaoku_disks::Error),
     /// On identities.
     #[error(transparent)]
     Identities(IamError),
@@ -252,6 +268,16 @@ impl Serves<Secrets> for Gate {
 
     fn failure(error: yaoku_secrets::Error) -> Failure {
         Failure::Secrets(error)
+    }
+}
+
+impl Serves<Disks> for Gate {
+    fn domain(&self) -> &Disks {
+        &self.disks
+    }
+
+    fn failure(error: yaoku_disks::Error) -> Failure {
+        Failure::Disks(error)
     }
 }
 

@@ -151,6 +151,7 @@ fn identity<'a>(
         PrincipalKind::Root => ("root-account", None),
         PrincipalKind::User(_) => ("ram-user", None),
         PrincipalKind::Session(_) => ("assumed-role", Some(SessionContext { attributes })),
+        PrincipalKind::Disk(_) => ("disk", None),
         PrincipalKind::Service => ("system", None),
     };
     Identity {

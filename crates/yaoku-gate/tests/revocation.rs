@@ -21,11 +21,16 @@ use softhsm::{PIN, SoftHsm, module};
 use yaoku_audit::note::Signer;
 use yaoku_audit::{Direction, Lookup, Options as LogOptions, Sync as LogSync, Trail};
 use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::exchange::{ExchangeKey, Point};
 use yaoku_crypto::mac::Hash;
 use yaoku_crypto::pkcs11::{Token, TokenConfig};
 use yaoku_crypto::unwrapping::UnwrappingAlgorithm;
 use yaoku_crypto::wrapping::{WrappingAlgorithm, WrappingKeySpec, WrappingPublicKey};
 use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_disks::operations::disks::{CreateDisk, DeleteDisk, DisableDisk, EnableDisk, GetDisk, ListDisks, UpdateDisk};
+use yaoku_disks::operations::exchange::{AdvertiseDisk, UnlockDisk};
+use yaoku_disks::operations::keys::{RotateDisk, WithdrawDiskKeys};
+use yaoku_disks::{DiskAbout, DiskName, Disks, DisksConfig};
 use yaoku_gate::{
     Arrival, Authenticated, Domains, Failure, Gate, GateConfig, LookupError, LookupEvents, Metrics, Refusal, RequestId,
     Serves, Spelling, Telling, ToldAction,
@@ -207,6 +212,11 @@ fn spell(failure: Failure) -> Spelled {
         Failure::Secrets(yaoku_secrets::Error::InDeleteWindow) => "state",
         Failure::Secrets(yaoku_secrets::Error::SecretNotFound) => "not found",
         Failure::Secrets(error) => panic!("{error:?}"),
+        Failure::Disks(yaoku_disks::Error::Keys(error)) => return spell(Failure::Keys(error)),
+        Failure::Disks(yaoku_disks::Error::Denied(_)) => "denied",
+        Failure::Disks(yaoku_disks::Error::Disabled | yaoku_disks::Error::Elsewhere) => "state",
+        Failure::Disks(yaoku_disks::Error::DiskNotFound | yaoku_disks::Error::KeyNotFound) => "not found",
+        Failure::Disks(error) => panic!("{error:?}"),
         Failure::Identities(yaoku_iam::Error::Denied(_)) => "denied",
         Failure::Identities(yaoku_iam::Error::NotFound(_) | yaoku_iam::Error::NoLogin(_)) => "not found",
         Failure::Identities(error) => panic!("{error:?}"),
@@ -274,7 +284,9 @@ async fn open_gate(
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, token, None).await.unwrap();
     let config = SecretsConfig::default();
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
-    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets };
+    let config = DisksConfig::default();
+    let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets, disks };
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[], |_| {}));
     let gate = Gate::open(vault.clone(), domains, clock, metrics, trail, config);
@@ -1141,6 +1153,199 @@ async fn no_secret_changes_for_whom_it_was_taken_from() {
         assert!(is_refused(&done), "{} after {way:?}: {done:?}", spec.name);
     }
     assert!(number > 30, "{number}");
+}
+
+/// How something is taken from whoever manages a disk, or from the disk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum DiskWay {
+    /// The CMK that it is bound to.
+    DisableKey,
+    DisableDisk,
+    DeleteDisk,
+    /// Another disk of its name comes.
+    ReplaceDisk,
+    /// It may be unlocked from other networks alone.
+    BindElsewhere,
+    /// The key that was used is withdrawn.
+    WithdrawKey,
+    OfCaller(Way),
+}
+
+const DISK_WAYS: [DiskWay; 8] = [
+    DiskWay::DisableKey,
+    DiskWay::DisableDisk,
+    DiskWay::DeleteDisk,
+    DiskWay::ReplaceDisk,
+    DiskWay::BindElsewhere,
+    DiskWay::WithdrawKey,
+    DiskWay::OfCaller(Way::DisableAccessKey),
+    DiskWay::OfCaller(Way::DetachPolicy),
+];
+
+impl DiskWay {
+    /// Whether it forbids the operation.
+    fn forbids(self, spec: &OperationSpec) -> bool {
+        let is_of_the_disk = spec.resources.is_empty();
+        let is_about_one = !["CreateDisk", "ListDisks"].contains(&spec.name);
+        match self {
+            Self::DisableKey => is_of_the_disk || ["CreateDisk", "RotateDisk"].contains(&spec.name),
+            Self::DisableDisk | Self::BindElsewhere => is_of_the_disk,
+            Self::WithdrawKey => spec.name == "UnlockDisk",
+            Self::DeleteDisk => is_about_one,
+            // A change is of whatever has the name.
+            Self::ReplaceDisk => is_about_one && spec.access == Access::Read,
+            Self::OfCaller(_) => !is_of_the_disk,
+        }
+    }
+
+    fn taken(self, world: &Arc<World>, name: DiskName, key: KeyId) -> Task {
+        let there = world.clone();
+        let before = world.iam.epoch().now();
+        let task: Task = match self {
+            Self::DisableKey => Way::DisableKey.taken(world, key),
+            Self::OfCaller(way) => way.taken(world, key),
+            Self::DisableDisk => Box::pin(async move { there.run_there(DisableDisk { name }).await.unwrap() }),
+            Self::DeleteDisk => Box::pin(async move { there.run_there(DeleteDisk { name }).await.unwrap() }),
+            Self::ReplaceDisk => Box::pin(async move {
+                there.run_there(DeleteDisk { name: name.clone() }).await.unwrap();
+                there.run_there(create_disk(name, key)).await.unwrap();
+            }),
+            Self::BindElsewhere => Box::pin(async move {
+                let networks = Some(BoundNetworks::parse(["192.0.2.0/24"]).unwrap());
+                there.run_there(UpdateDisk { name, networks, tags: None }).await.unwrap();
+            }),
+            Self::WithdrawKey => Box::pin(async move {
+                there.run_there(RotateDisk { name: name.clone() }).await.unwrap();
+                assert!(there.run_there(WithdrawDiskKeys { name, key: None }).await.unwrap() > 0);
+            }),
+        };
+        let world = world.clone();
+        Box::pin(async move {
+            task.await;
+            while world.iam.epoch().now() == before {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+}
+
+fn create_disk(name: DiskName, key: KeyId) -> CreateDisk {
+    let tags = vec![Tag::new("team", "shop").unwrap()];
+    CreateDisk { name, key: key.into(), networks: BoundNetworks::default(), tags }
+}
+
+fn compose(signing: &Point, exchange: &Point) -> Vec<u8> {
+    [signing.x(), exchange.x()].concat()
+}
+
+/// Performs the operation on disks of that name as the user, or as the disk, on what is made for it first.
+async fn attempt_disk(
+    world: &Arc<World>,
+    spec: &OperationSpec,
+    way: DiskWay,
+    number: usize,
+    hold: impl FnOnce(Task) -> Meanwhile,
+) -> Result<(), Spelled> {
+    let root = world.root();
+    let name = DiskName::parse(&format!("rack/{number}")).unwrap();
+    let key = world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id;
+    let (made, url) = world.run(&root, create_disk(name.clone(), key)).await.unwrap();
+    world.run(&root, RotateDisk { name: name.clone() }).await.unwrap();
+    if spec.name == "EnableDisk" {
+        world.run(&root, DisableDisk { name: name.clone() }).await.unwrap();
+    }
+    let caller = match spec.resources.is_empty() {
+        true => world.gate.disk(&url).unwrap(),
+        false => world.user(),
+    };
+    let meanwhile = hold(way.taken(world, name.clone(), key));
+    macro_rules! run {
+        ($operation:expr) => {
+            world.held(&caller, $operation, meanwhile).await.map(drop)
+        };
+    }
+    let done = match spec.name {
+        "CreateDisk" => run!(create_disk(DiskName::parse(&format!("new/{number}")).unwrap(), key)),
+        "GetDisk" => run!(GetDisk { name }),
+        "ListDisks" => run!(ListDisks { after: None, most: 10 }),
+        "UpdateDisk" => run!(UpdateDisk { name, networks: None, tags: Some(Vec::new()) }),
+        "DisableDisk" => run!(DisableDisk { name }),
+        "EnableDisk" => run!(EnableDisk { name }),
+        "DeleteDisk" => run!(DeleteDisk { name }),
+        "RotateDisk" => run!(RotateDisk { name }),
+        "WithdrawDiskKeys" => run!(WithdrawDiskKeys { name, key: None }),
+        "AdvertiseDisk" => run!(AdvertiseDisk { named: None, compose }),
+        "UnlockDisk" => {
+            let point = ExchangeKey::generate(&SystemRandom).unwrap().public().unwrap();
+            run!(UnlockDisk { key: made.exchange[0].thumbprint, point })
+        }
+        other => panic!("say here how {other} is performed"),
+    };
+    let was_taken = world.store.before.lock().unwrap().take().is_none();
+    assert!(was_taken, "{} commits nothing", spec.name);
+    if let DiskWay::OfCaller(way) = way {
+        way.given_back(world).await;
+    }
+    done
+}
+
+/// Pairs of an operation on disks and a way in which something is taken that it needs.
+fn disk_pairs(access: Access) -> impl Iterator<Item = (&'static OperationSpec, DiskWay)> {
+    let operations = yaoku_disks::operations::REGISTRY.iter().filter(move |spec| spec.access == access);
+    let ways = |spec: &'static OperationSpec| DISK_WAYS.into_iter().map(move |way| (spec, way));
+    operations.flat_map(ways).filter(|(spec, way)| way.forbids(spec))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_disk_unlocks_or_is_shown_once_that_is_forbidden() {
+    let world = World::new().await;
+    let mut number = 0;
+    for at in [Meanwhile::BeforeTheRecord as At, Meanwhile::InTheSync] {
+        for (spec, way) in disk_pairs(Access::Read) {
+            number += 1;
+            let released = attempt_disk(&world, spec, way, number, at).await;
+            let is_gone = matches!(way, DiskWay::DeleteDisk | DiskWay::ReplaceDisk | DiskWay::WithdrawKey);
+            let gone = is_gone && released == Err(Spelled("not found"));
+            assert!(gone || is_refused(&released), "{} after {way:?}: {released:?}", spec.name);
+        }
+    }
+    assert!(number > 30, "{number}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_disk_changes_for_whom_it_was_taken_from() {
+    let world = World::new().await;
+    let mut number = 0;
+    for (spec, way) in disk_pairs(Access::Write) {
+        number += 1;
+        let held = |taken| {
+            *world.store.before.lock().unwrap() = Some(taken);
+            Meanwhile::Nothing
+        };
+        let done = attempt_disk(&world, spec, way, number, held).await;
+        let gone = way == DiskWay::DeleteDisk && done == Err(Spelled("not found"));
+        assert!(gone || is_refused(&done), "{} after {way:?}: {done:?}", spec.name);
+    }
+    assert!(number > 20, "{number}");
+}
+
+/// Only a disk unlocks, and only itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_unlocks_a_disk() {
+    let world = World::new().await;
+    let key = world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id;
+    let [one, other] = ["one", "other"].map(|name| create_disk(DiskName::parse(name).unwrap(), key));
+    let (one, url) = world.run(&world.root(), one).await.unwrap();
+    let (other, _) = world.run(&world.root(), other).await.unwrap();
+    let point = ExchangeKey::generate(&SystemRandom).unwrap().public().unwrap();
+    let unlock = |disk: &DiskAbout| UnlockDisk { key: disk.exchange[0].thumbprint, point };
+    let caller = world.gate.disk(&url).unwrap();
+    assert!(world.run(&caller, unlock(&one)).await.is_ok());
+    assert_eq!(world.run(&caller, unlock(&other)).await.map(drop), Err(Spelled("not found")));
+    assert_eq!(world.run(&world.root(), unlock(&one)).await.map(drop), Err(Spelled("denied")));
+    // It can do nothing else.
+    assert_eq!(world.run(&caller, GetDisk { name: one.name }).await.map(drop), Err(Spelled("denied")));
+    assert_eq!(world.run(&caller, encrypt(key)).await.map(drop), Err(Spelled("denied")));
 }
 
 /// Names that no other attempt has.

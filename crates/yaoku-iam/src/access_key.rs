@@ -110,7 +110,7 @@ impl AccessKey {
         match &self.principal.identity {
             Identity::Root => Some(Owner::Root),
             Identity::User { id, .. } => Some(Owner::User(*id)),
-            Identity::Session(_) | Identity::Service => None,
+            Identity::Session(_) | Identity::Disk(_) | Identity::Service => None,
         }
     }
 }

@@ -58,7 +58,7 @@ impl CallsUnderWay {
     pub fn enter(&self, caller: &Caller, revokes: bool) -> Result<UnderWay, TooMany> {
         match caller.credential() {
             Credential::Operator(_) | Credential::Service => Ok(UnderWay([None, None, None])),
-            Credential::AccessKey(_) | Credential::Token(_) | Credential::Certificate(_) => {
+            Credential::AccessKey(_) | Credential::Token(_) | Credential::Certificate(_) | Credential::DiskUrl => {
                 self.enter_as(caller.principal(), revokes)
             }
         }
@@ -69,6 +69,7 @@ impl CallsUnderWay {
             Identity::Root => &principal.tenant.root_calls,
             Identity::User { subject, .. } => &subject.calls,
             Identity::Session(session) => &session.role.calls,
+            Identity::Disk(disk) => &disk.calls,
             Identity::Service => return Ok(UnderWay([None, None, None])),
         };
         if revokes {

@@ -23,6 +23,8 @@ enum Proof {
     Login { of: Bearer, principal: Principal },
     /// The right to open the control socket, or the data directory where no server runs.
     Operator { root: Principal, user: OperatingSystemUser },
+    /// The URL of a disk.
+    Disk(Principal),
     /// Nothing: the service itself, which does what is due.
     Service(Principal),
 }
@@ -76,6 +78,8 @@ pub enum Credential<'a> {
     Certificate(&'a str),
     /// Being a user of the operating system who may operate the server.
     Operator(OperatingSystemUser),
+    /// The URL of a disk, which it knows.
+    DiskUrl,
     /// Nothing: it is the service itself.
     Service,
 }
@@ -142,6 +146,11 @@ impl Caller {
         bearer.principal().is_live().then_some(Self(Proof::Bearer(bearer)))
     }
 
+    /// Whoever knows the URL of a disk; none if the disk or its account is not live.
+    pub(crate) fn of_disk(disk: Principal) -> Option<Self> {
+        disk.is_live().then_some(Self(Proof::Disk(disk)))
+    }
+
     /// Whoever holds the token of a login, live or not.
     pub(crate) fn logged_in(of: Bearer, login: Arc<Login>) -> Self {
         let principal = Principal { login: Some(login), ..of.principal().clone() };
@@ -152,7 +161,7 @@ impl Caller {
     pub(crate) const fn bearer(&self) -> Option<&Bearer> {
         match &self.0 {
             Proof::Bearer(bearer) | Proof::Login { of: bearer, .. } => Some(bearer),
-            Proof::Operator { .. } | Proof::Service(_) => None,
+            Proof::Operator { .. } | Proof::Disk(_) | Proof::Service(_) => None,
         }
     }
 
@@ -170,7 +179,7 @@ impl Caller {
         match &self.0 {
             Proof::Bearer(bearer) => bearer.principal(),
             Proof::Login { principal, .. } => principal,
-            Proof::Operator { root, .. } | Proof::Service(root) => root,
+            Proof::Operator { root: principal, .. } | Proof::Disk(principal) | Proof::Service(principal) => principal,
         }
     }
 
@@ -179,6 +188,7 @@ impl Caller {
         match &self.0 {
             Proof::Bearer(bearer) | Proof::Login { of: bearer, .. } => bearer.credential(),
             Proof::Operator { user, .. } => Credential::Operator(*user),
+            Proof::Disk(_) => Credential::DiskUrl,
             Proof::Service(_) => Credential::Service,
         }
     }
@@ -187,7 +197,7 @@ impl Caller {
     pub fn access_key_id(&self) -> &str {
         match self.credential() {
             Credential::AccessKey(id) | Credential::Token(id) | Credential::Certificate(id) => id,
-            Credential::Operator(_) | Credential::Service => "",
+            Credential::Operator(_) | Credential::DiskUrl | Credential::Service => "",
         }
     }
 

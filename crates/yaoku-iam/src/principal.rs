@@ -14,7 +14,7 @@ use crate::question::PolicySubject;
 use crate::record::{account_name, head_name};
 use crate::tenant::Tenant;
 use crate::text::with_text;
-use crate::{AccountId, RoleId, UserId};
+use crate::{AccountId, DiskIdentity, RoleId, UserId};
 
 /// An identity that can be allowed or denied something, as a credential has proven it.
 ///
@@ -37,6 +37,8 @@ pub(crate) enum Identity {
         subject: Arc<Subject>,
     },
     Session(Arc<Session>),
+    /// A disk, which a domain above binds to a key.
+    Disk(Arc<DiskIdentity>),
     /// Nobody: the service itself, for what is due.
     Service,
 }
@@ -102,6 +104,7 @@ impl Principal {
             Identity::Root => PrincipalKind::Root,
             Identity::User { id, .. } => PrincipalKind::User(*id),
             Identity::Session(session) => PrincipalKind::Session(session.role_id),
+            Identity::Disk(disk) => PrincipalKind::Disk(disk.id),
             Identity::Service => PrincipalKind::Service,
         };
         PrincipalKey { account: self.account(), who }
@@ -116,6 +119,7 @@ impl Principal {
     pub(crate) fn is_live(&self) -> bool {
         let subject = match &self.identity {
             Identity::Service => return true,
+            Identity::Disk(disk) => return self.tenant.is_enabled() && !disk.has_ended(),
             Identity::Root => None,
             Identity::User { subject, .. } => Some(subject),
             Identity::Session(session) => Some(&session.role),
@@ -160,6 +164,13 @@ impl Principal {
             Identity::Service => with_text(format_args!("acs:ram::{account}:service"), |arn| {
                 show(&PolicySubject { caller: Caller { account, arn }, root: false, identity: &[], session: None })
             }),
+            // Nor this one: that it is bound to a key is all that it may.
+            Identity::Disk(disk) => show(&PolicySubject {
+                caller: Caller { account, arn: &disk.arn },
+                root: false,
+                identity: &[],
+                session: None,
+            }),
             Identity::User { subject, .. } => {
                 let known = subject.load();
                 let caller = Caller { account, arn: &known.arn };
@@ -192,6 +203,14 @@ impl Principal {
                 id: String::new(),
                 arn: format!("acs:ram::{account}:service"),
                 name: String::new(),
+                session_began: None,
+            },
+            Identity::Disk(disk) => Described {
+                account,
+                kind: PrincipalKind::Disk(disk.id),
+                id: disk.id_text(),
+                arn: disk.arn.to_string(),
+                name: disk.name.to_string(),
                 session_began: None,
             },
             Identity::User { id, subject } => {
@@ -256,6 +275,14 @@ impl PrincipalKey {
         self.account
     }
 
+    /// The id of the disk, if it is one.
+    pub const fn disk(self) -> Option<[u8; 16]> {
+        match self.who {
+            PrincipalKind::Disk(id) => Some(id),
+            PrincipalKind::Root | PrincipalKind::User(_) | PrincipalKind::Session(_) | PrincipalKind::Service => None,
+        }
+    }
+
     /// Whether it is the service itself, which does what is due.
     pub const fn is_service(self) -> bool {
         matches!(self.who, PrincipalKind::Service)
@@ -271,6 +298,8 @@ pub enum PrincipalKind {
     User(UserId),
     /// A session of a role.
     Session(RoleId),
+    /// A disk, by the id of its binding.
+    Disk([u8; 16]),
     /// The service itself, which does what is due.
     Service,
 }

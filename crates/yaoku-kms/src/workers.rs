@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use yaoku_iam::{Call, NotDone, Reserved, Turns, WaitingBounds, Workers as Threads};
+use yaoku_iam::{Call, Domain, NotDone, Reserved, Turns, WaitingBounds, Workers as Threads};
 
 use crate::{Error, Kms};
 
@@ -89,6 +89,19 @@ impl Kms {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         self.workers.at(pace).work(&self.iam, self, call, work).await
+    }
+
+    /// Does a piece of work of a call of a domain above, of milliseconds, when its turn has come.
+    ///
+    /// # Errors
+    /// As [`Turns::work`].
+    pub async fn compute_for<T: Send + 'static, D: Domain<Error: From<NotDone>>>(
+        &self,
+        domain: &D,
+        call: &Call<'_>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, D::Error> {
+        self.workers.at(Pace::Short).work(&self.iam, domain, call, work).await
     }
 
     /// Keeps a place for a piece of work, before a row is written for it: what is refused for its number writes none.

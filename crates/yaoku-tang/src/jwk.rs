@@ -1,13 +1,11 @@
-//! Points as JSON Web Keys (RFC 7517, RFC 7518, 6.2), and their thumbprints (RFC 7638).
+//! Points as JSON Web Keys (RFC 7517, RFC 7518, 6.2).
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use yaoku_crypto::exchange::{COORDINATE, Point};
-use yaoku_crypto::mac::{Hash, hash};
 
 /// Bytes of a key that a client sends. It takes some 280.
 pub const MAX_JWK: usize = 4096;
@@ -77,41 +75,6 @@ pub(crate) fn write_key(point: &Point, algorithm: &str, operation: &str) -> Stri
     format!(r#"{{"alg":"{algorithm}","crv":"P-521","key_ops":["{operation}"],"kty":"EC","x":"{x}","y":"{y}"}}"#)
 }
 
-/// Names a key by what it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Thumbprint([u8; 32]);
-
-impl Thumbprint {
-    /// That of a point.
-    pub fn of(point: &Point) -> Self {
-        let (x, y) = coordinates(point);
-        // The members that every such key has, in the order of their names, without spaces (RFC 7638, 3.2).
-        let members = format!(r#"{{"crv":"P-521","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(hash(Hash::Sha256, members.as_bytes()).as_bytes());
-        Self(bytes)
-    }
-
-    /// Reads one as paths have it.
-    pub fn read(text: &str) -> Option<Self> {
-        // Whatever is longer is none.
-        let text = Some(text).filter(|text| text.len() == 43)?;
-        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Display for Thumbprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
-impl fmt::Debug for Thumbprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Thumbprint({self})")
-    }
-}
-
 fn coordinates(point: &Point) -> (String, String) {
     (URL_SAFE_NO_PAD.encode(point.x()), URL_SAFE_NO_PAD.encode(point.y()))
 }
@@ -163,14 +126,5 @@ mod tests {
         assert_eq!(read_point(off.as_bytes()), Err(JwkError::NotOnCurve));
         assert_eq!(read_point(&vec![b' '; MAX_JWK + 1]), Err(JwkError::Malformed));
         assert_eq!(read_point(b""), Err(JwkError::Malformed));
-    }
-
-    #[test]
-    fn thumbprints_are_read_as_they_are_written() {
-        let thumbprint = Thumbprint::of(&point());
-        assert_eq!(Thumbprint::read(&thumbprint.to_string()), Some(thumbprint));
-        for wrong in ["", "a", &"a".repeat(42), &"a".repeat(44), &"=".repeat(43), &"é".repeat(43)] {
-            assert_eq!(Thumbprint::read(wrong), None);
-        }
     }
 }

@@ -1,50 +1,6 @@
 //! Which path asks for what: `/tang/<disk>/adv`, `/tang/<disk>/adv/<thumbprint>`, `/tang/<disk>/rec/<thumbprint>`.
 
-use std::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use crate::Thumbprint;
-
-/// The part of a URL that names the binding of a disk: 128 bits that can't be guessed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DiskUrl([u8; 16]);
-
-impl DiskUrl {
-    /// That of these bits.
-    pub const fn new(bits: [u8; 16]) -> Self {
-        Self(bits)
-    }
-
-    /// The bits.
-    pub const fn bits(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    /// The path that clients are told, before `/adv` and `/rec`.
-    pub fn path(&self) -> String {
-        format!("/tang/{self}")
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let text = Some(text).filter(|text| text.len() == 22)?;
-        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Display for DiskUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
-/// Logs must not have it: whoever knows it can unlock the disk from where that is allowed.
-impl fmt::Debug for DiskUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DiskUrl(…)")
-    }
-}
+use yaoku_disks::{DiskUrl, Thumbprint};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +23,7 @@ impl Route {
 
     fn known(method: &str, path: &str) -> Option<Self> {
         let (disk, rest) = path.strip_prefix("/tang/")?.split_once('/')?;
-        let disk = DiskUrl::read(disk)?;
+        let disk = DiskUrl::parse(disk)?;
         let (what, thumbprint) = match rest.split_once('/') {
             // A slash at the end names no key.
             Some((what, "")) => (what, None),

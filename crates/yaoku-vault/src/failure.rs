@@ -159,7 +159,7 @@ impl Failure {
             AnyFailure::Identities(error) => of_identities(&error, log),
             AnyFailure::Secrets(error) => of_secrets(error, log),
             // Nothing of this protocol is done with these.
-            AnyFailure::AuditLog(_) => Self::internal(),
+            AnyFailure::Disks(_) | AnyFailure::AuditLog(_) => Self::internal(),
         }
     }
 }

@@ -15,6 +15,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 use crate::account::AccountCommand;
 use crate::audit::AuditCommand;
 use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
+use crate::disk::DiskCommand;
 use crate::hsm::HsmCommand;
 use crate::kubernetes::KubernetesKms;
 use crate::ram::RamCommand;
@@ -85,6 +86,11 @@ enum Command {
     /// A running server executes and records these commands. They print the answers of the RAM API, in JSON.
     #[command(subcommand, arg_required_else_help = true)]
     Ram(RamCommand),
+    /// Bind disks to keys, so that LUKS volumes unlock by Clevis where they stand (Tang)
+    ///
+    /// A running server executes and records these commands, as the root of an account. Disks are served on --tang-listen.
+    #[command(subcommand, arg_required_else_help = true)]
+    Disk(DiskCommand),
     /// Serve the KMS v2 plugin of Kubernetes, beside the API server
     ///
     /// The API server encrypts Secrets and other resources in etcd with a customer master key of a yaoku server. The plugin keeps
@@ -170,6 +176,12 @@ impl Command {
                 say(&told)
             }
             Self::Account(command) => {
+                let _log = plain_log();
+                let store = settings(command.store())?;
+                let told = runtime()?.block_on(command.run(store))?;
+                say(&told)
+            }
+            Self::Disk(command) => {
                 let _log = plain_log();
                 let store = settings(command.store())?;
                 let told = runtime()?.block_on(command.run(store))?;

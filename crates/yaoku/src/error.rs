@@ -71,6 +71,9 @@ pub enum Error {
     /// The secrets can't be read.
     #[error(transparent)]
     Secrets(#[from] yaoku_secrets::Error),
+    /// The domain of disks can't be opened.
+    #[error(transparent)]
+    Disks(#[from] yaoku_disks::Error),
     /// A part of the server ended that must not.
     #[error("{0} ended unexpectedly, which is a bug in yaoku; see the log for the cause")]
     Ended(&'static str),

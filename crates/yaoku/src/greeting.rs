@@ -11,6 +11,8 @@ pub(crate) struct Greeting {
     pub(crate) tls: bool,
     /// Where the Vault API is served, and whether over TLS.
     pub(crate) vault: Option<(SocketAddr, bool)>,
+    /// Where disks are served, and whether over TLS.
+    pub(crate) tang: Option<(SocketAddr, bool)>,
     pub(crate) region: String,
     pub(crate) account: AccountId,
     pub(crate) first_start: bool,
@@ -28,6 +30,9 @@ impl Greeting {
         }
         if let Some((address, tls)) = self.vault {
             writeln!(out, "yaoku serves the Vault API: {}://{address}", if tls { "https" } else { "http" })?;
+        }
+        if let Some((address, tls)) = self.tang {
+            writeln!(out, "yaoku serves disks (Tang): {}://{address}", if tls { "https" } else { "http" })?;
         }
         writeln!(out, "yaoku ready: {}://{}", self.scheme(), self.address)?;
         out.flush()
@@ -108,6 +113,7 @@ mod tests {
             address: "0.0.0.0:7788".parse().unwrap(),
             tls: false,
             vault: None,
+            tang: None,
             region: "cn-hangzhou".into(),
             account: AccountId::parse("1234567890123456").unwrap(),
             first_start,

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod datadir;
+mod disk;
 mod error;
 mod greeting;
 mod hsm;

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use yaoku_aliyun::{Service, ServiceConfig, counted, counted_operators};
 use yaoku_crypto::SystemRandom;
 use yaoku_crypto::pkcs11::Token;
+use yaoku_disks::Disks;
 use yaoku_gate::{Domains, DueWork, Gate, GateConfig, Metrics};
 use yaoku_http::{ConnectionMetrics, Limits, Server, TlsReloader};
 use yaoku_iam::{Iam, Opened};
@@ -82,6 +83,7 @@ pub struct Running {
     audit: Option<audit::RunningLog>,
     kms: Weak<Kms>,
     secrets: Weak<Secrets>,
+    disks: Weak<Disks>,
     /// How long requests under way have when the server is told to stop.
     drain: Duration,
     closed: Closed,
@@ -99,10 +101,16 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         Some(vault) => Some(listener::bind(vault).await?),
         None => None,
     };
+    let tang_listener = match &settings.tang {
+        Some(tang) => Some(listener::bind(tang).await?),
+        None => None,
+    };
+    let tang_bound = tang_listener.as_ref().map(|tang| (tang.address, tang.listener.tls.is_some()));
     let vault_bound = vault_listener.as_ref().map(|vault| (vault.address, vault.listener.tls.is_some()));
     let has_tls = listener.tls.is_some();
-    let listeners = [Some(&listener), vault_listener.as_ref().map(|vault| &vault.listener)];
-    let tls: Vec<_> = listeners.into_iter().flatten().filter_map(|listener| listener.tls.clone()).collect();
+    let others = [&vault_listener, &tang_listener].map(|bound| bound.as_ref().map(|bound| &bound.listener));
+    let listeners = [Some(&listener)].into_iter().chain(others);
+    let tls: Vec<_> = listeners.flatten().filter_map(|listener| listener.tls.clone()).collect();
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
     let (vault, closed) = open_vault(&data_dir, settings.store.address, settings.store.seal, token.clone()).await?;
@@ -119,6 +127,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let image = image_file::take(&data_dir);
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.secrets).await?;
+    let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.disks).await?;
     kms.settle_restore().await?;
     let audit = match settings.audit {
         Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options, settings.witness).await?),
@@ -129,13 +138,12 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     };
     let trail = audit.as_ref().map(audit::RunningLog::trail);
     let connections = ConnectionMetrics::default();
-    let metrics = Metrics::new(&[counted(), counted_operators(), yaoku_vault::counted()], |registry| {
-        connections.register(registry)
-    });
+    let protocols = [counted(), counted_operators(), yaoku_vault::counted(), yaoku_tang::counted()];
+    let metrics = Metrics::new(&protocols, |registry| connections.register(registry));
     let config =
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
-    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets: secrets.clone() };
+    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets: secrets.clone(), disks: disks.clone() };
     let gate = Gate::open(gate_vault, domains, clock, metrics, trail, config).await?;
     // The rest of the connections is for calls that take something away, and for what is refused.
     let gate = gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1));
@@ -157,15 +165,19 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     });
     let config = ServiceConfig { nonce_capacity: settings.nonce_capacity, accepted_hosts: settings.accepted_hosts };
     let (weak_kms, weak_secrets) = (Arc::downgrade(&kms), Arc::downgrade(&secrets));
+    let weak_disks = Arc::downgrade(&disks);
     let checking = tokio::spawn(check_rows(Arc::downgrade(&vault)));
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &kms, &gate);
-    drop((kms, secrets));
+    drop((kms, secrets, disks));
     let drain = settings.limits.drain_timeout;
     let server = Server::new(settings.limits, connections).behind(settings.proxies);
     let mut server = server.listen(listener, service);
     if let Some(vault) = vault_listener {
         server = server.listen(vault.listener, Arc::new(yaoku_vault::Service::new(gate.clone())));
+    }
+    if let Some(tang) = tang_listener {
+        server = server.listen(tang.listener, Arc::new(yaoku_tang::Service::new(gate.clone())));
     }
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
@@ -176,6 +188,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         address,
         tls: has_tls,
         vault: vault_bound,
+        tang: tang_bound,
         region: settings.region,
         account,
         first_start,
@@ -198,6 +211,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         audit,
         kms: weak_kms,
         secrets: weak_secrets,
+        disks: weak_disks,
         drain,
         closed,
         data_dir,
@@ -213,6 +227,11 @@ impl Running {
     /// The address on which the Vault API is served, if it is.
     pub fn vault_address(&self) -> Option<SocketAddr> {
         self.greeting.vault.map(|(address, _)| address)
+    }
+
+    /// The address on which disks are served, if they are.
+    pub fn tang_address(&self) -> Option<SocketAddr> {
+        self.greeting.tang.map(|(address, _)| address)
     }
 
     /// The root AccessKey that was drawn at this start, and may be shown once: id and secret.
@@ -242,6 +261,7 @@ impl Running {
         let follower = async {
             while self.kms.upgrade().is_none_or(|kms| kms.is_followed())
                 && self.secrets.upgrade().is_none_or(|secrets| secrets.is_followed())
+                && self.disks.upgrade().is_none_or(|disks| disks.is_followed())
                 && self.iam.is_followed()
             {
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -134,6 +134,7 @@ pub(crate) struct Exchange<'a> {
 pub(crate) fn spell(api: &Api, failure: Failure, request_id: RequestId, arguments: &Arguments<'_>) -> WireError {
     match failure {
         Failure::Keys(error) => kms::failure::of(error, request_id, arguments),
+        Failure::Disks(error) => credentials::disk_failure::of(error, request_id, arguments),
         Failure::Secrets(error) => kms::secret_failure::of(error, request_id, arguments),
         Failure::Identities(error) if api.version == accounts::API.version => accounts::of(error, request_id),
         Failure::Identities(error) => ram::failure::of(error, request_id),
@@ -243,8 +244,11 @@ mod tests {
     #[test]
     fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
         let by_itself = ["RotateKey", "ExpireKeyMaterial", "DeleteKey", "DeleteDueSecret"];
+        // By the Tang protocol.
+        let of_disks = ["AdvertiseDisk", "UnlockDisk"];
         let of_keys = yaoku_kms::operations::REGISTRY.iter().chain(yaoku_secrets::operations::REGISTRY);
-        let keys = of_keys.filter(|spec| !by_itself.contains(&spec.name));
+        let of_keys = of_keys.chain(yaoku_disks::operations::REGISTRY);
+        let keys = of_keys.filter(|spec| !by_itself.contains(&spec.name) && !of_disks.contains(&spec.name));
         let identities = yaoku_iam::operations::REGISTRY.iter();
         let named = |spec: &OperationSpec| (spec.service, spec.name);
         let trail = [named(&<yaoku_gate::LookupEvents as Operation>::SPEC)];

@@ -190,6 +190,10 @@ codes! {
     InvalidParameterNewMobilePhoneFormat = "InvalidParameter.NewMobilePhone.Format", 400;
     /// There is no such thing in the caller's account.
     EntityNotExistAccount = "EntityNotExist.Account", 404;
+    /// No such disk.
+    EntityNotExistDisk = "EntityNotExist.Disk", 404;
+    /// The disk has no such key.
+    EntityNotExistDiskKey = "EntityNotExist.DiskKey", 404;
     /// There is no such thing in the caller's account.
     EntityNotExistUser = "EntityNotExist.User", 404;
     /// There is no such thing in the caller's account.
@@ -216,6 +220,8 @@ codes! {
     EntityNotExistRolePolicy = "EntityNotExist.Role.Policy", 404;
     /// There is one already.
     EntityAlreadyExistsAccount = "EntityAlreadyExists.Account", 409;
+    /// There is a disk of that name.
+    EntityAlreadyExistsDisk = "EntityAlreadyExists.Disk", 409;
     /// There is one already.
     EntityAlreadyExistsUser = "EntityAlreadyExists.User", 409;
     /// There is one already.

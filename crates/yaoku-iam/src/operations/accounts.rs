@@ -64,7 +64,11 @@ const SERVICE: &str = "yaoku";
 fn check_operator(call: &Call<'_>) -> Result<(), Error> {
     match call.credential {
         Credential::Operator(_) => Ok(()),
-        Credential::AccessKey(_) | Credential::Token(_) | Credential::Certificate(_) | Credential::Service => {
+        Credential::AccessKey(_)
+        | Credential::Token(_)
+        | Credential::Certificate(_)
+        | Credential::DiskUrl
+        | Credential::Service => {
             let why = format!("{:?} is no operator of the installation", call.principal);
             Err(Error::Denied(Denial { why: why.into(), may_know: true }))
         }

@@ -240,7 +240,7 @@ impl Iam {
                 let directory = tenant.directory.read();
                 Bearer::Certificate(directory.certificates.get(id)?.clone())
             }
-            Credential::Operator(_) | Credential::Service => return None,
+            Credential::Operator(_) | Credential::DiskUrl | Credential::Service => return None,
         };
         match &call.principal.login {
             Some(login) => Some(Caller::logged_in(bearer, login.clone())),

@@ -164,7 +164,7 @@ impl Operation for GetUser {
 pub(super) fn caller(call: &Call<'_>) -> Option<Name> {
     match &call.principal.identity {
         Identity::User { subject, .. } => Some(Name::from_stored(&subject.load().name)),
-        Identity::Root | Identity::Session(_) | Identity::Service => None,
+        Identity::Root | Identity::Session(_) | Identity::Disk(_) | Identity::Service => None,
     }
 }
 

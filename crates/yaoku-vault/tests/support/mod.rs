@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use yaoku_disks::{Disks, DisksConfig};
 use yaoku_gate::{
     Arrival, Domains, Gate, GateConfig, Metrics, Refusal, RequestId, Serves, Spelling, Telling, ToldAction,
 };
@@ -95,9 +96,13 @@ pub(crate) async fn gate(vault: &Arc<Vault>, clock: Arc<dyn Clock>) -> Arc<Gate>
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), KmsConfig::default(), None, None).await.unwrap();
     let config = SecretsConfig::default();
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let config = DisksConfig::default();
+    let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[yaoku_vault::counted()], |_| {}));
-    Arc::new(Gate::open(vault.clone(), Domains { iam, kms, secrets }, clock, metrics, None, config).await.unwrap())
+    Arc::new(
+        Gate::open(vault.clone(), Domains { iam, kms, secrets, disks }, clock, metrics, None, config).await.unwrap(),
+    )
 }
 
 /// An operation of the root, through the gate.

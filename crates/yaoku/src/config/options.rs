@@ -183,6 +183,23 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vault_tls_key: Option<PathBuf>,
 
+    /// Address and port on which disks are served by the Tang protocol [default: not served]
+    ///
+    /// Plain HTTP needs no permission here: Tang is made for it.
+    #[arg(long, env = "YAOKU_TANG_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Tang")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tang_listen: Option<String>,
+
+    /// Certificate chain of the Tang listener, in PEM format; reloaded on SIGHUP [default: plain HTTP]
+    #[arg(long, env = "YAOKU_TANG_TLS_CERT", value_name = "FILE", help_heading = "Tang")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tang_tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM format; reloaded on SIGHUP
+    #[arg(long, env = "YAOKU_TANG_TLS_KEY", value_name = "FILE", help_heading = "Tang")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tang_tls_key: Option<PathBuf>,
+
     /// Addresses of proxies that are trusted to report the client's address, TLS and host, such as 10.0.0.0/8; repeatable
     #[arg(long, env = "YAOKU_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,6 +282,11 @@ pub struct Options {
     #[arg(long, env = "YAOKU_MAX_SECRETS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_secrets: Option<u64>,
+
+    /// Maximum number of disks in an account [default: 100000]
+    #[arg(long, env = "YAOKU_MAX_DISKS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_disks: Option<u64>,
 
     /// Maximum number of versions of a symmetric key created by CreateKeyVersion [default: 10000]
     #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use yaoku_crypto::Secret;
 use yaoku_crypto::pkcs11::Token;
+use yaoku_disks::DisksConfig;
 use yaoku_http::{Limits, Proxies};
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub listen: ListenerSettings,
     /// The socket of the Vault API, if it is served.
     pub vault: Option<ListenerSettings>,
+    /// The socket on which disks are served, if they are.
+    pub tang: Option<ListenerSettings>,
     /// Region in ARNs.
     pub region: String,
     /// Account and root AccessKey, as far as they are chosen.
@@ -44,6 +47,8 @@ pub struct Settings {
     pub kms: KmsConfig,
     /// The domain of secrets.
     pub secrets: SecretsConfig,
+    /// The domain of disks.
+    pub disks: DisksConfig,
     /// The audit log; none where it is switched off.
     pub audit: Option<yaoku_audit::Options>,
     /// Names in encryption contexts whose values records show; none where contexts are not shown.
@@ -135,6 +140,7 @@ impl Settings {
                 "--client-ca is for a listener with TLS that takes certificates: set --vault-listen and its TLS",
             ));
         }
+        let tang = tang(options)?;
         let region = region(options.region.as_deref().unwrap_or("cn-hangzhou"))?;
         Ok(Self {
             store,
@@ -145,6 +151,7 @@ impl Settings {
                 allow_plain_http,
             },
             vault,
+            tang,
             bootstrap: bootstrap(options, environment)?,
             limits: limits(options)?,
             proxies: proxies::proxies(options)?,
@@ -161,6 +168,7 @@ impl Settings {
             },
             kms: kms(options, region.clone())?,
             secrets: secrets(options, region.clone()),
+            disks: disks(options),
             region,
             audit: audit(options)?,
             audit_context: options.audit_context.clone(),
@@ -214,6 +222,19 @@ impl SealSettings {
                 }))
             }
         }
+    }
+}
+
+/// The listener of the Tang protocol. It has TLS only where it is given an identity of its own: its clients are initial RAM disks, which
+/// trust no issuer unless they are told to, and nothing that the protocol exchanges needs to be hidden.
+fn tang(options: &Options) -> Result<Option<ListenerSettings>, Error> {
+    let tls = own_tls("tang", options.tang_tls_cert.clone(), options.tang_tls_key.clone())?;
+    match &options.tang_listen {
+        Some(address) => {
+            Ok(Some(ListenerSettings { option: "tang-listen", address: address.clone(), tls, allow_plain_http: true }))
+        }
+        None if tls.is_some() => Err(refusal("--tang-tls-cert and --tang-tls-key are for --tang-listen: set that too")),
+        None => Ok(None),
     }
 }
 
@@ -388,6 +409,10 @@ fn secrets(options: &Options, region: String) -> SecretsConfig {
     }
 }
 
+fn disks(options: &Options) -> DisksConfig {
+    DisksConfig { max_disks: options.max_disks.unwrap_or(DisksConfig::default().max_disks) }
+}
+
 fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, Error> {
     let range = 1..=86_400;
     let given = given.unwrap_or(default.as_secs());
@@ -435,6 +460,21 @@ mod tests {
     }
 
     #[test]
+    fn disks_are_served_in_the_clear_unless_they_have_tls_of_their_own() {
+        let tang = |own: bool| {
+            let change = |o: &mut Options| {
+                (o.tls_cert, o.tls_key, o.tang_listen) = (Some("c".into()), Some("k".into()), Some("[::]:80".into()));
+                if own {
+                    (o.tang_tls_cert, o.tang_tls_key) = (Some("t".into()), Some("u".into()));
+                }
+            };
+            settings(change, &[]).unwrap().tang.unwrap()
+        };
+        assert!(tang(false).tls.is_none() && tang(false).allow_plain_http);
+        assert_eq!(tang(true).tls.unwrap().certificate, Path::new("t"));
+    }
+
+    #[test]
     fn a_root_credential_has_two_halves() {
         let id = |options: &mut Options| options.root_access_key_id = Some("root".into());
         let secret = [("YAOKU_ROOT_ACCESS_KEY_SECRET", "0123456789abcdef")];
@@ -469,6 +509,9 @@ mod tests {
         assert!(refused(|o| o.key_version_interval = Some(u64::MAX)).contains("--key-version-interval"));
         assert!(refused(|o| o.data_dir = Some("".into())).contains("--data-dir"));
         assert!(refused(|o| o.seal_passphrase_file = Some("p".into())).contains("--seal passphrase"));
+        assert!(refused(|o| o.tang_tls_cert = Some("c".into())).contains("--tang-tls-key"));
+        let without = |o: &mut Options| (o.tang_tls_cert, o.tang_tls_key) = (Some("c".into()), Some("k".into()));
+        assert!(refused(without).contains("--tang-listen"));
         assert!(refused(|o| o.witness = Some("paper".into())).contains("file:PATH"));
         assert!(refused(|o| o.witness_interval = Some(5)).contains("--witness;"));
         let without_log = |o: &mut Options| (o.witness, o.audit) = (Some("file:w".into()), Some(false));

@@ -1,5 +1,6 @@
 //! How parameters of credentials are read.
 
+use yaoku_disks::{DiskName, Thumbprint};
 use yaoku_iam::{BoundNetworks, CertificateId, Error, Field, Name, PublicKeyHash, Timestamp, TokenId};
 
 use crate::actions::arguments::{Parameter, Read};
@@ -27,6 +28,35 @@ impl Parameter<'_> {
     /// Addresses and CIDR blocks with commas between.
     pub(super) fn networks(self) -> Read<BoundNetworks> {
         self.read_by(|text| BoundNetworks::parse(text.split(',').map(str::trim)))
+    }
+
+    /// As [`Self::networks`], where empty means everywhere.
+    pub(super) fn new_networks(self) -> Read<BoundNetworks> {
+        match self.value() {
+            Some("") => Ok(Some(BoundNetworks::default())),
+            _ => self.networks(),
+        }
+    }
+
+    /// The name of a disk.
+    pub(super) fn disk_name(self) -> Read<DiskName> {
+        let Some(text) = self.value() else { return Ok(None) };
+        let why = "it must be 1 to 128 letters, digits, underscores, slashes, dots, at signs and hyphens";
+        DiskName::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    /// The thumbprint of a key.
+    pub(super) fn thumbprint(self) -> Read<Thumbprint> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let why = "it must be the 43 characters that GetDisk shows as Thumbprint";
+        Thumbprint::read(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    /// Where a listing of disks goes on.
+    pub(super) fn disk_marker(self) -> Read<DiskName> {
+        let Some(place) = self.place()? else { return Ok(None) };
+        let name = std::str::from_utf8(&place).ok().and_then(DiskName::parse);
+        name.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
     }
 
     fn read_by<T>(self, read: impl FnOnce(&str) -> Result<T, Error>) -> Read<T> {

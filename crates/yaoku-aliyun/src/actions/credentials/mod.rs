@@ -1,7 +1,10 @@
-//! Credentials that only yaoku has: an API of its own, Version 2026-11-27, at the endpoint of the others.
+//! What only yaoku has: tokens and certificates of users, and disks, which call by their URLs. An API of its own, Version 2026-11-27, at
+//! the endpoint of the others.
 
 mod arguments;
 mod certificates;
+pub(in crate::actions) mod disk_failure;
+mod disks;
 mod tokens;
 
 use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
@@ -11,7 +14,7 @@ use crate::wire::Format;
 pub(crate) const API: Api = Api {
     version: "2026-11-27",
     service: "Yaoku",
-    families: &[tokens::ACTIONS, certificates::ACTIONS],
+    families: &[tokens::ACTIONS, certificates::ACTIONS, disks::ACTIONS],
     unsupported: &[],
     format: Format::Json,
     xml_root: XmlRoot::OfAction,
@@ -19,6 +22,8 @@ pub(crate) const API: Api = Api {
         ("TokenId", "ACS::Yaoku::Token"),
         ("CertificateId", "ACS::Yaoku::Certificate"),
         ("UserName", "ACS::RAM::User"),
+        ("DiskName", "ACS::Yaoku::Disk"),
+        ("KeyId", "ACS::KMS::Key"),
     ],
     unrecorded: None,
 };

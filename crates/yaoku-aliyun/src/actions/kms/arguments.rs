@@ -20,7 +20,7 @@ const MAX_CONTEXT: usize = 8192;
 
 impl<'a> Parameter<'a> {
     /// A key to use: by id, alias, or the ARN of either.
-    pub(super) fn key_ref(self) -> Read<KeyRef> {
+    pub(in crate::actions) fn key_ref(self) -> Read<KeyRef> {
         let Some(text) = self.value() else { return Ok(None) };
         if text.is_empty() {
             return Err(self.invalid("it must be a key id, an alias or an ARN"));
@@ -148,7 +148,7 @@ impl<'a> Parameter<'a> {
     }
 
     /// `[{"TagKey":…,"TagValue":…}]`; a tag without a value has an empty one.
-    pub(super) fn tags(self) -> Read<Vec<Tag>> {
+    pub(in crate::actions) fn tags(self) -> Read<Vec<Tag>> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct WireTag {

@@ -29,7 +29,7 @@ async fn get_caller_identity(exchange: &Exchange<'_>) -> Result<Reply, WireError
         PrincipalKind::User(id) => ("RAMUser", Some(id.to_string()), None),
         PrincipalKind::Session(role) => ("AssumedRoleUser", None, Some(role.to_string())),
         // It calls nobody.
-        PrincipalKind::Service => ("Service", None, None),
+        PrincipalKind::Disk(_) | PrincipalKind::Service => ("Service", None, None),
     };
     let (account_id, arn, principal_id) = (caller.account.as_str(), &*caller.arn, &*caller.id);
     exchange.reply(&Content { account_id, arn, identity_type, principal_id, user_id, role_id })
