@@ -241,6 +241,8 @@ class Yaoku:
         said = lab.wait("yaoku", self._ready, "yaoku")
         self.api = re.search(r"^yaoku ready: (\S+)", said, re.M)[1]
         self.vault = re.search(r"^yaoku serves the Vault API: (\S+)", said, re.M)[1]
+        tang = re.search(r"^yaoku serves disks \(Tang\): (\S+)", said, re.M)
+        self.tang = tang and tang[1]
 
     def _ready(self):
         with open(self.lab.logs["yaoku"]) as log:
