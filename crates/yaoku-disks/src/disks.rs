@@ -3,6 +3,7 @@
 //! There is one path for changes, as in the domain of keys: an operation commits to the vault, the follower applies every commit of
 //! every process in order, and only then does the operation answer.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
@@ -28,6 +29,15 @@ impl Default for DisksConfig {
     fn default() -> Self {
         Self { max_disks: 100_000 }
     }
+}
+
+/// Why a call is in no disk's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotProven {
+    /// There is no disk of that URL, or its account is disabled.
+    UnknownUrl,
+    /// It comes from where that disk may not be unlocked.
+    Elsewhere(DiskName),
 }
 
 /// The domain.
@@ -82,11 +92,17 @@ impl Disks {
         self.follower.is_current()
     }
 
-    /// Whoever knows that URL, in its disk's name; none if there is no such disk, or its account is disabled. Whether the disk can be
-    /// unlocked is another question.
-    pub fn caller(&self, url: &DiskUrl) -> Option<Caller> {
-        let identity = self.catalogue.read().of_url(url)?.identity.clone();
-        self.iam.disk(&identity).ok()
+    /// Whoever knows that URL and comes from where its disk may be unlocked, in the disk's name. Whether the disk can be unlocked at
+    /// present is another question.
+    ///
+    /// # Errors
+    /// When that proves nobody.
+    pub fn caller(&self, url: &DiskUrl, source: IpAddr) -> Result<Caller, NotProven> {
+        let disk = self.catalogue.read().of_url(url).cloned().ok_or(NotProven::UnknownUrl)?;
+        if !disk.networks.admit(source) {
+            return Err(NotProven::Elsewhere(disk.name.clone()));
+        }
+        self.iam.disk(&disk.identity).map_err(|_| NotProven::UnknownUrl)
     }
 
     /// A disk as the last applied commit left it.

@@ -21,7 +21,7 @@ mod resource;
 mod sealing;
 mod thumbprint;
 
-pub use disks::{Disks, DisksConfig};
+pub use disks::{Disks, DisksConfig, NotProven};
 pub use error::{Error, Field};
 pub use held::{DiskAbout, KeyAbout};
 pub use id::{DiskName, DiskUrl};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use yaoku_audit::Trail;
-use yaoku_disks::{DiskUrl, Disks};
+use yaoku_disks::{DiskUrl, Disks, NotProven};
 use yaoku_iam::{
     AccountId, BearerError, Caller, CallsUnderWay, Domain, Error as IamError, Iam, NotAuthenticated,
     OperatingSystemUser, SessionError,
@@ -165,9 +165,12 @@ impl Gate {
         self.iam.certificate_holder(public_key, account)
     }
 
-    /// Whoever knows the URL of a disk, in the disk's name; none if there is no such disk.
-    pub fn disk(&self, url: &DiskUrl) -> Option<Caller> {
-        self.disks.caller(url)
+    /// Whoever knows the URL of a disk and comes from there, in the disk's name.
+    ///
+    /// # Errors
+    /// When that proves nobody.
+    pub fn disk(&self, url: &DiskUrl, source: std::net::IpAddr) -> Result<Caller, NotProven> {
+        self.disks.caller(url, source)
     }
 
     /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.

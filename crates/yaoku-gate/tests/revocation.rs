@@ -1255,7 +1255,7 @@ async fn attempt_disk(
         world.run(&root, DisableDisk { name: name.clone() }).await.unwrap();
     }
     let caller = match spec.resources.is_empty() {
-        true => world.gate.disk(&url).unwrap(),
+        true => world.gate.disk(&url, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap(),
         false => world.user(),
     };
     let meanwhile = hold(way.taken(world, name.clone(), key));
@@ -1339,7 +1339,7 @@ async fn nobody_else_unlocks_a_disk() {
     let (other, _) = world.run(&world.root(), other).await.unwrap();
     let point = ExchangeKey::generate(&SystemRandom).unwrap().public().unwrap();
     let unlock = |disk: &DiskAbout| UnlockDisk { key: disk.exchange[0].thumbprint, point };
-    let caller = world.gate.disk(&url).unwrap();
+    let caller = world.gate.disk(&url, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
     assert!(world.run(&caller, unlock(&one)).await.is_ok());
     assert_eq!(world.run(&caller, unlock(&other)).await.map(drop), Err(Spelled("not found")));
     assert_eq!(world.run(&world.root(), unlock(&one)).await.map(drop), Err(Spelled("denied")));

@@ -47,7 +47,8 @@ impl fmt::Debug for DiskIdentity {
 }
 
 impl Iam {
-    /// Whoever knows the URL of a disk, in the disk's name. Whoever calls this has found the disk by that URL.
+    /// Whoever knows the URL of a disk, in the disk's name. Whoever calls this has found the disk by that URL, and seen that the call comes
+    /// from where the disk may be unlocked.
     ///
     /// # Errors
     /// [`NotAuthenticated::Inactive`] when the disk is not bound any more, or its account is disabled.

@@ -84,6 +84,10 @@ impl Failure {
         Self::new(Code::NotFound, "there is no such disk, or it has no such key")
     }
 
+    pub(crate) fn elsewhere() -> Self {
+        Self::new(Code::SourceNotAllowed, "the disk may not be unlocked from this address")
+    }
+
     pub(crate) fn method() -> Self {
         Self::new(Code::UnsupportedMethod, "the path has no such method")
     }
@@ -164,7 +168,7 @@ fn of_disks(error: DiskError, id: RequestId) -> Failure {
     match error {
         DiskError::DiskNotFound | DiskError::KeyNotFound => Failure::not_found(),
         DiskError::Disabled => Failure::new(Code::DiskDisabled, "the disk is disabled"),
-        DiskError::Elsewhere => Failure::new(Code::SourceNotAllowed, "the disk may not be unlocked from this address"),
+        DiskError::Elsewhere => Failure::elsewhere(),
         DiskError::Denied(denial) => {
             tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
             Failure::new(Code::PermissionDenied, "permission denied")

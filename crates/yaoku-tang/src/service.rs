@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response};
 use http_body_util::Full;
 use yaoku_crypto::exchange::Point;
+use yaoku_disks::NotProven;
 use yaoku_disks::operations::exchange::{AdvertiseDisk, UnlockDisk};
 use yaoku_gate::{
     Arrival, Arrived, CountedProtocol, Gate, Performing, Released, RequestId, Serves, Spelling, user_agent,
@@ -77,7 +78,7 @@ impl Service {
         route: Route,
         request_id: RequestId,
     ) -> Released<Result<Reply, Failure>> {
-        let told = Told { route };
+        let mut told = Told { route, disk: None };
         let admitted = match arrived.admit(true) {
             Ok(admitted) => admitted,
             Err(unrecordable) => {
@@ -85,12 +86,21 @@ impl Service {
                 return arrived.refuse(&told, Failure::of(refusal)).await.map(Err);
             }
         };
-        let disk = match route {
-            Route::Advertise(disk, _) | Route::Recover(disk, _) => self.gate.disk(&disk).ok_or_else(Failure::not_found),
+        let proven = match route {
+            Route::Advertise(disk, _) | Route::Recover(disk, _) => {
+                self.gate.disk(&disk, request.peer.ip()).map_err(|why| match why {
+                    NotProven::UnknownUrl => Failure::not_found(),
+                    NotProven::Elsewhere(disk) => {
+                        told.disk = Some(disk);
+                        Failure::elsewhere()
+                    }
+                })
+            }
             Route::OtherMethod(_) => Err(Failure::method()),
             Route::Unknown => Err(Failure::not_found()),
         };
-        let caller = match disk {
+        // Guesses, and URLs that are known elsewhere, count against their address.
+        let caller = match proven {
             Ok(caller) => caller,
             Err(failure) => return admitted.refuse(&told, failure, false).await.map(Err),
         };
@@ -204,7 +214,7 @@ impl Handler for Service {
         // Nobody is there any more, or the call was recorded as far as it came.
         if !matches!(refusal, Refusal::BrokenOff | Refusal::Panicked) {
             let arrived = self.gate.arrive(arrival(request_id, parts, None, source, false, None));
-            failure = arrived.refuse_unread(&Told { route }, failure).await.open();
+            failure = arrived.refuse_unread(&Told { route, disk: None }, failure).await.open();
         }
         failed(&failure, route)
     }

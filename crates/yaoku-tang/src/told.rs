@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use yaoku_disks::DISK;
 use yaoku_disks::operations::exchange::{AdvertiseDisk, UnlockDisk};
+use yaoku_disks::{DISK, DiskName};
 use yaoku_gate::{Telling, ToldAction};
 use yaoku_iam::{Named, Operation, OperationSpec, Which};
 use yaoku_kms::{KEY, KeyId};
@@ -12,12 +12,16 @@ use crate::route::Route;
 
 /// The service, as records and metrics name it.
 pub(crate) const SERVICE: &str = "Tang";
+/// What records call a disk.
+const DISK_TYPE: &str = "ACS::Yaoku::Disk";
 /// What is asked for by paths of the protocol.
 pub(crate) const ACTIONS: [OperationSpec; 2] = [AdvertiseDisk::SPEC, UnlockDisk::SPEC];
 
 /// A call, as far as it has been read.
 pub(crate) struct Told {
     pub(crate) route: Route,
+    /// The disk, where the call is not in its name although it knows its URL.
+    pub(crate) disk: Option<DiskName>,
 }
 
 impl Told {
@@ -61,13 +65,14 @@ impl Telling for Told {
 
     fn resources(&self, touched: &[Named]) -> Vec<(&'static str, Cow<'_, str>)> {
         let shown = |named: &Named| match &named.name {
-            Which::Name(name) if named.kind == DISK => Some(("ACS::Yaoku::Disk", Cow::Owned(name.to_string()))),
+            Which::Name(name) if named.kind == DISK => Some((DISK_TYPE, Cow::Owned(name.to_string()))),
             Which::Id(id) if named.kind == KEY => {
                 Some(("ACS::KMS::Key", Cow::Owned(KeyId::from_bytes(*id).to_string())))
             }
             Which::All | Which::Id(_) | Which::Name(_) => None,
         };
-        touched.iter().filter_map(shown).collect()
+        let own = self.disk.iter().map(|disk| (DISK_TYPE, Cow::Owned(disk.to_string())));
+        own.chain(touched.iter().filter_map(shown)).collect()
     }
 
     fn elements(&self) -> Option<serde_json::Value> {

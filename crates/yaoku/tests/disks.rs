@@ -148,8 +148,10 @@ fn a_disk_unlocks_from_its_networks_alone() {
     let all = records(&data);
     let told =
         all.iter().filter(|record| record["eventName"] == "AdvertiseDisk" && record["sourceIpAddress"] == "10.2.0.1");
-    let told: Vec<_> = told.map(|record| record["errorCode"].as_str().unwrap_or_default()).collect();
-    assert_eq!(told, ["SourceNotAllowed", ""]);
+    let told: Vec<_> = told
+        .map(|record| (record["errorCode"].as_str().unwrap_or_default(), record["resourceName"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("SourceNotAllowed", "d"), ("", "d")]);
 }
 
 #[test]
@@ -207,6 +209,9 @@ fn a_rack_boots_behind_one_address_where_somebody_guesses_urls() {
     let guesses: Vec<_> = (0..5).map(|_| other.unlock(&key)).collect();
     assert_eq!(guesses, [Err(404), Err(404), Err(404), Err(429), Err(429)]);
     assert!((0..8).all(|_| disk.unlock(&key) == Ok(())));
+    // Knowing a URL elsewhere proves nothing, and fills no log.
+    root.at(OWN).call("UpdateDisk", &[("DiskName", "d"), ("BoundCidrs", "192.0.2.0/24")]).ok();
+    assert_eq!(disk.unlock(&key), Err(429));
 }
 
 #[test]
