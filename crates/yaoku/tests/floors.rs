@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-kms"],
     &["yaoku-disks", "yaoku-secrets"],
     &["yaoku-gate", "yaoku-http", "yaoku-client"],
-    &["yaoku-aliyun", "yaoku-vault", "yaoku-tang", "yaoku-kubernetes"],
+    &["yaoku-aliyun", "yaoku-vault", "yaoku-kmip", "yaoku-tang", "yaoku-kubernetes"],
     &["yaoku"],
     &["yaoku-bench"],
 ];
