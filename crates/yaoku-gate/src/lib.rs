@@ -105,7 +105,7 @@ pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
 pub use control_socket::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use due::DueWork;
 pub use gate::{Domains, Failure, Gate, GateConfig, Serves};
-pub use life::{Admitted, Arrival, Arrived, Authenticated, Charged, Performing, Released};
+pub use life::{Admitted, Arrival, Arrived, Authenticated, Charged, Performing, Recorded, Released};
 pub use limiter::DEFAULT_LIMIT;
 pub use maintenance::{Entry, Maintenance};
 pub use metrics::{Counted, CountedProtocol, Metrics};

@@ -460,27 +460,23 @@ impl<'g> Authenticated<'g> {
     /// Records what came of the call and, if something was forbidden since it arrived, decides on it again before it is released.
     /// A change was decided on when it was committed, and its answer is not withheld.
     pub async fn finish<T, E: Spelling>(
-        mut self,
+        self,
         told: &dyn Telling,
         result: Result<T, E>,
         spell: impl Fn(Failure) -> E,
     ) -> Released<Result<T, E>> {
+        let mut recorded = self.record(told, result).await;
+        recorded.decide_again(told, &spell).await;
+        recorded.release(told)
+    }
+
+    /// Records what came of the call, as the first half of [`Self::finish`]: for calls that are answered together, by
+    /// [`Recorded::release_all`].
+    pub async fn record<T, E: Spelling>(mut self, told: &dyn Telling, result: Result<T, E>) -> Recorded<'g, T, E> {
         let permit = self.permit.take();
         let must_record = permit.is_some();
-        let mut result = self.recorded(told, permit, result).await;
-        if result.is_ok()
-            && !self.trace.has_committed()
-            && let Err(failure) = self.check_exit().await
-        {
-            // The result is dropped here, which wipes what is secret in it.
-            let refused = spell(failure);
-            result = match self.recorded_again(told, must_record, &refused).await {
-                Ok(()) => Err(refused),
-                Err(refusal) => Err(E::of(refusal)),
-            };
-        }
-        self.arrived.end(told, Some(&self.caller), result.as_ref().err());
-        Released(result)
+        let result = self.recorded(told, permit, result).await;
+        Recorded { call: self, must_record, result }
     }
 
     async fn recorded<T, E: Spelling>(
@@ -526,12 +522,11 @@ impl<'g> Authenticated<'g> {
 
     /// One comparison while nothing changed. Otherwise the caller, its permissions and the states of what it used are decided
     /// on again, until nothing changes meanwhile.
-    async fn check_exit(&self) -> Result<(), Failure> {
+    async fn check_exit(&mut self) -> Result<(), Failure> {
         let gate = self.arrived.gate;
-        let mut decided = self.arrived.epoch;
         loop {
             let now = gate.iam.epoch().now();
-            if now == decided {
+            if now == self.arrived.epoch {
                 return Ok(());
             }
             let environment = self.environment();
@@ -540,7 +535,60 @@ impl<'g> Authenticated<'g> {
             for again in all {
                 again(gate, &call).await?;
             }
-            decided = now;
+            self.arrived.epoch = now;
         }
+    }
+}
+
+/// A call that is recorded, and whose result is not yet released.
+#[must_use]
+pub struct Recorded<'g, T, E> {
+    call: Authenticated<'g>,
+    must_record: bool,
+    result: Result<T, E>,
+}
+
+impl<T, E: Spelling> Recorded<'_, T, E> {
+    /// Releases what is answered together: each is decided on again until nothing that can forbid something changed while that was done
+    /// for all. So none of the answers is older than another call that forbade it.
+    pub async fn release_all<D: Telling>(
+        mut calls: Vec<(Self, &D)>,
+        spell: impl Fn(Failure) -> E,
+    ) -> Vec<Released<Result<T, E>>> {
+        loop {
+            for (call, told) in &mut calls {
+                call.decide_again(*told, &spell).await;
+            }
+            if calls.iter().all(|(call, _)| call.is_current()) {
+                return calls.into_iter().map(|(call, told)| call.release(told)).collect();
+            }
+        }
+    }
+
+    /// Whether nothing that can forbid something changed since this was decided on.
+    fn is_current(&self) -> bool {
+        let Self { call, result, .. } = self;
+        result.is_err() || call.trace.has_committed() || call.arrived.epoch == call.arrived.gate.iam.epoch().now()
+    }
+
+    async fn decide_again(&mut self, told: &dyn Telling, spell: &impl Fn(Failure) -> E) {
+        let Self { call, must_record, result } = self;
+        if result.is_ok()
+            && !call.trace.has_committed()
+            && let Err(failure) = call.check_exit().await
+        {
+            // The result is dropped here, which wipes what is secret in it.
+            let refused = spell(failure);
+            *result = match call.recorded_again(told, *must_record, &refused).await {
+                Ok(()) => Err(refused),
+                Err(refusal) => Err(E::of(refusal)),
+            };
+        }
+    }
+
+    fn release(self, told: &dyn Telling) -> Released<Result<T, E>> {
+        let Self { call, result, .. } = self;
+        call.arrived.end(told, Some(&call.caller), result.as_ref().err());
+        Released(result)
     }
 }

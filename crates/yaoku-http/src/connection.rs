@@ -34,11 +34,28 @@ use crate::{
 };
 
 /// What the connections of one listener share.
-pub(crate) struct Shared<H> {
+pub(crate) struct Shared<C> {
     pub(crate) common: Arc<Common>,
-    pub(crate) handler: Arc<H>,
+    pub(crate) conversation: C,
     pub(crate) tls: Option<Arc<TlsReloader>>,
 }
+
+/// What is spoken on the connections of a listener.
+pub(crate) trait Conversation: Send + Sync + 'static {
+    /// Speaks it on a connection until that ends or must end.
+    fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        shared: Arc<Shared<Self>>,
+        stream: S,
+        origin: Origin,
+        activity: &Arc<Activity>,
+        stopping: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized;
+}
+
+/// HTTP, answered by a handler.
+pub(crate) struct Http<H>(pub(crate) Arc<H>);
 
 /// What all connections share.
 pub(crate) struct Common {
@@ -79,8 +96,8 @@ impl Common {
 }
 
 /// Serves a connection until it ends or must end.
-pub(crate) async fn serve<H: Handler>(
-    shared: Arc<Shared<H>>,
+pub(crate) async fn serve<C: Conversation>(
+    shared: Arc<Shared<C>>,
     mut stream: TcpStream,
     peer: SocketAddr,
     entry: Entry,
@@ -99,7 +116,7 @@ pub(crate) async fn serve<H: Handler>(
         }
     }
     let peer = origin.peer;
-    let Some(tls) = &shared.tls else { return converse(shared, stream, origin, activity, stopping).await };
+    let Some(tls) = &shared.tls else { return C::converse(shared, stream, origin, activity, stopping).await };
     let stream = Handshaking::new(stream, Inflow::new(common.budget.clone(), activity.clone()));
     let handshake = tokio::time::timeout(common.limits.handshake_timeout, tls.acceptor().accept(stream));
     let stream = tokio::select! {
@@ -113,7 +130,7 @@ pub(crate) async fn serve<H: Handler>(
             if !common.proxies.trust(peer.ip()) {
                 origin.shown = Shown::in_handshake(tls, stream.get_ref().1).map(Arc::new);
             }
-            converse(shared, stream, origin, activity, stopping).await;
+            C::converse(shared, stream, origin, activity, stopping).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
@@ -122,12 +139,12 @@ pub(crate) async fn serve<H: Handler>(
 
 /// Where a connection comes from.
 #[derive(Clone)]
-struct Origin {
-    peer: SocketAddr,
-    tls: bool,
+pub(crate) struct Origin {
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: bool,
     /// Unless a proxy passes it on without knowing whose it is. Nobody then vouches for what its requests say of their client.
     named: bool,
-    shown: Option<Arc<Shown>>,
+    pub(crate) shown: Option<Arc<Shown>>,
 }
 
 impl Origin {
@@ -157,34 +174,36 @@ async fn introduced(
     }
 }
 
-async fn converse<H: Handler>(
-    shared: Arc<Shared<H>>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    origin: Origin,
-    activity: &Arc<Activity>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let peer = origin.peer;
-    let heads = Arc::<Heads>::default();
-    let service =
-        service_fn(|request| answer(shared.clone(), activity.clone(), request, origin.clone(), heads.clone()));
-    let common = &*shared.common;
-    let inflow = Inflow::new(common.budget.clone(), activity.clone());
-    let stream = TokioIo::new(Watched::new(stream, activity.clone(), inflow, common.limits.head_bytes));
-    let mut connection = pin!(common.protocol.serve_connection(stream, service));
-    let mut told = false;
-    loop {
-        tokio::select! {
-            end = connection.as_mut() => {
-                if let Err(error) = end {
-                    tracing::debug!(%peer, %error, "connection ended");
+impl<H: Handler> Conversation for Http<H> {
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        shared: Arc<Shared<Self>>,
+        stream: S,
+        origin: Origin,
+        activity: &Arc<Activity>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let peer = origin.peer;
+        let heads = Arc::<Heads>::default();
+        let service =
+            service_fn(|request| answer(shared.clone(), activity.clone(), request, origin.clone(), heads.clone()));
+        let common = &*shared.common;
+        let inflow = Inflow::new(common.budget.clone(), activity.clone());
+        let stream = TokioIo::new(Watched::new(stream, activity.clone(), inflow, common.limits.head_bytes));
+        let mut connection = pin!(common.protocol.serve_connection(stream, service));
+        let mut told = false;
+        loop {
+            tokio::select! {
+                end = connection.as_mut() => {
+                    if let Err(error) = end {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    return;
                 }
-                return;
-            }
-            () = activity.closed() => return tracing::debug!(%peer, "connection closed to make room, or because it took too long"),
-            _ = stopping.wait_for(|stopping| *stopping), if !told => {
-                told = true;
-                connection.as_mut().graceful_shutdown();
+                () = activity.closed() => return tracing::debug!(%peer, "connection closed to make room, or because it took too long"),
+                _ = stopping.wait_for(|stopping| *stopping), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     }
@@ -196,7 +215,7 @@ async fn converse<H: Handler>(
 struct Closed;
 
 async fn answer<H: Handler>(
-    shared: Arc<Shared<H>>,
+    shared: Arc<Shared<Http<H>>>,
     activity: Arc<Activity>,
     request: Request<IncomingBody>,
     origin: Origin,
@@ -232,7 +251,7 @@ async fn answer<H: Handler>(
     let call = async move {
         // What the request takes of the common budget is given back when it is done with.
         let _claim = claim;
-        let answer = catch_panic(pin!(shared.handler.call(&request))).await;
+        let answer = catch_panic(pin!(shared.conversation.0.call(&request))).await;
         if let Some(answer) = answer {
             return answer;
         }
@@ -243,9 +262,9 @@ async fn answer<H: Handler>(
 }
 
 /// The handler's answer to a request that is refused.
-async fn refuse<H: Handler>(shared: &Shared<H>, request: Refused<'_>) -> Response<Full<Bytes>> {
+async fn refuse<H: Handler>(shared: &Shared<Http<H>>, request: Refused<'_>) -> Response<Full<Bytes>> {
     shared.common.metrics.refused(request.refusal.reason());
-    let answer = catch_panic(pin!(shared.handler.refuse(request))).await;
+    let answer = catch_panic(pin!(shared.conversation.0.refuse(request))).await;
     answer.unwrap_or_else(|| Refusal::Panicked.plain())
 }
 

@@ -8,7 +8,8 @@
 //!
 //! A [`Server`] has any number of [`Listener`]s, each with a TLS identity and a handler of its own; they share the limits.
 //!
-//! The crate knows HTTP and no protocol above it: a [`Handler`] says in its own words why a request is [refused](Refusal).
+//! The crate knows HTTP and no protocol above it: a [`Handler`] says in its own words why a request is [refused](Refusal). Messages of a
+//! protocol that is not HTTP, whose beginning tells their length, come within the same limits: a [`MessageHandler`] answers them.
 
 mod activity;
 mod body;
@@ -18,6 +19,7 @@ mod finished;
 mod forwarded;
 pub mod frames;
 mod limits;
+mod messages;
 mod metrics;
 pub mod proxy_header;
 mod refusal;
@@ -40,6 +42,7 @@ use http_body_util::Full;
 pub use connection::catch_panic;
 pub use forwarded::{Client, ForwardedHeaders, Proxies, Unintelligible};
 pub use limits::Limits;
+pub use messages::{IncomingMessage, MessageHandler, RefusedMessage};
 pub use metrics::ConnectionMetrics;
 pub use refusal::Refusal;
 pub use server::{Listener, Server};

@@ -10,8 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::connection::{Common, Shared, serve};
-use crate::{ConnectionMetrics, Handler, Limits, Proxies, TlsReloader};
+use crate::connection::{Common, Conversation, Http, Shared, serve};
+use crate::messages::Messages;
+use crate::{ConnectionMetrics, Handler, Limits, MessageHandler, Proxies, TlsReloader};
 
 /// A bound socket.
 pub struct Listener {
@@ -54,10 +55,19 @@ impl Server {
     }
 
     /// The same server with one more listener.
-    pub fn listen<H: Handler>(mut self, listener: Listener, handler: Arc<H>) -> Self {
+    pub fn listen<H: Handler>(self, listener: Listener, handler: Arc<H>) -> Self {
+        self.converse(listener, Http(handler))
+    }
+
+    /// The same server with one more listener, on which messages of another protocol than HTTP come.
+    pub fn listen_for_messages<H: MessageHandler>(self, listener: Listener, handler: Arc<H>) -> Self {
+        self.converse(listener, Messages(handler))
+    }
+
+    fn converse<C: Conversation>(mut self, listener: Listener, conversation: C) -> Self {
         let Listener { socket, tls } = listener;
         self.listeners.push(Box::new(move |common, stopping| {
-            Box::pin(accept(socket, Arc::new(Shared { common, handler, tls }), stopping))
+            Box::pin(accept(socket, Arc::new(Shared { common, conversation, tls }), stopping))
         }));
         self
     }
@@ -89,7 +99,7 @@ impl Server {
 }
 
 /// Serves one listener until it is told to stop, and then until its connections have ended or the time for that is over.
-async fn accept<H: Handler>(socket: TcpListener, shared: Arc<Shared<H>>, mut stopping: watch::Receiver<bool>) {
+async fn accept<C: Conversation>(socket: TcpListener, shared: Arc<Shared<C>>, mut stopping: watch::Receiver<bool>) {
     let common = shared.common.clone();
     let mut connections = JoinSet::new();
     let mut looks = tokio::time::interval(sweep_interval(&common.limits));

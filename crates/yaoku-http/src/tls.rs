@@ -68,7 +68,12 @@ struct Files {
     certificate: PathBuf,
     key: PathBuf,
     client_ca: Option<PathBuf>,
+    /// What is spoken over TLS, as clients may ask for it (RFC 7301).
+    protocols: &'static [&'static [u8]],
 }
+
+/// What is spoken where nothing else is.
+const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// What the files held when they were last read.
 struct Current {
@@ -83,7 +88,7 @@ impl TlsReloader {
     /// # Errors
     /// [`TlsError`].
     pub fn open(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
-        Self::of(Files { certificate: certificate.into(), key: key.into(), client_ca: None })
+        Self::of(Files { certificate: certificate.into(), key: key.into(), client_ca: None, protocols: HTTP })
     }
 
     /// Asks clients for a certificate as well, which need not have one. What they show must be issued by one of the
@@ -95,6 +100,14 @@ impl TlsReloader {
     /// [`TlsError`].
     pub fn with_client_ca(self, path: impl Into<PathBuf>) -> Result<Self, TlsError> {
         Self::of(Files { client_ca: Some(path.into()), ..self.files })
+    }
+
+    /// Agrees on no protocol with clients: what is spoken over TLS is not HTTP.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn without_http(self) -> Result<Self, TlsError> {
+        Self::of(Files { protocols: &[], ..self.files })
     }
 
     fn of(files: Files) -> Result<Self, TlsError> {
@@ -200,7 +213,7 @@ fn verify(by: &Current, certificate: &ClientCertificate, intermediates: &Vec<Cer
 }
 
 fn load(files: &Files) -> Result<Current, TlsError> {
-    let Files { certificate, key, client_ca } = files;
+    let Files { certificate, key, client_ca, protocols } = files;
     let chain = certificates(certificate, "certificate")?;
     let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| pem(key, "private key", error))?;
     let unusable = |error| TlsError::Unusable { certificate: certificate.clone(), key: key.clone(), error };
@@ -217,7 +230,7 @@ fn load(files: &Files) -> Result<Current, TlsError> {
         None => config.with_no_client_auth(),
     };
     let mut config = config.with_single_cert(chain, private).map_err(unusable)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     if clients.is_some() {
         // A resumed session would bring its certificate along without verifying it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
