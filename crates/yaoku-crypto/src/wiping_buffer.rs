@@ -40,6 +40,11 @@ impl WipingBuffer {
         &self.bytes
     }
 
+    /// The bytes written so far, to be changed in place.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// The bytes, still wiped on drop; `bytes::Bytes::from_owner` takes them as a body.
     pub fn into_bytes(self) -> Zeroizing<Vec<u8>> {
         self.bytes

@@ -173,6 +173,11 @@ impl Gate {
         self.disks.caller(url, source)
     }
 
+    /// Whether the public key of a client certificate is bound to anybody, in any account.
+    pub fn is_certificate_bound(&self, public_key: &[u8]) -> bool {
+        self.iam.is_certificate_bound(public_key)
+    }
+
     /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.
     ///
     /// # Errors

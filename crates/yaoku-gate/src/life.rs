@@ -565,6 +565,11 @@ impl<T, E: Spelling> Recorded<'_, T, E> {
         }
     }
 
+    /// Whether the call failed, as far as is known before it is released.
+    pub const fn has_failed(&self) -> bool {
+        self.result.is_err()
+    }
+
     /// Whether nothing that can forbid something changed since this was decided on.
     fn is_current(&self) -> bool {
         let Self { call, result, .. } = self;

@@ -13,6 +13,8 @@ pub(crate) struct Greeting {
     pub(crate) vault: Option<(SocketAddr, bool)>,
     /// Where disks are served, and whether over TLS.
     pub(crate) tang: Option<(SocketAddr, bool)>,
+    /// Where KMIP is served.
+    pub(crate) kmip: Option<SocketAddr>,
     pub(crate) region: String,
     pub(crate) account: AccountId,
     pub(crate) first_start: bool,
@@ -33,6 +35,9 @@ impl Greeting {
         }
         if let Some((address, tls)) = self.tang {
             writeln!(out, "yaoku serves disks (Tang): {}://{address}", if tls { "https" } else { "http" })?;
+        }
+        if let Some(address) = self.kmip {
+            writeln!(out, "yaoku serves KMIP: {address}")?;
         }
         writeln!(out, "yaoku ready: {}://{}", self.scheme(), self.address)?;
         out.flush()
@@ -114,6 +119,7 @@ mod tests {
             tls: false,
             vault: None,
             tang: None,
+            kmip: None,
             region: "cn-hangzhou".into(),
             account: AccountId::parse("1234567890123456").unwrap(),
             first_start,

@@ -17,8 +17,19 @@ pub(crate) struct Bound {
 
 /// Binds the first address that a name stands for; in the clear only if none of them leaves the machine.
 pub(crate) async fn bind(settings: &ListenerSettings) -> Result<Bound, Error> {
-    let ListenerSettings { option, address: name, tls, allow_plain_http } = settings;
-    let tls = tls.as_ref().map(identity).transpose()?.map(Arc::new);
+    let tls = settings.tls.as_ref().map(identity).transpose()?;
+    bind_with(settings, tls).await
+}
+
+/// As [`bind`], for a protocol that is not HTTP.
+pub(crate) async fn bind_without_http(settings: &ListenerSettings) -> Result<Bound, Error> {
+    let tls = settings.tls.as_ref().map(identity).transpose()?.map(TlsReloader::without_http).transpose()?;
+    bind_with(settings, tls).await
+}
+
+async fn bind_with(settings: &ListenerSettings, tls: Option<TlsReloader>) -> Result<Bound, Error> {
+    let ListenerSettings { option, address: name, allow_plain_http, .. } = settings;
+    let tls = tls.map(Arc::new);
     let form = |why: String| {
         Error::Options(format!("--{option} {name}: {why}; specify an address and a port, such as 127.0.0.1:7788"))
     };

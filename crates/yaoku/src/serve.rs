@@ -106,10 +106,16 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         None => None,
     };
     let tang_bound = tang_listener.as_ref().map(|tang| (tang.address, tang.listener.tls.is_some()));
+    let kmip_listener = match &settings.kmip {
+        Some(kmip) => Some(listener::bind_without_http(kmip).await?),
+        None => None,
+    };
+    let kmip_address = kmip_listener.as_ref().map(|kmip| kmip.address);
     let vault_bound = vault_listener.as_ref().map(|vault| (vault.address, vault.listener.tls.is_some()));
     let has_tls = listener.tls.is_some();
-    let others = [&vault_listener, &tang_listener].map(|bound| bound.as_ref().map(|bound| &bound.listener));
-    let listeners = [Some(&listener)].into_iter().chain(others);
+    let others =
+        [&vault_listener, &tang_listener, &kmip_listener].map(|bound| bound.as_ref().map(|bound| &bound.listener));
+    let listeners = std::iter::once(Some(&listener)).chain(others);
     let tls: Vec<_> = listeners.flatten().filter_map(|listener| listener.tls.clone()).collect();
     let data_dir = DataDir::take(&settings.store.data_dir)?;
     let token = open_token(settings.store.hsm).await?;
@@ -138,7 +144,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     };
     let trail = audit.as_ref().map(audit::RunningLog::trail);
     let connections = ConnectionMetrics::default();
-    let protocols = [counted(), counted_operators(), yaoku_vault::counted(), yaoku_tang::counted()];
+    let protocols =
+        [counted(), counted_operators(), yaoku_vault::counted(), yaoku_tang::counted(), yaoku_kmip::counted()];
     let metrics = Metrics::new(&protocols, |registry| connections.register(registry));
     let config =
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
@@ -179,6 +186,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     if let Some(tang) = tang_listener {
         server = server.listen(tang.listener, Arc::new(yaoku_tang::Service::new(gate.clone())));
     }
+    if let Some(kmip) = kmip_listener {
+        server = server.listen_for_messages(kmip.listener, Arc::new(yaoku_kmip::Service::new(gate.clone())));
+    }
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
         // Stops as well when the sender is dropped.
@@ -189,6 +199,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         tls: has_tls,
         vault: vault_bound,
         tang: tang_bound,
+        kmip: kmip_address,
         region: settings.region,
         account,
         first_start,
@@ -232,6 +243,11 @@ impl Running {
     /// The address on which disks are served, if they are.
     pub fn tang_address(&self) -> Option<SocketAddr> {
         self.greeting.tang.map(|(address, _)| address)
+    }
+
+    /// The address on which KMIP is served, if it is.
+    pub const fn kmip_address(&self) -> Option<SocketAddr> {
+        self.greeting.kmip
     }
 
     /// The root AccessKey that was drawn at this start, and may be shown once: id and secret.

@@ -1,6 +1,6 @@
 //! The fields of a structure, by their tags.
 
-use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Item, Tag, Value};
 
@@ -9,7 +9,8 @@ use super::{Item, Tag, Value};
 pub struct Fields<'i, 'a> {
     of: Tag,
     items: &'i [Item<'a>],
-    taken: RefCell<Vec<bool>>,
+    /// Of each, whether it was taken.
+    taken: Vec<AtomicBool>,
 }
 
 /// What is wrong with the fields of a structure.
@@ -47,7 +48,7 @@ impl<'i, 'a> Fields<'i, 'a> {
     pub fn of(item: &'i Item<'a>) -> Result<Self, FieldError> {
         match &item.value {
             Value::Structure(items) => {
-                let taken = RefCell::new(vec![false; items.len()]);
+                let taken = items.iter().map(|_| AtomicBool::new(false)).collect();
                 Ok(Self { of: item.tag, items, taken })
             }
             _ => Err(FieldError::Type { field: item.tag }),
@@ -56,11 +57,7 @@ impl<'i, 'a> Fields<'i, 'a> {
 
     /// The next field of that tag which was not taken.
     pub fn optional(&self, tag: Tag) -> Option<&'i Item<'a>> {
-        let mut taken = self.taken.borrow_mut();
-        let (item, taken) =
-            self.items.iter().zip(taken.iter_mut()).find(|(item, taken)| item.tag == tag && !**taken)?;
-        *taken = true;
-        Some(item)
+        self.each().find_map(|(item, taken)| (item.tag == tag && take(taken)).then_some(item))
     }
 
     /// The field of that tag.
@@ -73,23 +70,12 @@ impl<'i, 'a> Fields<'i, 'a> {
 
     /// All fields of that tag, in their order.
     pub fn all(&self, tag: Tag) -> Vec<&'i Item<'a>> {
-        let mut taken = self.taken.borrow_mut();
-        let matching = self.items.iter().zip(taken.iter_mut()).filter(|(item, taken)| item.tag == tag && !**taken);
-        let all = matching.map(|(item, taken)| {
-            *taken = true;
-            item
-        });
-        all.collect()
+        self.each().filter(|(item, taken)| item.tag == tag && take(taken)).map(|(item, _)| item).collect()
     }
 
     /// All fields that were not taken, in their order.
     pub fn rest(&self) -> Vec<&'i Item<'a>> {
-        let mut taken = self.taken.borrow_mut();
-        let rest = self.items.iter().zip(taken.iter_mut()).filter(|(_, taken)| !**taken).map(|(item, taken)| {
-            *taken = true;
-            item
-        });
-        rest.collect()
+        self.each().filter(|(_, taken)| take(taken)).map(|(item, _)| item).collect()
     }
 
     /// Makes sure that every field was taken.
@@ -97,12 +83,20 @@ impl<'i, 'a> Fields<'i, 'a> {
     /// # Errors
     /// When one was not.
     pub fn end(&self) -> Result<(), FieldError> {
-        let taken = self.taken.borrow();
-        match self.items.iter().zip(taken.iter()).find(|(_, taken)| !**taken) {
+        match self.each().find(|(_, taken)| !taken.load(Ordering::Relaxed)) {
             None => Ok(()),
             Some((item, _)) => Err(FieldError::Unexpected { of: self.of, field: item.tag }),
         }
     }
+
+    fn each(&self) -> impl Iterator<Item = (&'i Item<'a>, &AtomicBool)> {
+        self.items.iter().zip(&self.taken)
+    }
+}
+
+/// Takes a field, unless it was.
+fn take(taken: &AtomicBool) -> bool {
+    !taken.swap(true, Ordering::Relaxed)
 }
 
 macro_rules! readers {

@@ -1,5 +1,6 @@
 //! From items to bytes.
 
+use yaoku_crypto::wiping_buffer::WipingBuffer;
 use zeroize::Zeroizing;
 
 use super::{ALIGNMENT, HEADER_BYTES, Item, Kind, Tag, Value};
@@ -20,7 +21,7 @@ use super::{ALIGNMENT, HEADER_BYTES, Item, Kind, Tag, Value};
 /// ```
 #[derive(Default)]
 pub struct Writer {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: WipingBuffer,
 }
 
 impl Writer {
@@ -31,26 +32,26 @@ impl Writer {
 
     /// What was written.
     pub fn finish(self) -> Zeroizing<Vec<u8>> {
-        self.bytes
+        self.bytes.into_bytes()
     }
 
     /// How many bytes were written.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.as_slice().len()
     }
 
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.as_slice().is_empty()
     }
 
     /// Writes a structure of what `inside` writes.
     pub fn structure<T>(&mut self, tag: Tag, inside: impl FnOnce(&mut Self) -> T) -> T {
-        let at = self.bytes.len();
+        let at = self.bytes.as_slice().len();
         self.header(tag, Kind::Structure, 0);
         let done = inside(self);
-        let length = encoded_length(self.bytes.len() - at - HEADER_BYTES);
-        if let Some(place) = self.bytes.get_mut(at + 4..at + HEADER_BYTES) {
+        let length = encoded_length(self.bytes.as_slice().len() - at - HEADER_BYTES);
+        if let Some(place) = self.bytes.as_mut_slice().get_mut(at + 4..at + HEADER_BYTES) {
             place.copy_from_slice(&length);
         }
         done
@@ -127,7 +128,7 @@ impl Writer {
 
     /// Writes what another writer wrote.
     pub fn append(&mut self, other: &Self) {
-        self.push(&other.bytes);
+        self.bytes.push(other.bytes.as_slice());
     }
 
     fn word(&mut self, tag: Tag, kind: Kind, value: [u8; 4]) {
@@ -136,27 +137,16 @@ impl Writer {
 
     fn value(&mut self, tag: Tag, kind: Kind, value: &[u8]) {
         self.header(tag, kind, value.len());
-        self.push(value);
+        self.bytes.push(value);
         let padding = value.len().wrapping_neg() % ALIGNMENT;
-        self.push(&[0; ALIGNMENT][..padding]);
+        self.bytes.push(&[0; ALIGNMENT][..padding]);
     }
 
     fn header(&mut self, tag: Tag, kind: Kind, length: usize) {
         let [_, tag @ ..] = tag.number().to_be_bytes();
-        self.push(&tag);
-        self.push(&[kind as u8]);
-        self.push(&encoded_length(length));
-    }
-
-    /// A vector that grows by itself would leave its old bytes behind.
-    fn push(&mut self, more: &[u8]) {
-        let needed = self.bytes.len() + more.len();
-        if needed > self.bytes.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(self.bytes.capacity() * 2).max(512)));
-            larger.extend_from_slice(&self.bytes);
-            self.bytes = larger;
-        }
-        self.bytes.extend_from_slice(more);
+        self.bytes.push(&tag);
+        self.bytes.push(&[kind as u8]);
+        self.bytes.push(&encoded_length(length));
     }
 }
 

@@ -200,6 +200,21 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tang_tls_key: Option<PathBuf>,
 
+    /// Address and port on which to serve KMIP, over TLS, by custom port 5696 [default: none]
+    #[arg(long, env = "YAOKU_KMIP_LISTEN", value_name = "ADDRESS:PORT", help_heading = "KMIP")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kmip_listen: Option<String>,
+
+    /// Certificate chain of the KMIP listener, in PEM format; reloaded on SIGHUP [default: that of --tls-cert]
+    #[arg(long, env = "YAOKU_KMIP_TLS_CERT", value_name = "FILE", help_heading = "KMIP")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kmip_tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM format; reloaded on SIGHUP
+    #[arg(long, env = "YAOKU_KMIP_TLS_KEY", value_name = "FILE", help_heading = "KMIP")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kmip_tls_key: Option<PathBuf>,
+
     /// Addresses of proxies that are trusted to report the client's address, TLS and host, such as 10.0.0.0/8; repeatable
     #[arg(long, env = "YAOKU_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', help_heading = "Proxies")]
     #[serde(skip_serializing_if = "Option::is_none")]

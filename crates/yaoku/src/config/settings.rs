@@ -29,6 +29,8 @@ pub struct Settings {
     pub vault: Option<ListenerSettings>,
     /// The socket on which disks are served, if they are.
     pub tang: Option<ListenerSettings>,
+    /// The socket of KMIP, if it is served; always with TLS.
+    pub kmip: Option<ListenerSettings>,
     /// Region in ARNs.
     pub region: String,
     /// Account and root AccessKey, as far as they are chosen.
@@ -123,21 +125,21 @@ impl Settings {
             (None, Some(_)) => return Err(refusal("--tls-key needs its certificate: set --tls-cert too")),
         };
         let allow_plain_http = options.allow_plain_http.unwrap_or(false);
-        let vault = match &options.vault_listen {
-            Some(address) => {
-                let own = own_tls("vault", options.vault_tls_cert.clone(), options.vault_tls_key.clone())?;
-                let tls = own.or_else(|| tls.clone());
-                let tls = tls.map(|tls| TlsSettings { client_ca: options.client_ca.clone(), ..tls });
-                Some(ListenerSettings { option: "vault-listen", address: address.clone(), tls, allow_plain_http })
-            }
-            None if options.vault_tls_cert.is_some() || options.vault_tls_key.is_some() => {
-                return Err(refusal("--vault-tls-cert and --vault-tls-key are for --vault-listen: set that too"));
-            }
-            None => None,
-        };
-        if options.client_ca.is_some() && vault.as_ref().is_none_or(|vault| vault.tls.is_none()) {
+        let others = OtherListener { tls: tls.as_ref(), client_ca: options.client_ca.as_ref(), allow_plain_http };
+        let (certificate, key) = (options.vault_tls_cert.clone(), options.vault_tls_key.clone());
+        let vault = others.settings("vault", "vault-listen", options.vault_listen.as_ref(), certificate, key)?;
+        let (certificate, key) = (options.kmip_tls_cert.clone(), options.kmip_tls_key.clone());
+        let kmip = others.settings("kmip", "kmip-listen", options.kmip_listen.as_ref(), certificate, key)?;
+        if kmip.as_ref().is_some_and(|kmip| kmip.tls.is_none()) {
             return Err(refusal(
-                "--client-ca is for a listener with TLS that takes certificates: set --vault-listen and its TLS",
+                "KMIP is served over TLS only: set --kmip-tls-cert and --kmip-tls-key, or --tls-cert and --tls-key",
+            ));
+        }
+        let takes_certificates =
+            |listener: &Option<ListenerSettings>| listener.as_ref().is_some_and(|of| of.tls.is_some());
+        if options.client_ca.is_some() && !takes_certificates(&vault) && !takes_certificates(&kmip) {
+            return Err(refusal(
+                "--client-ca is for a listener with TLS that takes certificates: set --vault-listen or --kmip-listen and its TLS",
             ));
         }
         let tang = tang(options)?;
@@ -152,6 +154,7 @@ impl Settings {
             },
             vault,
             tang,
+            kmip,
             bootstrap: bootstrap(options, environment)?,
             limits: limits(options)?,
             proxies: proxies::proxies(options)?,
@@ -247,6 +250,33 @@ fn own_tls(listener: &str, certificate: Option<PathBuf>, key: Option<PathBuf>) -
             let (given, lacking) = if certificate.is_some() { ("cert", "key") } else { ("key", "cert") };
             Err(refusal(format!("--{listener}-tls-{given} needs its other half: set --{listener}-tls-{lacking} too")))
         }
+    }
+}
+
+/// What listeners beside that of the API may share.
+struct OtherListener<'a> {
+    tls: Option<&'a TlsSettings>,
+    client_ca: Option<&'a PathBuf>,
+    allow_plain_http: bool,
+}
+
+impl OtherListener<'_> {
+    /// A listener, if it has an address: with a TLS identity of its own, or the general one.
+    fn settings(
+        &self,
+        name: &str,
+        option: &'static str,
+        address: Option<&String>,
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+    ) -> Result<Option<ListenerSettings>, Error> {
+        if address.is_none() && (certificate.is_some() || key.is_some()) {
+            return Err(refusal(format!("--{name}-tls-cert and --{name}-tls-key are for --{option}: set that too")));
+        }
+        let tls = own_tls(name, certificate, key)?.or_else(|| self.tls.cloned());
+        let tls = tls.map(|tls| TlsSettings { client_ca: self.client_ca.cloned(), ..tls });
+        let allow_plain_http = self.allow_plain_http;
+        Ok(address.map(|address| ListenerSettings { option, address: address.clone(), tls, allow_plain_http }))
     }
 }
 
@@ -501,6 +531,8 @@ mod tests {
         assert!(refused(|o| o.account_id = Some("12".into())).contains("16 decimal digits"));
         assert!(refused(|o| o.tls_cert = Some("c".into())).contains("--tls-key"));
         assert!(refused(|o| o.tls_key = Some("k".into())).contains("--tls-cert"));
+        assert!(refused(|o| o.kmip_listen = Some("127.0.0.1:0".into())).contains("over TLS only"));
+        assert!(refused(|o| o.kmip_tls_cert = Some("c".into())).contains("--kmip-listen"));
         assert!(refused(|o| o.max_connections = Some(0)).contains("--max-connections must be from 1"));
         assert!(
             refused(|o| o.unauthenticated_per_minute = Some(0)).contains("--unauthenticated-per-minute must be from 1")
