@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["yaoku-seal"],
     &["yaoku-iam", "yaoku-audit"],
     &["yaoku-kms"],
-    &["yaoku-disks", "yaoku-secrets"],
+    &["yaoku-disks", "yaoku-secrets", "yaoku-objects"],
     &["yaoku-gate", "yaoku-http", "yaoku-client"],
     &["yaoku-aliyun", "yaoku-vault", "yaoku-kmip", "yaoku-tang", "yaoku-kubernetes"],
     &["yaoku"],

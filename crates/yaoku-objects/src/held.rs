@@ -1,0 +1,81 @@
+//! An object as it is held in memory, and what its owner may know of it.
+
+use yaoku_iam::{AccountId, Timestamp};
+use yaoku_kms::KeyId;
+use yaoku_seal::Revision;
+
+use crate::record::{Attributes, ObjectRecord};
+use crate::{ObjectId, ObjectKind, ObjectName, ObjectState};
+
+/// An object as the last applied commit left it.
+#[derive(Clone)]
+pub(crate) struct HeldObject {
+    pub(crate) account: AccountId,
+    pub(crate) id: ObjectId,
+    pub(crate) record: ObjectRecord,
+    pub(crate) revision: Revision,
+}
+
+impl HeldObject {
+    pub(crate) fn about(&self, now: Timestamp) -> ObjectAbout {
+        let record = &self.record;
+        ObjectAbout {
+            account: self.account,
+            id: self.id,
+            kind: record.kind,
+            state: record.life.state_at(now),
+            key: record.key,
+            created: record.created,
+            changed: record.changed,
+            activation: record.life.activation,
+            deactivation: record.life.deactivation,
+            compromise: record.life.compromise,
+            destruction: record.life.destruction,
+            names: record.names.clone(),
+            attributes: record.attributes.clone(),
+            digest: record.digest,
+            length: record.length,
+            replaces: record.replaces,
+            replaced_by: record.replaced_by,
+        }
+    }
+}
+
+/// What is known of an object without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectAbout {
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its id.
+    pub id: ObjectId,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Where it stands in its life.
+    pub state: ObjectState,
+    /// The CMK that its value is sealed under.
+    pub key: KeyId,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub changed: Timestamp,
+    /// From when on it is Active; may be ahead.
+    pub activation: Option<Timestamp>,
+    /// From when on it is Deactivated; may be ahead.
+    pub deactivation: Option<Timestamp>,
+    /// When it was said to be compromised.
+    pub compromise: Option<Timestamp>,
+    /// When its value was taken away.
+    pub destruction: Option<Timestamp>,
+    /// Its names.
+    pub names: Vec<ObjectName>,
+    /// What the protocol keeps of it.
+    pub attributes: Attributes,
+    /// SHA-256 of its value.
+    pub digest: [u8; 32],
+    /// Bytes of its value.
+    pub length: u64,
+    /// The object that it replaces.
+    pub replaces: Option<ObjectId>,
+    /// The object that replaces it.
+    pub replaced_by: Option<ObjectId>,
+}
