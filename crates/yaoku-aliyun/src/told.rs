@@ -16,6 +16,8 @@ const MAX_NAME: usize = 512;
 const KEY: &str = "ACS::KMS::Key";
 /// What ActionTrail calls a secret.
 const SECRET: &str = "ACS::KMS::Secret";
+/// As [`KEY`], of users.
+const USER: &str = "ACS::RAM::User";
 
 /// A call, as far as it has been read.
 pub(crate) struct Told<'a> {
@@ -95,6 +97,7 @@ impl Telling for Told<'_> {
         let mut resources: Vec<_> = named.collect();
         resources.extend(secrets.into_iter().map(|name| (SECRET, Cow::Owned(name.to_owned()))));
         resources.extend(keys.into_iter().map(|key| (KEY, Cow::Owned(key.to_string()))));
+        resources.extend(touched.iter().filter_map(user).map(|name| (USER, Cow::Owned(name.to_owned()))));
         resources
     }
 
@@ -106,6 +109,14 @@ impl Telling for Told<'_> {
 fn key(named: &Named) -> Option<KeyId> {
     match named.name {
         Which::Id(id) if named.kind == yaoku_kms::KEY => Some(KeyId::from_bytes(id)),
+        _ => None,
+    }
+}
+
+/// A user whose AccessKeys are in a secret.
+fn user(named: &Named) -> Option<&str> {
+    match &named.name {
+        Which::Name(name) if named.kind == yaoku_iam::USER => Some(name),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use yaoku_iam::{AccountId, Domain, Named, NotPerformed, Operation, Performer, Which};
+use yaoku_iam::{AccountId, Domain, Named, NotPerformed, Operation, Performer, USER, Which};
 use yaoku_kms::{KEY, KeyId};
 use yaoku_secrets::SECRET;
 
@@ -66,6 +66,7 @@ impl Telling for Told<'_> {
         let resource = |named: &Named| match &named.name {
             Which::Id(id) if named.kind == KEY => Some(("ACS::KMS::Key", KeyId::from_bytes(*id).to_string())),
             Which::Name(name) if named.kind == SECRET => Some(("ACS::KMS::Secret", name.to_string())),
+            Which::Name(name) if named.kind == USER => Some(("ACS::RAM::User", name.to_string())),
             Which::Id(_) | Which::Name(_) | Which::All => None,
         };
         touched.iter().filter_map(resource).map(|(kind, name)| (kind, Cow::Owned(name))).collect()

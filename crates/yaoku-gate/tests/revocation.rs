@@ -10,7 +10,7 @@
 mod softhsm;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -93,11 +93,15 @@ use yaoku_seal::seal::FileSeal;
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
 use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
 use yaoku_secrets::operations::policies::{GetSecretPolicy, SecretPolicy, SetSecretPolicy};
-use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, UpdateSecret};
+use yaoku_secrets::operations::rotation::{RotateSecret, UpdateSecretRotationPolicy};
+use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, NewContent, UpdateSecret};
 use yaoku_secrets::operations::tags::{ListTagsOfSecrets, TagSecret, TagSecrets, UntagSecret, UntagSecrets};
 use yaoku_secrets::operations::values::{BatchGetSecretValue, GetSecretValue, PutSecretValue};
 use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
-use yaoku_secrets::{SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionId};
+use yaoku_secrets::{
+    NewRamCredentials, RotationInterval, SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value,
+    ValueKind, VersionId,
+};
 use yaoku_store::{
     Digest, Digester, Embedded, Found, Limits, Options, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction,
     Trust, Watch,
@@ -969,8 +973,15 @@ const SECRET_WAYS: [SecretWay; 7] = [
 impl SecretWay {
     /// Whether it forbids the operation.
     fn forbids(self, spec: &OperationSpec) -> bool {
-        let uses_the_key =
-            ["BatchGetSecretValue", "CreateSecret", "GetSecretValue", "PutSecretValue"].contains(&spec.name);
+        let uses_the_key = [
+            "BatchGetSecretValue",
+            "CreateSecret",
+            "GetSecretValue",
+            "PutSecretValue",
+            "RotateSecret",
+            "UpdateSecretRotationPolicy",
+        ]
+        .contains(&spec.name);
         // A secret that is to be made is not there yet; listings are about none.
         let is_about_one = !["CreateSecret", "ListSecrets", "GetRandomPassword"].contains(&spec.name);
         match self {
@@ -1023,14 +1034,26 @@ impl SecretWay {
 
 fn create_secret(name: SecretName, key: Option<KeyId>) -> CreateSecret {
     CreateSecret {
-        name,
+        content: NewContent::Generic { name, value: secret_value() },
         version: VersionId::parse("v1").unwrap(),
-        value: secret_value(),
         description: String::new(),
         key: key.map(Into::into),
         tags: vec![Tag::new("team", "shop").unwrap()],
         policy: None,
     }
+}
+
+/// Makes a user with an AccessKey, and gives what a secret that holds it is made of.
+async fn of_user(world: &World, number: usize, key: Option<KeyId>) -> (SecretName, CreateSecret) {
+    let root = world.root();
+    let user = Name::parse(Field::UserName, &format!("held{number}")).unwrap();
+    world.run(&root, CreateUser { name: user.clone(), details: UserDetails::default() }).await.unwrap();
+    let made = world.run(&root, CreateAccessKey { whose: Some(user.clone()) }).await.unwrap().key;
+    let name = SecretName::parse(&format!("acs/ram/user/{user}")).unwrap();
+    let (access_keys, custom_data) = (vec![(made.id, made.secret)], BTreeMap::new());
+    let new = NewRamCredentials { user, access_keys, custom_data, rotation: None };
+    let create = create_secret(name.clone(), key);
+    (name, CreateSecret { content: NewContent::RamCredentials(new), ..create })
 }
 
 fn secret_value() -> Value {
@@ -1056,7 +1079,12 @@ async fn attempt_secret(
         true => Some(world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id),
         false => None,
     };
-    let made = world.run(&root, create_secret(name.clone(), key)).await.unwrap().0;
+    let rotates = ["RotateSecret", "UpdateSecretRotationPolicy"].contains(&spec.name);
+    let (name, create) = match rotates {
+        true => of_user(world, number, key).await,
+        false => (name.clone(), create_secret(name, key)),
+    };
+    let made = world.run(&root, create).await.unwrap().0;
     world.run(&root, create_secret(other.clone(), key)).await.unwrap();
     let put = |version: &str| PutSecretValue {
         secret: name.clone().into(),
@@ -1065,7 +1093,15 @@ async fn attempt_secret(
         stages: None,
         expected: None,
     };
-    world.run(&root, put("v2")).await.unwrap();
+    if !rotates {
+        world.run(&root, put("v2")).await.unwrap();
+    }
+    // Every other time, what is made is a secret that holds AccessKeys.
+    let new = SecretName::parse(&format!("new/{number}")).unwrap();
+    let new = match spec.name == "CreateSecret" && number.is_multiple_of(2) {
+        true => of_user(world, number, key).await.1,
+        false => create_secret(new, key),
+    };
     if spec.name == "RestoreSecret" {
         world.run(&root, DeleteSecret { name: name.clone(), when: When::AfterDays(7) }).await.unwrap();
     }
@@ -1081,11 +1117,15 @@ async fn attempt_secret(
     let tags = || vec![Tag::new("a", "b").unwrap()];
     let done = match spec.name {
         "CreateSecret" => {
-            run!(create_secret(SecretName::parse(&format!("new/{number}")).unwrap(), key))
+            run!(new)
         }
         "DescribeSecret" => run!(DescribeSecret { secret }),
         "ListSecrets" => run!(ListSecrets { filters: SecretFilters::default(), page }),
-        "UpdateSecret" => run!(UpdateSecret { name, description: "new".into() }),
+        "UpdateSecret" => run!(UpdateSecret { name, description: Some("new".into()), custom_data: None }),
+        "RotateSecret" => run!(RotateSecret { name, version: VersionId::parse("v3").unwrap() }),
+        "UpdateSecretRotationPolicy" => {
+            run!(UpdateSecretRotationPolicy { name, rotation: RotationInterval::from_seconds(86_400) })
+        }
         "GetSecretValue" => run!(GetSecretValue { secret, version: None, stage: None }),
         "BatchGetSecretValue" => {
             run!(BatchGetSecretValue(vec![GetSecretValue { secret, version: None, stage: None }]))
@@ -1119,7 +1159,8 @@ async fn attempt_secret(
 
 /// Pairs of an operation on secrets and a way in which something is taken that it needs.
 fn secret_pairs(access: Access) -> impl Iterator<Item = (&'static OperationSpec, SecretWay)> {
-    let operations = yaoku_secrets::operations::REGISTRY.iter().filter(|spec| spec.name != "DeleteDueSecret");
+    let by_itself = ["DeleteDueSecret", "RotateDueSecret"];
+    let operations = yaoku_secrets::operations::REGISTRY.iter().filter(move |spec| !by_itself.contains(&spec.name));
     let ways = |spec: &'static OperationSpec| SECRET_WAYS.into_iter().map(move |way| (spec, way));
     operations.filter(move |spec| spec.access == access).flat_map(ways).filter(|(spec, way)| way.forbids(spec))
 }

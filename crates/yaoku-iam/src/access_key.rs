@@ -12,7 +12,7 @@ use crate::principal::Identity;
 use crate::{AccountId, Error, Principal, Timestamp, UserId};
 
 /// The public half of an AccessKey.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AccessKeyId(Box<str>);
 
 impl AccessKeyId {

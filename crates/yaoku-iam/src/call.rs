@@ -227,9 +227,11 @@ impl Call<'_> {
     /// [`NotCommitted`].
     pub fn underpin(&self, changes: &mut Changes) -> Result<(), NotCommitted> {
         let authority = self.trace.0.lock().authority.clone().ok_or(NotCommitted::NotDecided)?;
-        for (name, revision) in authority {
-            if changes.expected.iter().all(|(expected, _)| *expected != name) {
-                changes.expected.push((name, revision));
+        for row in authority {
+            // Where the change rests on the same row at another revision, it must not go through: the caller's authority was decided on
+            // what is not so any more.
+            if !changes.expected.contains(&row) {
+                changes.expected.push(row);
             }
         }
         if let Some(intent) = self.intent {

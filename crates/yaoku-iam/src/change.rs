@@ -35,7 +35,22 @@ pub(crate) struct Draft<'a> {
     deletes: Vec<RecordName>,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub(crate) const fn new(account: AccountId, now: Timestamp, random: &'a dyn Random) -> Self {
+        Self { account, now, random, puts: Vec::new(), deletes: Vec::new() }
+    }
+
+    /// What commits it, if the account's identities are still those at that head.
+    pub(crate) fn into_changes(mut self, head: Option<Revision>) -> Changes {
+        let name = head_name(self.account);
+        self.puts.push((name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
+        Changes { expected: vec![(name, head)], puts: self.puts, deletes: self.deletes }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.deletes.is_empty()
+    }
+
     pub(crate) fn put_user(&mut self, id: UserId, record: &UserRecord) -> Result<(), Error> {
         self.put(user_name(self.account, id), record)
     }
@@ -118,14 +133,13 @@ impl Iam {
         for _ in 0..ATTEMPTS {
             allowed.call.rest_on_authority();
             allowed.still(self)?;
-            let (decided, mut puts, deletes, head) = {
+            let (decided, draft, head) = {
                 let directory = tenant.directory.read();
-                let (now, random) = (self.clock.now(), self.vault.random());
-                let mut draft = Draft { account: tenant.id, now, random, puts: Vec::new(), deletes: Vec::new() };
-                (decide(&directory, &mut draft), draft.puts, draft.deletes, directory.head)
+                let mut draft = Draft::new(tenant.id, self.clock.now(), self.vault.random());
+                (decide(&directory, &mut draft), draft, directory.head)
             };
             let decided = match decided {
-                Ok(decided) if !puts.is_empty() || !deletes.is_empty() => decided,
+                Ok(decided) if !draft.is_empty() => decided,
                 nothing_to_commit => {
                     // No commit will tell whether another process has changed what this was decided on.
                     match self.catch_up_with_head(&head_name, head).await? {
@@ -134,8 +148,7 @@ impl Iam {
                     }
                 }
             };
-            puts.push((head_name.clone(), Secret::new(HEAD_CONTENT.to_vec())));
-            let mut changes = Changes { expected: vec![(head_name.clone(), head)], puts, deletes };
+            let mut changes = draft.into_changes(head);
             allowed.call.underpin(&mut changes)?;
             match self.vault.commit(changes).await? {
                 Outcome::Committed(revision) => {

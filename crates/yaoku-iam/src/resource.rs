@@ -69,7 +69,7 @@ impl<'a> Target<'a> {
         std::iter::once(name).chain(new).map(|name| Self::own(kind, name)).collect()
     }
 
-    fn of(grant: &'a Grant) -> Self {
+    pub(crate) fn of(grant: &'a Grant) -> Self {
         let name = match &grant.on.name {
             Which::Name(name) => Some(&**name),
             Which::All | Which::Id(_) => None,
@@ -137,7 +137,7 @@ impl Iam {
         Ok(Allowed { tenant, call: *call, spec: *spec, targets: targets.to_vec() })
     }
 
-    fn ask(&self, call: &Call<'_>, permission: Permission, targets: &[Target<'_>]) -> Result<(), Error> {
+    pub(crate) fn ask(&self, call: &Call<'_>, permission: Permission, targets: &[Target<'_>]) -> Result<(), Error> {
         let account = call.principal.account();
         for target in targets {
             let owner = target.owner;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use yaoku_iam::{
     Access, AccountId, Call, Decision, Domain, Grant, Named, OperationSpec, Permission, Question, Resource, StateRule,
-    Tagged, Target, Which,
+    Tagged, Target, USER, Which,
 };
 
 use crate::held::HeldSecret;
@@ -180,6 +180,7 @@ impl Domain for Secrets {
                 Which::All if grant.on.kind == SECRET => {
                     self.ask(call, permission, states, Asked { account, name: None, of: None })?;
                 }
+                _ if grant.on.kind == USER => self.iam.decide_on(call, &grant)?,
                 Which::All | Which::Id(_) | Which::Name(_) => self.kms.decide_on(call, grant).await?,
             }
         }

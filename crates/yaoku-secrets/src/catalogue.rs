@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use yaoku_iam::{AccountId, Timestamp};
+use yaoku_iam::{AccountId, Timestamp, UserId};
 use yaoku_kms::KeyId;
 
 use crate::held::HeldSecret;
@@ -46,7 +46,7 @@ impl SecretFilter {
         match self {
             Self::Name(names) => begins(secret.name.as_str(), names),
             Self::Description(descriptions) => begins(&secret.record.description, descriptions),
-            Self::Kind(kinds) => kinds.contains(&secret.record.kind),
+            Self::Kind(kinds) => kinds.contains(&secret.record.kind()),
             Self::Tag { keys, values } => {
                 let among = |wanted: &Option<Vec<String>>, text: &str| {
                     wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == text))
@@ -65,6 +65,8 @@ pub struct Catalogue {
     by_id: HashMap<SecretId, Arc<HeldSecret>>,
     /// Secrets that the scheduler must look at, soonest first.
     due: BTreeSet<(Timestamp, SecretId)>,
+    /// When it looks at them, by the secret.
+    due_of: HashMap<SecretId, Timestamp>,
     /// Secrets by the CMK that their values are encrypted under.
     by_key: HashMap<KeyId, BTreeSet<SecretName>>,
 }
@@ -105,8 +107,8 @@ impl Catalogue {
         if let Some(before) = &before {
             self.forget(before);
         }
-        if let Some(due) = secret.record.deletion {
-            self.due.insert((due, secret.record.id));
+        if let Some((due, _)) = secret.record.due() {
+            self.set_due(secret.record.id, Some(due));
         }
         self.by_key.entry(secret.record.key).or_default().insert(secret.name.clone());
         self.by_id.insert(secret.record.id, secret);
@@ -122,15 +124,38 @@ impl Catalogue {
 
     fn forget(&mut self, secret: &HeldSecret) {
         self.by_id.remove(&secret.record.id);
-        if let Some(due) = secret.record.deletion {
-            self.due.remove(&(due, secret.record.id));
-        }
+        self.set_due(secret.record.id, None);
         if let Some(under) = self.by_key.get_mut(&secret.record.key) {
             under.remove(&secret.name);
             if under.is_empty() {
                 self.by_key.remove(&secret.record.key);
             }
         }
+    }
+
+    /// Lets the scheduler look at a secret later, unless the secret is changed before.
+    pub(crate) fn postpone(&mut self, secret: SecretId, until: Timestamp) {
+        if self.due_of.contains_key(&secret) {
+            self.set_due(secret, Some(until));
+        }
+    }
+
+    fn set_due(&mut self, secret: SecretId, due: Option<Timestamp>) {
+        let before = match due {
+            Some(due) => self.due_of.insert(secret, due),
+            None => self.due_of.remove(&secret),
+        };
+        if let Some(before) = before {
+            self.due.remove(&(before, secret));
+        }
+        self.due.extend(due.map(|due| (due, secret)));
+    }
+
+    /// Whether another secret of an account holds AccessKeys of that user.
+    pub(crate) fn holds_access_keys_of(&self, account: AccountId, user: UserId) -> bool {
+        let secrets = self.accounts.get(&account).into_iter().flat_map(BTreeMap::values);
+        let mut of_users = secrets.filter_map(|secret| secret.record.ram_credentials().ok());
+        of_users.any(|credentials| credentials.user == user)
     }
 
     /// The soonest moment at which the scheduler has something to do.

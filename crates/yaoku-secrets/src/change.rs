@@ -83,16 +83,21 @@ impl Secrets {
 
     /// Commits a call's change, and waits until it is in force here; false if another change came first. Nothing is committed but
     /// what was decided since [`Call::rest_on_authority`], if the rows that this rests on are unchanged.
-    pub(crate) async fn commit(&self, call: &Call<'_>, mut changes: Changes) -> Result<bool, Error> {
+    pub(crate) async fn commit(&self, call: &Call<'_>, changes: Changes) -> Result<bool, Error> {
+        Ok(self.commit_at(call, changes).await?.is_some())
+    }
+
+    /// As [`Self::commit`]; with the revision at which it is in force.
+    pub(crate) async fn commit_at(&self, call: &Call<'_>, mut changes: Changes) -> Result<Option<Revision>, Error> {
         call.underpin(&mut changes)?;
         match self.vault.commit(changes).await? {
             Outcome::Committed(revision) => {
                 call.committed();
-                self.in_force(revision).await.map(|()| true)
+                self.in_force(revision).await.map(|()| Some(revision))
             }
             Outcome::Conflict { .. } => {
                 self.iam.catch_up(call).await.map_err(|error| Error::Unavailable(error.into()))?;
-                Ok(false)
+                Ok(None)
             }
         }
     }

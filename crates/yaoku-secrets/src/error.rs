@@ -100,6 +100,20 @@ impl From<yaoku_iam::TooManyTags> for Error {
     }
 }
 
+impl From<yaoku_iam::Error> for Error {
+    fn from(error: yaoku_iam::Error) -> Self {
+        match error {
+            yaoku_iam::Error::Denied(denial) => Self::Denied(denial),
+            yaoku_iam::Error::NotFound(_) => Self::Unsuitable("its RAM user does not exist any more"),
+            yaoku_iam::Error::LimitExceeded { most, .. } => {
+                Self::LimitExceeded(format!("the RAM user has reached its limit of {most} AccessKeys"))
+            }
+            error if error.may_pass() => Self::Unavailable(Box::new(error)),
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
 impl From<yaoku_seal::Error> for Error {
     fn from(error: yaoku_seal::Error) -> Self {
         match error {
@@ -150,4 +164,6 @@ pub enum Field {
     Resources,
     /// Where a listing goes on.
     NextToken,
+    /// What secrets have that do not stand for themselves alone.
+    Config,
 }

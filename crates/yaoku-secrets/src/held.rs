@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use yaoku_iam::policy::{Attached, Policy, PolicyKind};
-use yaoku_iam::{AccountId, Tagged, Tags, Timestamp};
+use yaoku_iam::{AccountId, Iam, Tagged, Tags, Timestamp};
 use yaoku_kms::KeyId;
 use yaoku_seal::Revision;
 
 use crate::record::{SecretRecord, VersionEntry};
-use crate::{Error, SecretKind, SecretName, Stage, ValueKind, VersionId};
+use crate::{Error, RamCredentialsAbout, SecretKind, SecretName, Stage, ValueKind, VersionId};
 
 /// A secret as the last applied commit left it.
 pub(crate) struct HeldSecret {
@@ -43,12 +43,20 @@ impl HeldSecret {
         self.record.deletion.is_some()
     }
 
-    pub(crate) fn about(&self) -> SecretAbout {
+    pub(crate) fn about(&self, iam: &Iam) -> SecretAbout {
         let record = &self.record;
+        let ram_credentials = record.ram_credentials().ok().map(|credentials| RamCredentialsAbout {
+            user: iam.user_name(self.account, credentials.user),
+            custom_data: credentials.custom_data.clone(),
+            rotation: credentials.rotation,
+            last_rotation: credentials.last_rotation,
+            next_rotation: credentials.next_rotation(record.created),
+        });
         SecretAbout {
             account: self.account,
             name: self.name.clone(),
-            kind: record.kind,
+            kind: record.kind(),
+            ram_credentials,
             description: record.description.clone(),
             created: record.created,
             updated: record.updated,
@@ -77,6 +85,8 @@ pub struct SecretAbout {
     pub name: SecretName,
     /// What it is for.
     pub kind: SecretKind,
+    /// What is known of the AccessKeys in it, if it holds such.
+    pub ram_credentials: Option<RamCredentialsAbout>,
     /// The owner's words on it.
     pub description: String,
     /// When it was made.

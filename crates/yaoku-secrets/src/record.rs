@@ -10,6 +10,7 @@ use yaoku_iam::{AccountId, Tags, Timestamp};
 use yaoku_kms::KeyId;
 use yaoku_seal::{Kind, RecordName};
 
+use crate::ram_credentials::RamCredentials;
 use crate::{Error, SecretId, SecretName, Stage, ValueKind, VersionId};
 
 /// A secret without its values.
@@ -21,17 +22,37 @@ pub(crate) const VALUE: Kind = Kind(49);
 const LAYOUT: u8 = 2;
 
 /// What a secret is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretKind {
     /// Whatever its owner puts into it.
     Generic,
+    /// AccessKeys of a RAM user.
+    RamCredentials,
+}
+
+/// What a secret is for, with what is known of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    Generic,
+    RamCredentials(RamCredentials),
+}
+
+/// What a secret that does not rotate answers to whoever wants it to.
+const NOT_ROTATED: Error =
+    Error::Unsuitable("it is of the type Generic, whose values are put by their owner and do not rotate");
+
+/// What is done to a secret when it is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Deletion,
+    Rotation,
 }
 
 /// A secret as the store holds it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SecretRecord {
     pub(crate) id: SecretId,
-    pub(crate) kind: SecretKind,
+    pub(crate) purpose: Purpose,
     pub(crate) description: String,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
@@ -88,6 +109,52 @@ impl VersionEntry {
 }
 
 impl SecretRecord {
+    pub(crate) const fn kind(&self) -> SecretKind {
+        match self.purpose {
+            Purpose::Generic => SecretKind::Generic,
+            Purpose::RamCredentials(_) => SecretKind::RamCredentials,
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Unsuitable`] unless its owner alone says what is in it.
+    pub(crate) const fn check_generic(&self) -> Result<(), Error> {
+        match self.purpose {
+            Purpose::Generic => Ok(()),
+            Purpose::RamCredentials(_) => Err(Error::Unsuitable("its versions come and go by rotation alone")),
+        }
+    }
+
+    /// What it holds of a user's AccessKeys.
+    ///
+    /// # Errors
+    /// [`Error::Unsuitable`] if it holds none.
+    pub(crate) const fn ram_credentials(&self) -> Result<&RamCredentials, Error> {
+        match &self.purpose {
+            Purpose::RamCredentials(credentials) => Ok(credentials),
+            Purpose::Generic => Err(NOT_ROTATED),
+        }
+    }
+
+    /// As [`Self::ram_credentials`].
+    pub(crate) const fn ram_credentials_mut(&mut self) -> Result<&mut RamCredentials, Error> {
+        match &mut self.purpose {
+            Purpose::RamCredentials(credentials) => Ok(credentials),
+            Purpose::Generic => Err(NOT_ROTATED),
+        }
+    }
+
+    /// When something is to be done to it by itself, and what: its deletion, or else its rotation.
+    pub(crate) fn due(&self) -> Option<(Timestamp, Due)> {
+        match (self.deletion, &self.purpose) {
+            (Some(deletion), _) => Some((deletion, Due::Deletion)),
+            (None, Purpose::RamCredentials(credentials)) => {
+                credentials.next_rotation(self.created).map(|next| (next, Due::Rotation))
+            }
+            (None, Purpose::Generic) => None,
+        }
+    }
+
     pub(crate) fn version(&self, id: &VersionId) -> Option<&VersionEntry> {
         self.versions.iter().find(|version| version.id == *id)
     }
@@ -142,7 +209,7 @@ mod tests {
     fn records_are_read_as_they_were_written_and_not_of_later_layouts() {
         let record = SecretRecord {
             id: SecretId::from_bytes([1; 16]),
-            kind: SecretKind::Generic,
+            purpose: Purpose::Generic,
             description: "描述".into(),
             created: Timestamp(1),
             updated: Timestamp(2),

@@ -1,5 +1,6 @@
-//! What happens by itself: the end of a scheduled deletion.
+//! What happens by itself: rotation, and the end of a scheduled deletion.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
@@ -8,11 +9,17 @@ use yaoku_kms::every_tick;
 use yaoku_seal::backup::restored_name;
 
 use crate::change::update;
-use crate::operations::due::DeleteDueSecret;
+use crate::held::HeldSecret;
+use crate::operations::due::{DeleteDueSecret, RotateDueSecret};
+use crate::record::Due;
 use crate::{Error, Secrets};
 
 /// Secrets taken up at a time.
 const BATCH: usize = 256;
+/// As many as are looked at while deletions that are due must wait.
+const BATCH_WHILE_DELETIONS_WAIT: usize = 16 * BATCH;
+/// Seconds until a rotation is tried again that can't be done: because its CMK is disabled, or its user deleted.
+const ROTATION_RETRY: u64 = 300;
 /// Secrets taken up at once.
 const AT_ONCE: usize = 64;
 /// Seconds by which a restore puts off deletions that are overdue.
@@ -30,7 +37,7 @@ impl Secrets {
         self.stopping.send_replace(true);
     }
 
-    /// Deletes every secret whose time is over by the domain's clock, once that has been steady.
+    /// Rotates every secret that is due by the domain's clock, and deletes those whose time is over once that has been steady.
     ///
     /// # Errors
     /// The first failure, after everything else was tried.
@@ -39,29 +46,54 @@ impl Secrets {
         loop {
             let now = self.clock.now();
             let may_delete = self.steadiness.look(Instant::now(), now.0);
-            let due = self.catalogue.read().due(now, BATCH);
+            // Deletions that wait stay first in line: the rest must not wait behind them.
+            let most = if may_delete { BATCH } else { BATCH_WHILE_DELETIONS_WAIT };
+            let due = self.catalogue.read().due(now, most);
             let found = due.len();
-            if found > 0 && !may_delete {
-                self.steadiness.say_that_deletions_wait();
-                break;
-            }
-            let results = stream::iter(due).map(|secret| async move {
-                let done = performer.perform(secret.account, DeleteDueSecret(secret.record.id)).await?;
-                if done.is_some() {
-                    tracing::info!(secret = %secret.name, "deleted as it was due");
-                }
-                Ok(())
-            });
+            let results = stream::iter(due).map(|secret| self.take_up_due(performer, secret, may_delete));
             // Together, so that their commits share syncs.
             let results: Vec<Result<(), Error>> = results.buffer_unordered(AT_ONCE).collect().await;
             let failed = results.iter().filter(|result| result.is_err()).count();
             failure = failure.and(results.into_iter().collect());
             // Those that fail stay first in line.
-            if found < BATCH || failed > 0 || *self.stopping.borrow() {
+            if found < BATCH || failed > 0 || !may_delete || *self.stopping.borrow() {
                 break;
             }
         }
         failure
+    }
+
+    /// Has done what is due to a secret as the catalogue has it, if it still is.
+    async fn take_up_due(
+        &self,
+        performer: &impl Performer<Self>,
+        secret: Arc<HeldSecret>,
+        may_delete: bool,
+    ) -> Result<(), Error> {
+        let (account, id) = (secret.account, secret.record.id);
+        let done = match secret.record.due() {
+            None => return Ok(()),
+            Some((_, Due::Deletion)) if !may_delete => {
+                self.steadiness.say_that_deletions_wait();
+                return Ok(());
+            }
+            Some((_, Due::Deletion)) => performer.perform(account, DeleteDueSecret(id)).await?.is_some(),
+            Some((_, Due::Rotation)) => match performer.perform(account, RotateDueSecret(id)).await {
+                Ok(done) => done.is_some(),
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                Err(error) => {
+                    // It may stay so for long: others must not wait behind it, nor the log fill up with it.
+                    self.catalogue.write().postpone(id, self.clock.now().plus_seconds(ROTATION_RETRY));
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(secret = %secret.name, error, "the secret can't be rotated; it is tried again in five minutes");
+                    return Ok(());
+                }
+            },
+        };
+        if done {
+            tracing::info!(secret = %secret.name, "done as it was due");
+        }
+        Ok(())
     }
 
     /// Puts off, by a week, deletions that fell due between a backup and its restore: whoever restores a backup may well do so for a

@@ -128,12 +128,13 @@ mod tests {
     use yaoku_kms::KeyId;
 
     use super::*;
-    use crate::{SecretId, SecretKind, ValueKind};
+    use crate::record::Purpose;
+    use crate::{SecretId, ValueKind};
 
     fn secret(max_versions: Option<u32>) -> SecretRecord {
         SecretRecord {
             id: SecretId::from_bytes([0; 16]),
-            kind: SecretKind::Generic,
+            purpose: Purpose::Generic,
             description: String::new(),
             created: Timestamp(0),
             updated: Timestamp(0),

@@ -2,198 +2,26 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::net::{IpAddr, Ipv4Addr};
+mod support;
+
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use yaoku_crypto::{Secret, SystemRandom};
-use yaoku_iam::{AccountId, Bootstrap, Domain, Environment, Iam, Performer, Principal};
+use support::{DAY, HERE, World, create, name, put, staged, value};
+use yaoku_iam::{AccountId, Principal};
 use yaoku_kms::operations::Page;
-use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey, ScheduleKeyDeletion};
+use yaoku_kms::operations::keys::{DisableKey, EnableKey, ScheduleKeyDeletion};
 use yaoku_kms::operations::policies::{KeyPolicy, SetKeyPolicy};
-use yaoku_kms::{
-    AliasName, Call, Clock, KeyId, KeyRef, KeySpec, KeyState, Kms, KmsConfig, ManualClock, Operation, Origin,
-    ProtectionLevel, Timestamp, Trace,
-};
+use yaoku_kms::{AliasName, Call, Clock, KeyRef, KeyState, Operation, Trace};
+use yaoku_seal::backup;
 use yaoku_seal::seal::FileSeal;
-use yaoku_seal::{Vault, backup};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
 use yaoku_secrets::operations::policies::{SecretPolicy, SetSecretPolicy};
-use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, SERVICE_ALIAS};
+use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, NewContent, SERVICE_ALIAS};
 use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, VersionRef};
-use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVersionStage};
-use yaoku_secrets::{
-    Error, SecretFilters, SecretName, SecretRef, Secrets, SecretsConfig, Stage, Value, ValueKind, VersionAbout,
-    VersionId,
-};
+use yaoku_secrets::operations::versions::UpdateSecretVersionStage;
+use yaoku_secrets::{Error, SecretFilters, SecretRef, Stage, VersionId};
 use yaoku_store::{Embedded, Options, Store};
-
-const DAY: u64 = 86_400;
-const HERE: Environment<'_> = Environment {
-    time: 1_795_485_600_000,
-    source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    secure_transport: true,
-    user_agent: None,
-    encryption_context: None,
-};
-
-/// A process.
-struct Node {
-    vault: Arc<Vault>,
-    iam: Arc<Iam>,
-    kms: Arc<Kms>,
-    secrets: Arc<Secrets>,
-}
-
-impl Performer<Secrets> for Node {
-    async fn perform<T: Send, O: Operation<Domain = Secrets, Output = Option<T>> + 'static>(
-        &self,
-        account: AccountId,
-        operation: O,
-    ) -> Result<Option<T>, Error> {
-        let (environment, trace) = (HERE, Trace::default());
-        let service = self.iam.service(account).unwrap();
-        let call = Call::of(service.principal(), &environment, &trace);
-        let done = operation.perform(&self.secrets, &call).await?;
-        self.secrets.decide_again(&call).await.map(|()| done)
-    }
-}
-
-struct World {
-    dir: tempfile::TempDir,
-    store: Arc<dyn Store>,
-    clock: Arc<ManualClock>,
-    principal: Principal,
-    nodes: Vec<Node>,
-}
-
-impl World {
-    async fn new(nodes: usize) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
-        let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
-        let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
-        let mut world = Self { dir, store, clock, principal, nodes: Vec::new() };
-        for _ in 0..nodes {
-            world.add_node().await;
-        }
-        world
-    }
-
-    async fn add_node(&mut self) {
-        let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
-        let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
-        let (account, clock) = (Some(self.principal.account()), self.clock.clone());
-        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap().iam;
-        let config = KmsConfig::default();
-        let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, None, None).await.unwrap();
-        let config = SecretsConfig { deletion_patience: 0, max_secrets: 50, ..SecretsConfig::default() };
-        let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock, config).await.unwrap();
-        self.nodes.push(Node { vault, iam, kms, secrets });
-    }
-
-    async fn call<O: Operation<Domain = Secrets>>(&self, operation: O) -> Result<O::Output, Error> {
-        self.call_at(0, operation).await
-    }
-
-    /// Waits until every process knows a secret.
-    async fn known_to_all(&self, secret: &str) {
-        for node in 0..self.nodes.len() {
-            while self.call_at(node, DescribeSecret { secret: name(secret).into() }).await.is_err() {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    async fn call_at<O: Operation<Domain = Secrets>>(&self, node: usize, operation: O) -> Result<O::Output, Error> {
-        operation.perform(&self.nodes[node].secrets, &Call::of(&self.principal, &HERE, &Trace::default())).await
-    }
-
-    async fn keys<O: Operation<Domain = Kms>>(&self, operation: O) -> O::Output {
-        let trace = Trace::default();
-        let call = Call::of(&self.principal, &HERE, &trace);
-        let done = operation.perform(&self.nodes[0].kms, &call).await;
-        done.unwrap_or_else(|error| panic!("{error:?}"))
-    }
-
-    async fn cmk(&self) -> KeyId {
-        let create = CreateKey {
-            spec: KeySpec::Aes256,
-            usage: None,
-            origin: Origin::Generated,
-            protection: ProtectionLevel::Software,
-            description: String::new(),
-            rotation: None,
-            tags: Vec::new(),
-            policy: None,
-        };
-        self.keys(create).await.id
-    }
-
-    async fn create(&self, text: &str, key: Option<KeyId>) -> Result<(), Error> {
-        self.call(create(text, key)).await.map(drop)
-    }
-
-    /// The text that a stage's version holds.
-    async fn text(&self, secret: &str, stage: &str) -> Result<String, Error> {
-        let get = GetSecretValue { secret: name(secret).into(), version: None, stage: Some(staged(stage)) };
-        let value = self.call(get).await?.value;
-        Ok(String::from_utf8(value.bytes.expose().to_vec()).unwrap())
-    }
-
-    async fn versions(&self, secret: &str) -> Vec<VersionAbout> {
-        let page = Page { number: 1, size: 100 };
-        let list = ListSecretVersionIds { secret: name(secret).into(), include_deprecated: true, page };
-        self.call(list).await.unwrap().1.items
-    }
-
-    /// Rows of the store that belong to secrets.
-    async fn rows(&self) -> usize {
-        let snapshot = self.store.snapshot().await.unwrap();
-        let rows = snapshot.scan(&[], None, 10_000).await.unwrap();
-        rows.iter().filter(|row| [48, 49].contains(&row.key[0])).count()
-    }
-
-    async fn everyone_looks(&self) {
-        for _ in 0..3 {
-            join_all(self.nodes.iter().map(|node| async { node.secrets.do_what_is_due(node).await.unwrap() })).await;
-        }
-    }
-}
-
-fn name(text: &str) -> SecretName {
-    SecretName::parse(text).unwrap()
-}
-
-fn staged(text: &str) -> Stage {
-    Stage::parse(text).unwrap()
-}
-
-fn value(text: &str) -> Value {
-    Value { kind: ValueKind::Text, bytes: Secret::new(text.as_bytes().to_vec()) }
-}
-
-fn create(text: &str, key: Option<KeyId>) -> CreateSecret {
-    CreateSecret {
-        name: name(text),
-        version: VersionId::parse("v1").unwrap(),
-        value: value("first"),
-        description: String::new(),
-        key: key.map(KeyRef::Id),
-        tags: Vec::new(),
-        policy: None,
-    }
-}
-
-fn put(secret: &str, version: Option<&str>, text: &str) -> PutSecretValue {
-    PutSecretValue {
-        secret: name(secret).into(),
-        version: version.map(|version| VersionId::parse(version).unwrap()),
-        value: value(text),
-        stages: None,
-        expected: None,
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_process_puts_every_process_gives() {
@@ -493,6 +321,9 @@ async fn there_is_an_end_to_everything() {
     for bytes in [0, 30_721] {
         assert!(matches!(world.call(sized(bytes)).await, Err(Error::Invalid { .. })), "{bytes}");
     }
-    let reserved = CreateSecret { name: name("acs/ram/user/x"), ..create("x", None) };
+    let reserved = CreateSecret {
+        content: NewContent::Generic { name: name("acs/ram/user/x"), value: value("x") },
+        ..create("x", None)
+    };
     assert!(matches!(world.call(reserved).await, Err(Error::Invalid { .. })));
 }

@@ -20,7 +20,7 @@ use yaoku_secrets::operations::deletion::{DeleteSecret, When};
 use yaoku_secrets::operations::numbered::{
     DeleteVersions, DescribeVersions, DescribedVersions, DestroyVersions, KeepVersions, Keeping, RestoreVersions,
 };
-use yaoku_secrets::operations::secrets::{CreateSecret, ListSecrets};
+use yaoku_secrets::operations::secrets::{CreateSecret, ListSecrets, NewContent};
 use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, SecretValue, VersionRef};
 use yaoku_secrets::{
     SecretFilter, SecretFilters, SecretName, SecretRef, Stage, Value, ValueKind, VersionAbout, VersionId,
@@ -238,9 +238,8 @@ async fn write(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
             Err(failure) => return Err(failure),
         }
         let create = CreateSecret {
-            name: secret.name.clone(),
+            content: NewContent::Generic { name: secret.name.clone(), value: value() },
             version: VersionId::parse("1").ok_or_else(Failure::internal)?,
-            value: value(),
             description: String::new(),
             key: None,
             tags: Vec::new(),

@@ -65,8 +65,12 @@ fn every_field_of_results_about_keys_is_one_that_the_sdks_know() {
     let secret = ("SecretName", "fields");
     let put = [secret, ("VersionId", "v2"), ("SecretData", "new")];
     let made = [secret, ("VersionId", "v1"), ("SecretData", "first"), ("Tags", r#"[{"TagKey":"x","TagValue":"y"}]"#)];
+    let rotates = ("SecretName", "acs/ram/user/rotates");
+    rotating_secrets(&client, &sdk["actions"]);
     let calls: &[(&str, &[(&str, &str)])] = &[
         ("CreateSecret", &made),
+        ("RotateSecret", &[rotates, ("VersionId", "v3")]),
+        ("UpdateSecretRotationPolicy", &[rotates, ("EnableAutomaticRotation", "true"), ("RotationInterval", "6h")]),
         ("PutSecretValue", &put),
         ("GetSecretValue", &[secret]),
         ("BatchGetSecretValue", &[("SecretsList", r#"[{"SecretName":"fields"},{"SecretName":"none"}]"#)]),
@@ -77,7 +81,7 @@ fn every_field_of_results_about_keys_is_one_that_the_sdks_know() {
         ("UpdateSecret", &[secret, ("Description", "d")]),
         ("DeleteSecret", &[secret]),
         ("DescribeSecret", &[secret, ("FetchTags", "true")]),
-        ("ListSecrets", &[("FetchTags", "true")]),
+        ("ListSecrets", &[("FetchTags", "true"), ("Filters", r#"[{"Key":"SecretName","Values":["fields"]}]"#)]),
         ("RestoreSecret", &[secret]),
         ("GetRandomPassword", &[]),
         ("AsymmetricSign", &signs),
@@ -135,7 +139,7 @@ fn every_field_of_results_about_keys_is_one_that_the_sdks_know() {
         "RotationInterval",
         "DeletionProtectionDescription",
         "OwingService",
-        // Of secrets that do not stand for themselves alone.
+        // Of secrets that rotate.
         "ExtendedConfig",
         "CreateSecret.AutomaticRotation",
         "CreateSecret.NextRotationDate",
@@ -292,6 +296,28 @@ fn hold(version: &str, sdk: &Value, results: &[(&str, Answer)], absent: &[&str],
     let actions = Api::of_version(version).unwrap().actions();
     let missed: Vec<_> = actions.map(|action| action.name).filter(|name| !called.contains(name)).collect();
     assert_eq!(missed, excused, "actions that were not called, or not here");
+}
+
+/// As [`hold`], of answers about a secret that rotates.
+fn rotating_secrets(client: &Client, sdk: &Value) {
+    let secret = ("SecretName", "acs/ram/user/rotates");
+    let policy = [("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")];
+    let made = client.new_secret_of_user("rotates", &policy);
+    let made: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let calls: &[(&str, &[(&str, &str)])] = &[
+        ("CreateSecret", &made),
+        ("RotateSecret", &[secret, ("VersionId", "v2")]),
+        ("GetSecretValue", &[secret, ("FetchExtendedConfig", "true")]),
+        (
+            "BatchGetSecretValue",
+            &[("SecretsList", r#"[{"SecretName":"acs/ram/user/rotates","FetchExtendedConfig":true}]"#)],
+        ),
+        ("DescribeSecret", &[secret, ("FetchTags", "true")]),
+    ];
+    let absent = ["CiphertextForRecipient", "DKMSInstanceId", "OwingService", "PlannedDeleteTime"];
+    for (action, params) in calls {
+        same_shape(action, &sdk[*action]["result"], &client.call(action, params).ok().body, &absent);
+    }
 }
 
 /// Whether `value` has the fields and types that `shape` names, save those whose paths end with one of `absent`.

@@ -80,6 +80,10 @@ fn secret_parameters<'a>(operation: &str, secret: &'a str) -> Vec<(&'a str, &'a 
         "BatchGetSecretValue" => vec![("SecretsList.1.SecretName", secret)],
         "SetSecretPolicy" => vec![named, ("Policy", OPEN_POLICY)],
         "UpdateSecret" => vec![named, ("Description", "d")],
+        "RotateSecret" => vec![named, ("VersionId", "v9")],
+        "UpdateSecretRotationPolicy" => {
+            vec![named, ("EnableAutomaticRotation", "true"), ("RotationInterval", "6h")]
+        }
         "UpdateSecretVersionStage" => vec![named, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
         "TagResource" => vec![named, ("Tags", r#"[{"TagKey":"a","TagValue":"b"}]"#)],
         "UntagResource" => vec![named, ("TagKeys", r#"["a"]"#)],
@@ -152,6 +156,47 @@ fn secrets_are_used_by_those_who_may_use_them_and_their_key() {
     let bound = user(&root, "bound", &[of("*", "GetSecretValue"), bound.to_owned()].join(","));
     create_secret(&root, "web", Some(&key));
     assert_eq!((value(&bound, "db/shop"), value(&bound, "web")), ("ok".into(), refused.into()));
+}
+
+/// Who may rotate a secret gets AccessKeys of its user into it: it needs to be allowed to make and delete those.
+#[test]
+fn a_right_on_secrets_gives_no_access_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let root = server.client();
+    let rotated = root.create_secret_of_user("rotated");
+    let victim = root.new_secret_of_user("victim", &[]);
+    let victim: Vec<_> = victim.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let kms = r#"{"Effect":"Allow","Action":"kms:*","Resource":"*"}"#.to_owned();
+    let on = |action: &str, user: &str| {
+        format!(r#"{{"Effect":"Allow","Action":"ram:{action}","Resource":"acs:ram::{ACCOUNT}:user/{user}"}}"#)
+    };
+    let refused = "Forbidden.NoPermission";
+    for (number, (statements, expected)) in [
+        (vec![kms.clone()], refused),
+        (vec![kms.clone(), on("CreateAccessKey", "*")], refused),
+        (vec![kms.clone(), on("DeleteAccessKey", "*")], refused),
+        (vec![kms.clone(), on("*AccessKey", "other")], refused),
+        (vec![on("*", "*")], refused),
+        (vec![kms.clone(), on("CreateAccessKey", "*"), on("DeleteAccessKey", "*")], "ok"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = user(&root, &format!("u{number}"), &statements.join(","));
+        let version = format!("v{}", number + 2);
+        let rotate = user.call("RotateSecret", &[("SecretName", &rotated), ("VersionId", &version)]);
+        assert_eq!(rotate.code(), expected, "{statements:?}: {rotate:?}");
+        let policy =
+            user.call("UpdateSecretRotationPolicy", &secret_parameters("UpdateSecretRotationPolicy", &rotated));
+        assert_eq!(policy.code(), expected, "{statements:?}: {policy:?}");
+        let create = user.call("CreateSecret", &victim);
+        assert_eq!(create.code(), expected, "{statements:?}: {create:?}");
+    }
+    // Whoever may change the secret may let it stay as it is.
+    let user = user(&root, "still", &kms);
+    let off = [("SecretName", &*rotated), ("EnableAutomaticRotation", "false")];
+    user.call("UpdateSecretRotationPolicy", &off).ok();
 }
 
 /// A user of the account with one policy of these statements; with none, it has no policy.
@@ -297,13 +342,16 @@ fn a_user_without_permissions_is_refused_every_operation_that_is_not_open() {
     }
     assert_eq!(root.state(&key), "Enabled");
     create_secret(&root, "held", Some(&key));
+    let rotated = root.create_secret_of_user("rotated");
     for operation in yaoku_secrets::operations::REGISTRY.iter().map(|operation| operation.name) {
-        if operation == "DeleteDueSecret" {
+        if ["DeleteDueSecret", "RotateDueSecret"].contains(&operation) {
             continue;
         }
-        let answer = user.call(operation, &secret_parameters(operation, "held"));
+        let rotates = ["RotateSecret", "UpdateSecretRotationPolicy"].contains(&operation);
+        let secret = if rotates { &*rotated } else { "held" };
+        let answer = user.call(operation, &secret_parameters(operation, secret));
         assert_eq!(answer.code(), "Forbidden.NoPermission", "{operation}: {answer:?}");
-        root.call(operation, &secret_parameters(operation, "held")).ok();
+        root.call(operation, &secret_parameters(operation, secret)).ok();
     }
 
     // The caller is told no more; the operator is.

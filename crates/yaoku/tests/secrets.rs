@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{ACCOUNT, Client, REGION, Server, files_below, log_of, records};
+use support::{ACCOUNT, Client, RAM, REGION, Server, files_below, log_of, records};
 
 const NOT_FOUND: &str = "Forbidden.ResourceNotFound";
 const EXISTS: &str = "Rejected.ResourceExist";
@@ -124,7 +124,7 @@ fn what_a_secret_can_not_be_is_refused_by_name() {
         params.push(param);
         client.call("CreateSecret", &params)
     };
-    for kind in ["Rds", "Redis", "PolarDB", "ECS", "RAMCredentials"] {
+    for kind in ["Rds", "Redis", "PolarDB", "ECS"] {
         let refused = with(("SecretType", kind));
         refused.fails(400, "UnsupportedOperation");
         assert!(refused.text("Message").contains(kind));
@@ -172,6 +172,126 @@ fn what_a_secret_can_not_be_is_refused_by_name() {
     for window in ["6", "31"] {
         client.call("DeleteSecret", &[good[0], ("RecoveryWindowInDays", window)]).fails(400, "InvalidParameter");
     }
+}
+
+#[test]
+fn a_secret_rotates_the_access_keys_of_a_user() {
+    let (server, dir) = server();
+    let client = server.client();
+    let secret = ("SecretName", "acs/ram/user/app");
+    let made = client.new_secret_of_user("app", &[("EnableAutomaticRotation", "true"), ("RotationInterval", "168h")]);
+    let params = |changed: &[(&'static str, &'static str)]| {
+        let mut params: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        params.retain(|(name, _)| changed.iter().all(|(other, _)| name != other));
+        params.extend(changed);
+        params
+    };
+    for (name, value) in [
+        ("SecretName", "app"),
+        ("SecretName", "acs/ram/user/app"),
+        ("SecretDataType", "binary"),
+        ("SecretData", "first"),
+        ("SecretData", r#"{"AccessKeys":[]}"#),
+        ("SecretData", r#"{"AccessKeys":[{"AccessKeyId":"none","AccessKeySecret":"none"}]}"#),
+        ("ExtendedConfig", "{}"),
+        ("ExtendedConfig", r#"{"SecretSubType":"RamUserAccessKey"}"#),
+        ("ExtendedConfig", r#"{"SecretSubType":"RamUserAccessKey","UserName":"nobody"}"#),
+        ("ExtendedConfig", r#"{"SecretSubType":"Other","UserName":"app"}"#),
+        ("ExtendedConfig", r#"{"SecretSubType":"RamUserAccessKey","UserName":"app","CustomData":{"a":1}}"#),
+        ("RotationInterval", "5h"),
+        ("RotationInterval", "366d"),
+    ] {
+        client.call("CreateSecret", &params(&[(name, value)])).fails(400, "InvalidParameter");
+    }
+    for name in ["SecretName", "SecretData", "ExtendedConfig", "RotationInterval"] {
+        client.call("CreateSecret", &params(&[(name, "")])).fails(400, "MissingParameter");
+    }
+    // As SDKs of some languages send it.
+    let flat = [
+        ("ExtendedConfig", ""),
+        ("ExtendedConfig.SecretSubType", "RamUserAccessKey"),
+        ("ExtendedConfig.UserName", "app"),
+        ("ExtendedConfig.CustomData.team", "shop"),
+    ];
+    let created = client.call("CreateSecret", &params(&flat)).ok();
+    let shown = |answer: &support::Answer| {
+        let text = |name: &str| answer.text(name).to_owned();
+        (text("SecretType"), text("AutomaticRotation"), text("RotationInterval"))
+    };
+    let rotates = ("RAMCredentials".to_owned(), "Enabled".to_owned(), "604800s".to_owned());
+    assert_eq!((created.text("SecretName"), shown(&created)), ("acs/ram/user/app", rotates.clone()));
+    let config: Value = serde_json::from_str(created.text("ExtendedConfig")).unwrap();
+    let expected = json!({"SecretSubType": "RamUserAccessKey", "UserName": "app", "CustomData": {"team": "shop"}});
+    assert_eq!(config, expected);
+    client.call("CreateSecret", &params(&[])).fails(409, EXISTS);
+    assert_eq!(listed(&client, &[("Filters", r#"[{"Key":"SecretType","Values":["RAMCredentials"]}]"#)]), [secret.1]);
+
+    // What it holds signs calls of the user.
+    let holder = |stage: &str| {
+        let value: Value = serde_json::from_str(&text(&client, &[secret, ("VersionStage", stage)])).unwrap();
+        let text = |name: &str| value[name].as_str().unwrap().to_owned();
+        Client { access_key_id: text("AccessKeyId"), secret: text("AccessKeySecret"), ..client.at(support::STS) }
+    };
+    let arn = format!("acs:ram::{ACCOUNT}:user/app");
+    let first = holder("ACSCurrent");
+    assert_eq!(first.call("GetCallerIdentity", &[]).ok().text("Arn"), arn);
+    client.call("GetSecretValue", &[secret, ("VersionStage", "ACSPrevious")]).fails(404, NOT_FOUND);
+    let rotated = client.call("RotateSecret", &[secret, ("VersionId", "v2")]).ok();
+    assert_eq!((rotated.text("SecretName"), rotated.text("VersionId")), (secret.1, "v2"));
+    let second = holder("ACSCurrent");
+    assert_ne!(first.access_key_id, second.access_key_id);
+    for held in [&first, &second, &holder("ACSPrevious")] {
+        assert_eq!(held.call("GetCallerIdentity", &[]).ok().text("Arn"), arn);
+    }
+    client.call("RotateSecret", &[secret, ("VersionId", "v3")]).ok();
+    first.call("GetCallerIdentity", &[]).fails(404, "InvalidAccessKeyId.NotFound");
+    second.call("GetCallerIdentity", &[]).ok();
+    let keys = client.at(RAM).call("ListAccessKeys", &[("UserName", "app")]).ok();
+    assert_eq!(keys.body["AccessKeys"]["AccessKey"].as_array().unwrap().len(), 2);
+
+    let value = client.call("GetSecretValue", &[secret, ("VersionId", "v1"), ("FetchExtendedConfig", "true")]).ok();
+    assert_eq!((shown(&value), value.text("VersionId")), (rotates.clone(), "v3"));
+    assert_eq!(serde_json::from_str::<Value>(value.text("ExtendedConfig")).unwrap(), expected);
+    assert!(client.call("GetSecretValue", &[secret]).ok().body.get("ExtendedConfig").is_none());
+    let described = client.call("DescribeSecret", &[secret]).ok();
+    assert_eq!(shown(&described), rotates);
+    assert!(described.text("NextRotationDate") > described.text("LastRotationDate"));
+
+    let policy = |params: &[(&str, &str)]| client.call("UpdateSecretRotationPolicy", &[&[secret], params].concat());
+    policy(&[("EnableAutomaticRotation", "true")]).fails(400, "MissingParameter");
+    policy(&[]).fails(400, "MissingParameter");
+    policy(&[("EnableAutomaticRotation", "true"), ("RotationInterval", "1h")]).fails(400, "InvalidParameter");
+    policy(&[("EnableAutomaticRotation", "false")]).ok();
+    let described = client.call("DescribeSecret", &[secret]).ok();
+    assert_eq!(described.text("AutomaticRotation"), "Disabled");
+    assert!(described.body.get("NextRotationDate").is_none() && described.body.get("RotationInterval").is_none());
+    client.call("UpdateSecret", &[secret, ("ExtendedConfig.CustomData", r#"{"team":"bank"}"#)]).ok();
+    let described = client.call("DescribeSecret", &[secret]).ok();
+    assert!(described.text("ExtendedConfig").contains("bank"), "{described:?}");
+
+    // Versions come and go by rotation alone, and what its owner puts in does not rotate.
+    create(&client, "db", &[]);
+    for (action, secret, params) in [
+        ("PutSecretValue", secret.1, &[("VersionId", "v9"), ("SecretData", "x")][..]),
+        ("UpdateSecretVersionStage", secret.1, &[("VersionStage", "ACSCurrent"), ("MoveToVersion", "v2")]),
+        ("RotateSecret", "db", &[("VersionId", "v2")]),
+        ("UpdateSecretRotationPolicy", "db", &[("EnableAutomaticRotation", "false")]),
+    ] {
+        let refused = client.call(action, &[&[("SecretName", secret)], params].concat());
+        refused.fails(400, "UnsupportedOperation");
+    }
+    client
+        .call("UpdateSecret", &[("SecretName", "db"), ("ExtendedConfig.CustomData", "{}")])
+        .fails(400, "UnsupportedOperation");
+
+    // The record names secret and user, and nothing of the AccessKeys.
+    let of_rotation =
+        records(&dir.path().join("data")).into_iter().find(|record| record["eventName"] == "RotateSecret").unwrap();
+    let referenced = &of_rotation["referencedResources"];
+    assert_eq!(referenced["ACS::KMS::Secret"], json!(["acs/ram/user/app"]), "{of_rotation}");
+    assert_eq!(referenced["ACS::RAM::User"], json!(["app"]), "{of_rotation}");
+    let all = records(&dir.path().join("data")).iter().map(Value::to_string).collect::<String>();
+    assert!([&first, &second].iter().all(|held| !all.contains(&held.secret)));
 }
 
 #[test]

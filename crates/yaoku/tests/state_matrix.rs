@@ -75,6 +75,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("DeleteSecret", "oW"),
     ("DeleteSecret at once", "oo"),
     ("RestoreSecret", "oo"),
+    ("RotateSecret", "oW"),
+    ("UpdateSecretRotationPolicy", "oW"),
     ("TagResource", "oW"),
     ("UntagResource", "oW"),
     ("TagResources", "oW"),
@@ -91,8 +93,15 @@ fn every_action_answers_every_state_of_a_secret() {
     for (number, (action, row)) in SECRETS.iter().enumerate() {
         for (state, expected) in ["there", "pending deletion"].into_iter().zip(row.chars()) {
             let name = format!("secret-{number}-{}", state.len());
+            let rotates = ["RotateSecret", "UpdateSecretRotationPolicy"].contains(action);
+            let name = match rotates {
+                true => client.create_secret_of_user(&name),
+                false => name,
+            };
             let secret = ("SecretName", name.as_str());
-            client.call("CreateSecret", &[secret, ("VersionId", "v1"), ("SecretData", "first")]).ok();
+            if !rotates {
+                client.call("CreateSecret", &[secret, ("VersionId", "v1"), ("SecretData", "first")]).ok();
+            }
             if state != "there" {
                 client.call("DeleteSecret", &[secret]).ok();
             }
@@ -101,6 +110,10 @@ fn every_action_answers_every_state_of_a_secret() {
                 "PutSecretValue" => vec![secret, ("VersionId", "v2"), ("SecretData", "second")],
                 "UpdateSecretVersionStage" => vec![secret, ("VersionStage", "blue"), ("MoveToVersion", "v1")],
                 "UpdateSecret" => vec![secret, ("Description", "new")],
+                "RotateSecret" => vec![secret, ("VersionId", "v2")],
+                "UpdateSecretRotationPolicy" => {
+                    vec![secret, ("EnableAutomaticRotation", "true"), ("RotationInterval", "7d")]
+                }
                 "BatchGetSecretValue" => vec![("SecretsList.1.SecretName", &*name)],
                 "SetSecretPolicy" => vec![secret, ("Policy", POLICY)],
                 "ListSecrets" => Vec::new(),

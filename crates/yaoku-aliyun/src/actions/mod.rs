@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_domains_is_an_action_and_every_action_one_operation() {
-        let by_itself = ["RotateKey", "ExpireKeyMaterial", "DeleteKey", "DeleteDueSecret"];
+        let by_itself = ["RotateKey", "ExpireKeyMaterial", "DeleteKey", "DeleteDueSecret", "RotateDueSecret"];
         // By the Tang protocol.
         let of_disks = ["AdvertiseDisk", "UnlockDisk"];
         let of_keys = yaoku_kms::operations::REGISTRY.iter().chain(yaoku_secrets::operations::REGISTRY);

@@ -5,6 +5,7 @@ pub mod due;
 pub mod numbered;
 pub mod passwords;
 pub mod policies;
+pub mod rotation;
 pub mod secrets;
 pub mod tags;
 pub mod values;
@@ -33,11 +34,17 @@ pub const REGISTRY: &[OperationSpec] = &[
     tags::TagSecrets::SPEC,
     tags::UntagSecrets::SPEC,
     tags::ListTagsOfSecrets::SPEC,
+    rotation::RotateSecret::SPEC,
+    rotation::UpdateSecretRotationPolicy::SPEC,
     due::DeleteDueSecret::SPEC,
+    due::RotateDueSecret::SPEC,
 ];
 
 /// Operations that need no permission, and why.
-pub const OPEN: &[(&str, &str)] = &[(due::DeleteDueSecret::SPEC.name, "the service alone does it, when it is due")];
+pub const OPEN: &[(&str, &str)] = &[
+    (due::DeleteDueSecret::SPEC.name, "the service alone does it, when it is due"),
+    (due::RotateDueSecret::SPEC.name, "the service alone does it, when it is due"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -69,7 +69,7 @@ impl Operation for DescribeVersions {
             custom_metadata: Some(record.custom_metadata.clone()),
         };
         let versions = record.versions.iter().map(VersionAbout::from).collect();
-        Ok(DescribedVersions { secret: secret.about(), versions, keeping })
+        Ok(DescribedVersions { secret: secret.about(&secrets.iam), versions, keeping })
     }
 }
 
@@ -89,6 +89,7 @@ impl Operation for KeepVersions {
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
         self.keeping.check()?;
         let change = |record: &mut SecretRecord, _| {
+            record.check_generic()?;
             let Keeping { max_versions, expects_current, delete_after, custom_metadata } = &self.keeping;
             if let Some(most) = max_versions {
                 record.max_versions = (*most > 0).then_some(*most);
@@ -146,6 +147,7 @@ impl Operation for DeleteVersions {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut SecretRecord, now: Timestamp| {
+            record.check_generic()?;
             let current = record.staged(Stage::CURRENT).map(|version| version.number);
             let is_meant = |number: u64| match self.numbers.is_empty() {
                 true => current == Some(number),
@@ -172,6 +174,7 @@ impl Operation for RestoreVersions {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut SecretRecord, _| {
+            record.check_generic()?;
             let is_meant = |number| self.numbers.contains(&number);
             Ok((mark(record, is_meant, |version| version.deleted.is_some() && !version.destroyed, None), ()))
         };
@@ -214,6 +217,7 @@ impl Operation for DestroyVersions {
         let _one = secrets.changing.enter(id, Self::SPEC.revokes).await;
         for _ in 0..ATTEMPTS {
             let mut held = secrets.admit_change(call, &Self::SPEC, &self.secret).await?;
+            held.record.check_generic()?;
             let (mut gone, now) = (Vec::new(), secrets.clock.now());
             for version in &mut held.record.versions {
                 if self.numbers.contains(&version.number) && !version.destroyed {

@@ -2,38 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use yaoku_iam::{Call, Operation, OperationSpec, Tags};
+use yaoku_iam::{Call, KnownAccessKeys, NotKnown, Operation, OperationSpec, Tags};
 use yaoku_kms::operations::{Listing, Page};
 use yaoku_kms::{AliasName, KeyRef, Tag, proceed};
-use yaoku_seal::Changes;
+use yaoku_seal::{Changes, RecordName, Revision};
 
 use super::policies::SecretPolicy;
 use crate::admission::of_denial;
 use crate::change::{ATTEMPTS, Changed};
 use crate::held::HeldSecret;
-use crate::record::{SecretRecord, VersionEntry, secret_name, value_name};
+use crate::ram_credentials::{self, NewRamCredentials, RamCredentials, check_custom_data};
+use crate::record::{Purpose, SecretRecord, VersionEntry, secret_name, value_name};
 use crate::resource::{SECRET, SERVICE, secret_states};
 use crate::sealing::Place;
 use crate::{
-    Error, Field, SecretAbout, SecretFilters, SecretId, SecretKind, SecretName, SecretRef, Secrets, Value,
-    VersionAbout, VersionId,
+    Error, Field, SecretAbout, SecretFilters, SecretId, SecretName, SecretRef, Secrets, Value, VersionAbout, VersionId,
 };
 
 /// The most characters that a description can have.
 pub const MAX_DESCRIPTION: usize = 1024;
 /// The alias of the CMK that values are encrypted under whose owner chose none.
 pub const SERVICE_ALIAS: &str = "alias/acs/secrets";
+/// The number of a secret's first version.
+const FIRST: u64 = 1;
 /// Secrets that a listing looks at before it lets others go on.
 const AT_ONCE: usize = 1024;
 
 /// Makes a secret with a first version.
 pub struct CreateSecret {
-    /// Its name.
-    pub name: SecretName,
+    /// What is in it.
+    pub content: NewContent,
     /// The id of its first version.
     pub version: VersionId,
-    /// The value of that one.
-    pub value: Value,
     /// At most [`MAX_DESCRIPTION`] characters.
     pub description: String,
     /// The CMK to seal its values under; none for the service's own.
@@ -44,6 +44,67 @@ pub struct CreateSecret {
     pub policy: Option<SecretPolicy>,
 }
 
+/// What is in a new secret.
+pub enum NewContent {
+    /// What its owner puts into it.
+    Generic {
+        /// Its name.
+        name: SecretName,
+        /// The first value.
+        value: Value,
+    },
+    /// AccessKeys of a RAM user, after whom it is named.
+    RamCredentials(NewRamCredentials),
+}
+
+/// What a new secret rests on beside the permission to make it.
+struct Basis {
+    purpose: Purpose,
+    expected: Vec<(RecordName, Option<Revision>)>,
+}
+
+impl NewContent {
+    fn name(&self) -> Result<SecretName, Error> {
+        match self {
+            Self::Generic { name, .. } if name.is_reserved() => {
+                Err(Error::invalid(Field::Name, "it must not begin with acs/"))
+            }
+            Self::Generic { name, .. } => Ok(name.clone()),
+            Self::RamCredentials(new) => new.name(),
+        }
+    }
+
+    /// Checks that the caller may put it into a secret. AccessKeys are replaced later: that takes the permission to make and delete them.
+    fn admit(&self, secrets: &Secrets, call: &Call<'_>) -> Result<Basis, Error> {
+        let new = match self {
+            Self::Generic { .. } => return Ok(Basis { purpose: Purpose::Generic, expected: Vec::new() }),
+            Self::RamCredentials(new) => new,
+        };
+        secrets.iam.allow_replacement(call, &new.user)?;
+        check_custom_data(&new.custom_data)?;
+        let account = call.principal.account();
+        let checked = secrets.iam.check_access_keys(account, &new.user, &new.access_keys);
+        let KnownAccessKeys { user, expected } = checked.map_err(|why| match why {
+            NotKnown::NoUser => Error::invalid(Field::Config, "UserName must be the name of a RAM user"),
+            NotKnown::Wrong => {
+                Error::invalid(Field::Value, "an AccessKey in it is not the user's, or has another secret")
+            }
+            NotKnown::NotAll => Error::invalid(Field::Value, "it must have all AccessKeys of the user"),
+        })?;
+        if secrets.catalogue.read().holds_access_keys_of(account, user) {
+            return Err(Error::SecretExists);
+        }
+        Ok(Basis { purpose: Purpose::RamCredentials(RamCredentials::new(new, user, FIRST)), expected })
+    }
+
+    const fn versions(&self) -> Option<u32> {
+        match self {
+            Self::Generic { .. } => None,
+            Self::RamCredentials(_) => Some(ram_credentials::VERSIONS),
+        }
+    }
+}
+
 impl Operation for CreateSecret {
     type Domain = Secrets;
     type Output = (SecretAbout, VersionAbout);
@@ -51,16 +112,23 @@ impl Operation for CreateSecret {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<Self::Output, Error> {
         secrets.allow_all(call, &Self::SPEC)?;
-        if self.name.is_reserved() {
-            return Err(Error::invalid(Field::Name, "it must not begin with acs/"));
-        }
+        let new_name = self.content.name()?;
         check_description(&self.description)?;
-        self.value.check()?;
+        let Basis { purpose, .. } = self.content.admit(secrets, call)?;
+        let made;
+        let value = match &self.content {
+            NewContent::Generic { value, .. } => value,
+            NewContent::RamCredentials(new) => {
+                made = new.value()?;
+                &made
+            }
+        };
+        value.check()?;
         let mut tags = Tags::default();
         tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
-        call.touch(SECRET, yaoku_iam::Which::Name(self.name.as_str().into()));
-        secrets.check_new(account, &self.name)?;
+        call.touch(SECRET, yaoku_iam::Which::Name(new_name.as_str().into()));
+        secrets.check_new(account, &new_name)?;
         proceed(call)?;
         let (key, is_service_key) = match &self.key {
             Some(key) => (secrets.kms.own_key(call, key)?, false),
@@ -69,17 +137,17 @@ impl Operation for CreateSecret {
         let now = secrets.clock.now();
         let id = SecretId::generate(secrets.vault.random())?;
         let first = VersionEntry {
-            number: 1,
+            number: FIRST,
             id: self.version,
             created: now,
-            kind: self.value.kind,
+            kind: value.kind,
             stages: Vec::new(),
             deleted: None,
             destroyed: false,
         };
         let mut record = SecretRecord {
             id,
-            kind: SecretKind::Generic,
+            purpose,
             description: self.description,
             created: now,
             updated: now,
@@ -89,41 +157,44 @@ impl Operation for CreateSecret {
             tags,
             versions: Vec::new(),
             last: 0,
-            max_versions: None,
+            max_versions: self.content.versions(),
             expects_last: false,
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
             policy: self.policy.map(Into::into),
         };
         record.add_version(first, None)?;
-        let name = secret_name(account, &self.name);
-        let place = Place { account, name: &self.name, id, number: 1 };
+        let name = secret_name(account, &new_name);
+        let place = Place { account, name: &new_name, id, number: FIRST };
         let mut sealed = None;
         for _ in 0..ATTEMPTS {
             // It may have waited for its turn: what was taken from the caller meanwhile counts.
             call.rest_on_authority();
             secrets.allow_all(call, &Self::SPEC)?;
-            let sealing = secrets.admit_key(call, &self.name, key, is_service_key).await?;
-            let value = match sealed.take() {
+            let Basis { purpose, mut expected } = self.content.admit(secrets, call)?;
+            record.purpose = purpose;
+            let sealing = secrets.admit_key(call, &new_name, key, is_service_key).await?;
+            let sealed_value = match sealed.take() {
                 Some(value) => value,
-                None => secrets.seal(call, &sealing, place, &self.value.bytes).await?,
+                None => secrets.seal(call, &sealing, place, &value.bytes).await?,
             };
-            secrets.check_new(account, &self.name)?;
+            secrets.check_new(account, &new_name)?;
+            expected.extend([(name.clone(), None), sealing.unchanged()]);
             let changes = Changes {
-                expected: vec![(name.clone(), None), sealing.unchanged()],
+                expected,
                 puts: vec![
                     (name.clone(), record.encode()?),
-                    (value_name(account, id, 1), yaoku_crypto::Secret::new(value.clone())),
+                    (value_name(account, id, FIRST), yaoku_crypto::Secret::new(sealed_value.clone())),
                 ],
                 deletes: Vec::new(),
             };
             if secrets.commit(call, changes).await? {
-                let made = HeldSecret::new(account, self.name, record, yaoku_seal::Revision::default())?;
+                let made = HeldSecret::new(account, new_name, record, Revision::default())?;
                 let version = made.record.versions.first().ok_or(Error::VersionNotFound)?.into();
-                return Ok((made.about(), version));
+                return Ok((made.about(&secrets.iam), version));
             }
-            sealed = Some(value);
-            secrets.catch_up_with(account, &self.name).await?;
+            sealed = Some(sealed_value);
+            secrets.catch_up_with(account, &new_name).await?;
         }
         Err(Error::contended())
     }
@@ -181,7 +252,7 @@ impl Operation for DescribeSecret {
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<SecretAbout, Error> {
         let secret = secrets.admit(call, &Self::SPEC, &self.secret)?;
         proceed(call)?;
-        Ok(secret.about())
+        Ok(secret.about(&secrets.iam))
     }
 }
 
@@ -214,7 +285,7 @@ impl Operation for ListSecrets {
                     (seen, last) = (seen + 1, Some(&secret.name));
                     if self.filters.admit(secret) {
                         if listing.total >= skip && listing.items.len() < size {
-                            listing.items.push(secret.about());
+                            listing.items.push(secret.about(&secrets.iam));
                         }
                         listing.total += 1;
                     }
@@ -230,12 +301,14 @@ impl Operation for ListSecrets {
     }
 }
 
-/// Replaces a secret's description.
+/// Replaces a secret's description, the words of its owner in its configuration, or both.
 pub struct UpdateSecret {
     /// The secret.
     pub name: SecretName,
     /// At most [`MAX_DESCRIPTION`] characters.
-    pub description: String,
+    pub description: Option<String>,
+    /// What stands with AccessKeys of a RAM user.
+    pub custom_data: Option<BTreeMap<String, String>>,
 }
 
 impl Operation for UpdateSecret {
@@ -244,9 +317,15 @@ impl Operation for UpdateSecret {
     const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UpdateSecret", &[SECRET], secret_states::USE);
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
-        check_description(&self.description)?;
+        self.description.as_deref().map_or(Ok(()), check_description)?;
+        self.custom_data.as_ref().map_or(Ok(()), check_custom_data)?;
         let change = |record: &mut SecretRecord, _| {
-            record.description.clone_from(&self.description);
+            if let Some(description) = &self.description {
+                record.description.clone_from(description);
+            }
+            if let Some(data) = &self.custom_data {
+                record.ram_credentials_mut()?.custom_data.clone_from(data);
+            }
             Ok((Changed::Something, ()))
         };
         secrets.change(call, &Self::SPEC, &self.name.clone().into(), change).await

@@ -9,7 +9,7 @@ use crate::held::HeldSecret;
 use crate::record::{SecretRecord, VersionEntry, value_name};
 use crate::resource::{SECRET, SERVICE, secret_states};
 use crate::sealing::Place;
-use crate::{Error, Field, SecretAbout, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
+use crate::{Error, Field, SecretAbout, SecretKind, SecretRef, Secrets, Stage, Value, VersionAbout, VersionId};
 
 /// How often a value is looked for whose version is taken away meanwhile.
 const LOOKS: usize = 4;
@@ -66,7 +66,12 @@ pub struct GetSecretValue {
 impl GetSecretValue {
     fn find<'s>(&self, secret: &'s HeldSecret) -> Option<&'s VersionEntry> {
         let record = &secret.record;
-        match (&self.version, &self.stage) {
+        // A value that rotates is asked for by its stage: whoever knows the id of a version can't mean one that is not kept any more.
+        let version = self.version.as_ref().filter(|version| match record.kind() {
+            SecretKind::Generic => true,
+            SecretKind::RamCredentials => matches!(version, VersionRef::Number(_)),
+        });
+        match (version, &self.stage) {
             (None, stage) => record.staged(stage.as_ref().map_or(Stage::CURRENT, Stage::as_str)),
             (Some(version), None) => version.of(record),
             (Some(version), Some(stage)) => version.of(record).filter(|version| version.stages.contains(stage)),
@@ -98,7 +103,7 @@ impl GetSecretValue {
             };
             proceed(call)?;
             let value = Value { kind: version.kind, bytes };
-            return Ok(SecretValue { version: version.into(), secret: secret.about(), value });
+            return Ok(SecretValue { version: version.into(), secret: secret.about(&secrets.iam), value });
         }
         Err(Error::VersionNotFound)
     }
@@ -154,6 +159,7 @@ impl Operation for PutSecretValue {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<VersionAbout, Error> {
         let first = secrets.admit(call, &Self::SPEC, &self.secret)?;
+        first.record.check_generic()?;
         self.value.check()?;
         let _one = secrets.changing.enter(first.record.id, Self::SPEC.revokes).await;
         if call.is_abandoned() {
@@ -161,6 +167,7 @@ impl Operation for PutSecretValue {
         }
         for _ in 0..ATTEMPTS {
             let mut held = secrets.admit_change(call, &Self::SPEC, &self.secret).await?;
+            held.record.check_generic()?;
             let (key, is_service_key) = (held.record.key, held.record.is_service_key);
             let sealing = secrets.admit_key(call, &held.name, key, is_service_key).await?;
             if let Some(known) = self.version.as_ref().and_then(|id| held.record.version(id)) {

@@ -56,6 +56,7 @@ impl Operation for UpdateSecretVersionStage {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
         let change = |record: &mut SecretRecord, _| {
+            record.check_generic()?;
             let moved = record.move_stage(&self.stage, self.to.as_ref(), self.from.as_ref())?;
             Ok((if moved { Changed::Something } else { Changed::Nothing }, ()))
         };

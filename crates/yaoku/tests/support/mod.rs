@@ -296,6 +296,29 @@ impl Client {
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     }
 
+    /// Makes a user with an AccessKey, and gives the parameters of a secret that is to hold it.
+    pub fn new_secret_of_user(&self, user: &str, params: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+        let ram = self.at(RAM);
+        ram.call("CreateUser", &[("UserName", user)]).ok();
+        let made = ram.call("CreateAccessKey", &[("UserName", user)]).ok();
+        let (id, secret) = (made.text("AccessKey/AccessKeyId"), made.text("AccessKey/AccessKeySecret"));
+        let own = [
+            ("SecretType", "RAMCredentials".to_owned()),
+            ("SecretName", "$Auto".to_owned()),
+            ("VersionId", "v1".to_owned()),
+            ("SecretData", format!(r#"{{"AccessKeys":[{{"AccessKeyId":"{id}","AccessKeySecret":"{secret}"}}]}}"#)),
+            ("ExtendedConfig", format!(r#"{{"SecretSubType":"RamUserAccessKey","UserName":"{user}"}}"#)),
+        ];
+        own.into_iter().chain(params.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
+    }
+
+    /// Makes a user with an AccessKey, and a secret that holds it; the secret's name.
+    pub fn create_secret_of_user(&self, user: &str) -> String {
+        let params = self.new_secret_of_user(user, &[]);
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.call("CreateSecret", &params).ok().text("SecretName").to_owned()
+    }
+
     /// Makes a key; its id.
     pub fn create_key(&self, params: &[(&str, &str)]) -> String {
         self.call("CreateKey", params).ok().text("KeyMetadata/KeyId").to_owned()

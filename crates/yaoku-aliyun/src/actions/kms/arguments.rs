@@ -209,7 +209,8 @@ fn alias_not_found() -> WireError {
     WireError::new(Code::ForbiddenAliasNotFound, "The specified alias does not exist.")
 }
 
-fn read_interval(text: &str) -> Option<u64> {
+/// Seconds of `365d`, `8760h`, `525600m` or `31536000s`.
+pub(super) fn read_interval(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let factor = match unit {
         "d" => 86_400,
@@ -294,6 +295,7 @@ pub mod fuzzing {
         let arguments = crate::actions::Arguments::new(&params, "cn-hangzhou", account);
         super::super::secrets::read_all(&arguments);
         super::super::secret_values::read_all(&arguments);
+        super::super::secret_rotation::read_all(&arguments);
     }
 
     /// Reads a rotation interval, in seconds.

@@ -16,6 +16,7 @@ mod policies;
 mod secret_arguments;
 pub(in crate::actions) mod secret_failure;
 mod secret_policies;
+mod secret_rotation;
 mod secret_values;
 mod secrets;
 mod service;
@@ -44,6 +45,7 @@ pub(super) const API: Api = Api {
         aliases::ACTIONS,
         secrets::ACTIONS,
         secret_policies::ACTIONS,
+        secret_rotation::ACTIONS,
         tags::ACTIONS,
         import::ACTIONS,
         policies::ACTIONS,

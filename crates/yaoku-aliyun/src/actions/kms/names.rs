@@ -11,7 +11,8 @@ use yaoku_secrets::{SecretKind, ValueKind};
 use crate::actions::names::Named;
 
 impl Named for SecretKind {
-    const NAMES: &'static [(Self, &'static str)] = &[(Self::Generic, "Generic")];
+    const NAMES: &'static [(Self, &'static str)] =
+        &[(Self::Generic, "Generic"), (Self::RamCredentials, "RAMCredentials")];
 }
 
 impl Named for ValueKind {

@@ -1,13 +1,18 @@
 //! How parameters of actions on secrets are read.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use yaoku_crypto::Secret;
-use yaoku_iam::AccountId;
+use yaoku_iam::{AccessKeyId, AccountId, Field, Name};
 use yaoku_secrets::operations::values::{GetSecretValue, MAX_BATCH};
 use yaoku_secrets::{
-    MAX_VALUE, SecretFilter, SecretFilters, SecretKind, SecretName, SecretRef, Stage, Value, ValueKind, VersionId,
+    MAX_ACCESS_KEYS, MAX_VALUE, NewRamCredentials, RotationInterval, SecretFilter, SecretFilters, SecretKind,
+    SecretName, SecretRef, Stage, Value, ValueKind, VersionId,
 };
 
+use super::arguments::read_interval;
 use super::base64;
 use super::filters::Filter;
 use crate::actions::Arguments;
@@ -20,7 +25,30 @@ const PREFIX: &str = "secret/";
 /// More stages than a secret can have.
 const MAX_STAGES: usize = 64;
 /// Types of secrets that belong to other products of the cloud.
-const ELSEWHERE: [&str; 5] = ["Rds", "Redis", "PolarDB", "ECS", "RAMCredentials"];
+const ELSEWHERE: [&str; 4] = ["Rds", "Redis", "PolarDB", "ECS"];
+/// What stands for the name of a secret that is named after what is in it.
+const NAMED_BY_SERVICE: &str = "$Auto";
+/// The only thing of a RAM user that secrets hold.
+pub(super) const RAM_USER_ACCESS_KEY: &str = "RamUserAccessKey";
+/// The most characters of a configuration.
+const MAX_CONFIG: usize = 1024;
+
+/// A value that is asked for with others.
+pub(super) struct AskedValue {
+    /// The secret, as it was named.
+    pub(super) name: String,
+    pub(super) with_config: bool,
+    /// What is asked for, or what is wrong with it.
+    pub(super) get: Result<GetSecretValue, WireError>,
+}
+
+/// What secrets have that do not stand for themselves alone.
+#[derive(Default)]
+pub(super) struct Config {
+    pub(super) sub_type: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) custom_data: Option<BTreeMap<String, String>>,
+}
 
 impl<'a> Parameter<'a> {
     /// A secret to use, by name or ARN.
@@ -111,25 +139,33 @@ impl<'a> Parameter<'a> {
         Ok(Some(Value { kind, bytes: Secret::new(bytes) }))
     }
 
-    /// Secrets whose values are asked for together, as JSON or entry by entry: each by the name that it was given, or what is wrong
-    /// with it.
-    pub(super) fn asked_values(self) -> Read<Vec<(String, Result<GetSecretValue, WireError>)>> {
+    /// Secrets whose values are asked for together, as JSON or entry by entry.
+    pub(super) fn asked_values(self) -> Read<Vec<AskedValue>> {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Asked {
             secret_name: Option<String>,
             version_id: Option<String>,
             version_stage: Option<String>,
+            fetch_extended_config: Option<Flag>,
         }
-        let form = "a JSON array of objects with SecretName, VersionId and VersionStage";
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Flag {
+            Is(bool),
+            Text(String),
+        }
+        let form = "a JSON array of objects with SecretName, VersionId, VersionStage and FetchExtendedConfig";
         let asked = match self.json::<Vec<Asked>>(form)? {
             Some(asked) => asked,
             None => {
-                let objects = self.objects(["SecretName", "VersionId", "VersionStage"], MAX_BATCH)?.unwrap_or_default();
-                let asked = |[name, id, stage]: [Option<&str>; 3]| Asked {
+                let fields = ["SecretName", "VersionId", "VersionStage", "FetchExtendedConfig"];
+                let objects = self.objects(fields, MAX_BATCH)?.unwrap_or_default();
+                let asked = |[name, id, stage, config]: [Option<&str>; 4]| Asked {
                     secret_name: name.map(str::to_owned),
                     version_id: id.map(str::to_owned),
                     version_stage: stage.map(str::to_owned),
+                    fetch_extended_config: config.map(|text| Flag::Text(text.to_owned())),
                 };
                 objects.into_iter().map(asked).collect()
             }
@@ -140,7 +176,7 @@ impl<'a> Parameter<'a> {
         if asked.len() > MAX_BATCH {
             return Err(self.invalid(format!("it can have at most {MAX_BATCH} secrets")));
         }
-        let read = |Asked { secret_name, version_id, version_stage }: Asked| {
+        let read = |Asked { secret_name, version_id, version_stage, fetch_extended_config }: Asked| {
             let name = secret_name.filter(|name| !name.is_empty());
             let name = name.ok_or_else(|| WireError::missing_parameter("SecretsList.SecretName"))?;
             let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -150,8 +186,13 @@ impl<'a> Parameter<'a> {
                 let stage = filled(version_stage).map(|text| self.one_stage(&text)).transpose()?;
                 Ok(GetSecretValue { secret, version, stage })
             };
-            let one = one();
-            Ok((name, one))
+            let with_config = match fetch_extended_config {
+                None => false,
+                Some(Flag::Is(given)) => given,
+                Some(Flag::Text(text)) => text.eq_ignore_ascii_case("true"),
+            };
+            let get = one();
+            Ok(AskedValue { name, with_config, get })
         };
         asked.into_iter().map(read).collect::<Result<_, _>>().map(Some)
     }
@@ -199,11 +240,117 @@ impl<'a> Parameter<'a> {
     }
 
     /// What only secrets have that do not stand for themselves alone. It comes as JSON, or entry by entry.
-    pub(super) fn no_config(self) -> Read<()> {
-        match self.filled().is_some() || self.entries().next().is_some() {
-            true => Err(self.invalid("secrets of the type Generic have no extended configuration")),
-            false => Ok(None),
+    pub(super) fn config(self) -> Read<Config> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Wire {
+            secret_sub_type: Option<String>,
+            user_name: Option<String>,
+            custom_data: Option<BTreeMap<String, String>>,
         }
+        let wrong = || {
+            let why = format!(
+                "it must be at most {MAX_CONFIG} characters, with SecretSubType, UserName and CustomData, which maps strings to strings"
+            );
+            self.invalid(why)
+        };
+        if let Some(text) = self.filled() {
+            if text.chars().nth(MAX_CONFIG).is_some() || self.entries().next().is_some() {
+                return Err(wrong());
+            }
+            let Wire { secret_sub_type, user_name, custom_data } = serde_json::from_str(text).map_err(|_| wrong())?;
+            return Ok(Some(Config { sub_type: secret_sub_type, user: user_name, custom_data }));
+        }
+        let (mut config, mut length, mut given) = (Config::default(), 0, false);
+        for (name, value) in self.entries() {
+            (given, length) = (true, length + name.len() + value.len());
+            if length > MAX_CONFIG {
+                return Err(wrong());
+            }
+            match name {
+                "SecretSubType" => config.sub_type = Some(value.to_owned()),
+                "UserName" => config.user = Some(value.to_owned()),
+                "CustomData" => config.custom_data = Some(serde_json::from_str(value).map_err(|_| wrong())?),
+                _ => {
+                    let key = name.strip_prefix("CustomData.").ok_or_else(wrong)?;
+                    config.custom_data.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+                }
+            }
+        }
+        Ok(given.then_some(config))
+    }
+
+    /// As [`Self::config`], of what has none.
+    pub(super) fn no_config(self) -> Read<()> {
+        match self.config()? {
+            Some(_) => Err(self.invalid("secrets of the type Generic have no extended configuration")),
+            None => Ok(None),
+        }
+    }
+
+    /// The name of a secret that is named after what is in it.
+    pub(super) fn named_by_service(self) -> Read<()> {
+        match self.filled() {
+            None => Ok(None),
+            Some(NAMED_BY_SERVICE) => Ok(Some(())),
+            Some(_) => {
+                Err(self.invalid(format!("it must be {NAMED_BY_SERVICE}: the secret is named after the RAM user")))
+            }
+        }
+    }
+
+    /// AccessKeys of the user that `config` names, which a secret takes over.
+    pub(super) fn access_keys(
+        self,
+        config: Parameter<'_>,
+        rotation: Option<RotationInterval>,
+    ) -> Read<NewRamCredentials> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Wire<'a> {
+            #[serde(borrow)]
+            access_keys: Vec<WireKey<'a>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct WireKey<'a> {
+            access_key_id: String,
+            #[serde(borrow)]
+            access_key_secret: Cow<'a, str>,
+        }
+        let Config { sub_type, user, custom_data } = config.demand(Parameter::config)?;
+        if sub_type.as_deref() != Some(RAM_USER_ACCESS_KEY) {
+            return Err(config.invalid(format!("its SecretSubType must be {RAM_USER_ACCESS_KEY}")));
+        }
+        let user = user.ok_or_else(|| config.invalid("it must have a UserName"))?;
+        let user = Name::parse(Field::UserName, &user).map_err(|_| config.invalid("its UserName is not one"))?;
+        let Some(text) = self.filled() else { return Ok(None) };
+        let form = format!(
+            r#"it must be a JSON object with 1 to {MAX_ACCESS_KEYS} AccessKeys: {{"AccessKeys":[{{"AccessKeyId":"…","AccessKeySecret":"…"}}]}}"#
+        );
+        let wrong = || self.invalid(&form);
+        if text.len() > MAX_VALUE {
+            return Err(wrong());
+        }
+        let Wire { access_keys } = serde_json::from_str(text).map_err(|_| wrong())?;
+        if !(1..=MAX_ACCESS_KEYS).contains(&access_keys.len()) {
+            return Err(wrong());
+        }
+        let key = |key: WireKey<'_>| {
+            let id = AccessKeyId::parse(&key.access_key_id).map_err(|_| wrong())?;
+            Ok((id, Secret::new(key.access_key_secret.into_owned().into_bytes())))
+        };
+        let access_keys = access_keys.into_iter().map(key).collect::<Result<_, WireError>>()?;
+        let custom_data = custom_data.unwrap_or_default();
+        Ok(Some(NewRamCredentials { user, access_keys, custom_data, rotation }))
+    }
+
+    /// How often a secret rotates: `365d`, `8760h`, `525600m` or `31536000s`.
+    pub(super) fn secret_interval(self) -> Read<RotationInterval> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        let why = "it must be a whole number with the unit d, h, m or s, from 6 hours to 365 days";
+        let interval = read_interval(text).and_then(RotationInterval::from_seconds);
+        interval.map(Some).ok_or_else(|| self.invalid(why))
     }
 }
 

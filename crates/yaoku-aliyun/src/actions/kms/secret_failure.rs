@@ -80,5 +80,6 @@ const fn parameter(field: Field) -> &'static str {
         Field::Secrets => "SecretsList",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
+        Field::Config => "ExtendedConfig",
     }
 }

@@ -10,7 +10,9 @@ use yaoku_secrets::operations::versions::{ListSecretVersionIds, UpdateSecretVers
 use yaoku_secrets::{SecretRef, Stage, Value, ValueKind, VersionAbout, VersionId};
 use zeroize::Zeroizing;
 
+use super::secret_arguments::AskedValue;
 use super::secret_failure;
+use super::secret_rotation::Rotation;
 use super::secrets::Done;
 use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::Arguments;
@@ -35,7 +37,7 @@ pub(super) const ACTIONS: &[Action] = &[
 parameters! {
     struct GetParameters {
         _ = "Recipient" optional hidden => refused;
-        _ = "FetchExtendedConfig" optional shown => passed_over;
+        with_config: bool = "FetchExtendedConfig" default(false) shown => boolean;
         secret: SecretRef = "SecretName" required shown => secret_ref;
         version: Option<VersionId> = "VersionId" optional shown => secret_version;
         stage: Option<Stage> = "VersionStage" optional shown => stage;
@@ -43,13 +45,10 @@ parameters! {
     }
 }
 
-/// Values that are asked for, each by the name that it was given.
-type Asked = Vec<(String, Result<GetSecretValue, WireError>)>;
-
 parameters! {
     struct GetSeveralParameters {
         // The SDKs say that it may be left out.
-        asked: Asked = "SecretsList" default(Vec::new()) shown => asked_values;
+        asked: Vec<AskedValue> = "SecretsList" default(Vec::new()) shown => asked_values;
     }
 }
 
@@ -145,14 +144,35 @@ struct ValueContent<'a> {
     version_id: String,
     version_stages: Stages,
     create_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automatic_rotation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_rotation_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_rotation_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extended_config: Option<String>,
     /// Only where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }
 
 impl<'a> ValueContent<'a> {
-    fn new(got: &SecretValue, data: &'a Data<'_>, request_id: Option<String>) -> Self {
+    fn new(got: &SecretValue, data: &'a Data<'_>, with_config: bool, request_id: Option<String>) -> Self {
         let SecretValue { secret, version, value } = got;
+        let (automatic_rotation, rotation_interval, last_rotation_date, next_rotation_date, extended_config) =
+            match Rotation::of(secret) {
+                None => (None, None, None, None, None),
+                Some(of) => (
+                    Some(of.automatic_rotation),
+                    of.rotation_interval,
+                    of.last_rotation_date,
+                    of.next_rotation_date,
+                    with_config.then_some(of.extended_config),
+                ),
+            };
         Self {
             secret_name: secret.name.to_string(),
             secret_type: secret.kind.name(),
@@ -161,16 +181,21 @@ impl<'a> ValueContent<'a> {
             version_id: version.id.as_str().to_owned(),
             version_stages: version.stages[..].into(),
             create_time: format_time(version.created.0),
+            automatic_rotation,
+            rotation_interval,
+            last_rotation_date,
+            next_rotation_date,
+            extended_config,
             request_id,
         }
     }
 }
 
 async fn get(exchange: &Exchange<'_>, given: GetParameters) -> Result<Reply, WireError> {
-    let GetParameters { secret, version, stage } = given;
+    let GetParameters { with_config, secret, version, stage } = given;
     let version = version.map(VersionRef::Id);
     let got = exchange.perform(GetSecretValue { secret, version, stage }).await?;
-    exchange.reply(&ValueContent::new(&got, &Data::of(&got.value, exchange.format)?, None))
+    exchange.reply(&ValueContent::new(&got, &Data::of(&got.value, exchange.format)?, with_config, None))
 }
 
 async fn get_several(exchange: &Exchange<'_>, given: GetSeveralParameters) -> Result<Reply, WireError> {
@@ -201,10 +226,10 @@ async fn get_several(exchange: &Exchange<'_>, given: GetSeveralParameters) -> Re
         }
     };
     let (mut names, mut gets, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, get) in given.asked {
+    for AskedValue { name, with_config, get } in given.asked {
         match get {
             Ok(get) => {
-                names.push(name);
+                names.push((name, with_config));
                 gets.push(get);
             }
             Err(error) => errors.push(failed(name, error)),
@@ -212,17 +237,19 @@ async fn get_several(exchange: &Exchange<'_>, given: GetSeveralParameters) -> Re
     }
     let results = if gets.is_empty() { Vec::new() } else { exchange.perform(BatchGetSecretValue(gets)).await? };
     let mut got = Vec::new();
-    for (name, result) in names.into_iter().zip(results) {
+    for ((name, with_config), result) in names.into_iter().zip(results) {
         match result {
-            Ok(value) => got.push(value),
+            Ok(value) => got.push((value, with_config)),
             Err(error) => {
                 let error = secret_failure::of(error, exchange.request_id, exchange.arguments);
                 errors.push(failed(name, error));
             }
         }
     }
-    let data = got.iter().map(|got| Data::of(&got.value, exchange.format)).collect::<Result<Vec<_>, _>>()?;
-    let content = |(got, data)| ValueContent::new(got, data, Some(exchange.request_id.to_string()));
+    let data = got.iter().map(|(got, _)| Data::of(&got.value, exchange.format)).collect::<Result<Vec<_>, _>>()?;
+    let content = |((got, with_config), data): (&(SecretValue, bool), _)| {
+        ValueContent::new(got, data, *with_config, Some(exchange.request_id.to_string()))
+    };
     exchange.reply(&Content { secret_values: got.iter().zip(&data).map(content).collect(), errors })
 }
 

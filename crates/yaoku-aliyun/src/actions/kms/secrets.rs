@@ -5,9 +5,11 @@ use yaoku_kms::operations::Page;
 use yaoku_kms::{KeyRef, Tag, Tags};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
 use yaoku_secrets::operations::policies::SecretPolicy;
-use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, UpdateSecret};
+use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, NewContent, UpdateSecret};
 use yaoku_secrets::{SecretAbout, SecretFilters, SecretKind, SecretName, SecretRef, ValueKind, VersionId};
 
+use super::secret_arguments::Config;
+use super::secret_rotation::Rotation;
 use super::{Action, Exchange, Reply, action, parameters};
 use crate::actions::Arguments;
 use crate::actions::arguments::Parameter;
@@ -44,11 +46,11 @@ parameters! {
 parameters! {
     struct CreateParameters<'a> {
         _ = "DKMSInstanceId" optional shown => refused;
-        _kind: SecretKind = "SecretType" default(SecretKind::Generic) shown => secret_kind;
-        _ = "ExtendedConfig" optional shown => no_config;
+        kind: SecretKind = "SecretType" default(SecretKind::Generic) shown => secret_kind;
+        config: Parameter<'a> = "ExtendedConfig" later shown => itself;
         rotates: Parameter<'a> = "EnableAutomaticRotation" later shown => itself;
-        _ = "RotationInterval" optional shown => passed_over;
-        name: SecretName = "SecretName" required shown => new_secret_name;
+        interval: Parameter<'a> = "RotationInterval" later shown => itself;
+        name: Parameter<'a> = "SecretName" later shown => itself;
         version: VersionId = "VersionId" required shown => secret_version;
         value_kind: ValueKind = "SecretDataType" default(ValueKind::Text) shown => named;
         value: Parameter<'a> = "SecretData" later hidden => itself;
@@ -70,7 +72,7 @@ parameters! {
 
 parameters! {
     struct UpdateParameters<'a> {
-        _ = "ExtendedConfig" optional shown => no_config;
+        config: Option<Config> = "ExtendedConfig" optional shown => config;
         name: SecretName = "SecretName" required shown => secret_name;
         description: Parameter<'a> = "Description" later shown => itself;
     }
@@ -125,20 +127,64 @@ async fn create(exchange: &Exchange<'_>, given: CreateParameters<'_>) -> Result<
         secret_name: Shown<String>,
         secret_type: Shown<&'static str>,
         version_id: Shown<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        automatic_rotation: Option<Shown<&'static str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rotation_interval: Option<Shown<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_rotation_date: Option<Shown<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        extended_config: Option<String>,
     }
-    let CreateParameters { rotates, name, version, value_kind, value, key, description, tags, policy, .. } = given;
-    if rotates.boolean()? == Some(true) {
-        return Err(rotates.invalid("secrets of the type Generic do not rotate by themselves"));
-    }
-    let value = value.demand(|value| value.secret_value(value_kind))?;
-    let operation = CreateSecret { name, version, value, description, key, tags, policy };
+    let content = given.content()?;
+    let CreateParameters { version, key, description, tags, policy, .. } = given;
+    let operation = CreateSecret { content, version, description, key, tags, policy };
     let (secret, version) = exchange.perform(operation).await?;
+    let rotation = Rotation::of(&secret);
+    let (automatic_rotation, rotation_interval, next_rotation_date, extended_config) = match rotation {
+        None => (None, None, None, None),
+        Some(of) => {
+            (Some(of.automatic_rotation), of.rotation_interval, of.next_rotation_date, Some(of.extended_config))
+        }
+    };
     exchange.reply(&Content {
         arn: exchange.arguments.secret_arn(secret.account, &secret.name).into(),
         secret_name: secret.name.to_string().into(),
         secret_type: secret.kind.name().into(),
         version_id: version.id.as_str().to_owned().into(),
+        automatic_rotation: automatic_rotation.map(Into::into),
+        rotation_interval: rotation_interval.map(Into::into),
+        next_rotation_date: next_rotation_date.map(Into::into),
+        extended_config,
     })
+}
+
+impl CreateParameters<'_> {
+    /// What is in the secret, by its type.
+    fn content(&self) -> Result<NewContent, WireError> {
+        let Self { config, rotates, interval, name, value_kind, value, .. } = self;
+        let rotates_by_itself = rotates.boolean()? == Some(true);
+        match self.kind {
+            SecretKind::Generic => {
+                config.no_config()?;
+                if rotates_by_itself {
+                    return Err(rotates.invalid("secrets of the type Generic do not rotate by themselves"));
+                }
+                let name = name.demand(Parameter::new_secret_name)?;
+                let value = value.demand(|value| value.secret_value(*value_kind))?;
+                Ok(NewContent::Generic { name, value })
+            }
+            SecretKind::RamCredentials => {
+                name.demand(Parameter::named_by_service)?;
+                if *value_kind != ValueKind::Text {
+                    return Err(value.invalid("AccessKeys are of the SecretDataType text"));
+                }
+                let rotation = rotates_by_itself.then(|| interval.demand(Parameter::secret_interval)).transpose()?;
+                let new = value.demand(|value| value.access_keys(*config, rotation))?;
+                Ok(NewContent::RamCredentials(new))
+            }
+        }
+    }
 }
 
 async fn describe(exchange: &Exchange<'_>, given: DescribeParameters) -> Result<Reply, WireError> {
@@ -151,6 +197,14 @@ async fn describe(exchange: &Exchange<'_>, given: DescribeParameters) -> Result<
         description: String,
         encryption_key_id: String,
         automatic_rotation: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rotation_interval: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_rotation_date: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_rotation_date: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        extended_config: Option<String>,
         create_time: String,
         update_time: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +213,17 @@ async fn describe(exchange: &Exchange<'_>, given: DescribeParameters) -> Result<
         tags: Option<TagList>,
     }
     let secret = exchange.perform(DescribeSecret { secret: given.secret }).await?;
+    let (automatic_rotation, rotation_interval, last_rotation_date, next_rotation_date, extended_config) =
+        match Rotation::of(&secret) {
+            None => ("Disabled", None, None, None, None),
+            Some(of) => (
+                of.automatic_rotation,
+                of.rotation_interval,
+                of.last_rotation_date,
+                of.next_rotation_date,
+                Some(of.extended_config),
+            ),
+        };
     let SecretAbout { account, name, kind, description, created, updated, planned_deletion, key, tags, .. } = secret;
     exchange.reply(&Content {
         arn: exchange.arguments.secret_arn(account, &name),
@@ -166,7 +231,11 @@ async fn describe(exchange: &Exchange<'_>, given: DescribeParameters) -> Result<
         secret_type: kind.name(),
         description,
         encryption_key_id: key.to_string(),
-        automatic_rotation: "Disabled",
+        automatic_rotation,
+        rotation_interval,
+        last_rotation_date,
+        next_rotation_date,
+        extended_config,
         create_time: format_time(created.0),
         update_time: format_time(updated.0),
         planned_delete_time: planned_deletion.map(|time| format_time(time.0)),
@@ -219,9 +288,14 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
 }
 
 async fn update(exchange: &Exchange<'_>, given: UpdateParameters<'_>) -> Result<Reply, WireError> {
-    let description = given.description.demand(Parameter::string)?;
-    let done = Done::from(&given.name);
-    exchange.perform(UpdateSecret { name: given.name, description }).await?;
+    let UpdateParameters { config, name, description } = given;
+    let custom_data = config.map(|config| config.custom_data.unwrap_or_default());
+    let description = match custom_data {
+        Some(_) => description.string()?,
+        None => Some(description.demand(Parameter::string)?),
+    };
+    let done = Done::from(&name);
+    exchange.perform(UpdateSecret { name, description, custom_data }).await?;
     exchange.reply(&done)
 }
 
@@ -253,6 +327,6 @@ pub(super) fn read_all(arguments: &Arguments<'_>) {
     let _ = UpdateParameters::read(arguments).map(drop);
     let _ = DeleteParameters::read(arguments).map(drop);
     if let Ok(given) = CreateParameters::read(arguments) {
-        let _ = given.value.secret_value(given.value_kind);
+        let _ = given.content();
     }
 }

@@ -36,12 +36,10 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "ListNetworkRules",
     "ListPolicies",
     "ReleaseKmsInstance",
-    "RotateSecret",
     "UpdateApplicationAccessPoint",
     "UpdateCertificateStatus",
     "UpdateKmsInstanceBindVpc",
     "UpdateNetworkRule",
     "UpdatePolicy",
-    "UpdateSecretRotationPolicy",
     "UploadCertificate",
 ];
