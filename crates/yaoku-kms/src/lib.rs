@@ -44,7 +44,7 @@ pub use rotation::{RotationInterval, RotationStatus};
 pub use scans::{Scan, Scans};
 pub use scheduler::every_tick;
 pub use spec::{KeySpec, KeyState, KeyUsage, Origin, Primitive, ProtectionLevel};
-pub use supposed_call::Supposed;
+pub use supposed_call::{Supposed, SupposedResource};
 pub use tag::{Tag, check_key};
 pub use yaoku_iam::{Access, Answer, Call, Operation, OperationSpec, Performer, StateRule, Tags, Trace};
 pub use yaoku_iam::{Clock, ManualClock, SystemClock, Timestamp};

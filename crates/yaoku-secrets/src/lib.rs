@@ -24,6 +24,7 @@ mod scheduler;
 mod sealing;
 mod secrets;
 mod stages;
+mod supposed_call;
 mod value;
 
 pub use catalogue::{SecretFilter, SecretFilters};

@@ -28,8 +28,9 @@ use yaoku_aliyun::wire::WireError;
 use yaoku_aliyun::{AdminApi, operate as operate_api};
 use yaoku_gate::{Entry, Gate, Maintenance, Refusal, RequestId, Spelling};
 use yaoku_iam::{AccountId, OperatingSystemUser};
-use yaoku_kms::{Kms, Supposed};
+use yaoku_kms::Supposed;
 use yaoku_seal::Vault;
+use yaoku_secrets::Secrets;
 use zeroize::Zeroizing;
 
 use crate::{Error, maintenance};
@@ -90,8 +91,8 @@ impl ControlSocket {
     }
 
     /// Answers commands on keys, policies and identities from now on, of that account unless another is named.
-    pub(crate) fn attend_to(&self, account: AccountId, kms: &Arc<Kms>, gate: &Arc<Gate>) {
-        let _ = self.server.domain.set((account, Arc::downgrade(kms), Arc::downgrade(gate)));
+    pub(crate) fn attend_to(&self, account: AccountId, secrets: &Arc<Secrets>, gate: &Arc<Gate>) {
+        let _ = self.server.domain.set((account, Arc::downgrade(secrets), Arc::downgrade(gate)));
     }
 
     /// Closes the socket; what is being answered breaks off. Commands that were begun go on, and backups end.
@@ -107,7 +108,7 @@ struct ThisServer {
     data_dir: HeaderValue,
     vault: Arc<Vault>,
     /// Once the server has read its store.
-    domain: OnceLock<(AccountId, Weak<Kms>, Weak<Gate>)>,
+    domain: OnceLock<(AccountId, Weak<Secrets>, Weak<Gate>)>,
 }
 
 impl ThisServer {
@@ -279,11 +280,10 @@ async fn explain(body: Incoming, server: &ThisServer) -> Answer {
         Ok(Err(error)) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
         Err(error) => return sentence(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Some((account, Some(kms))) = server.domain.get().map(|(account, kms, _)| (*account, kms.upgrade())) else {
-        return not_ready();
-    };
+    let domain = server.domain.get().map(|(account, secrets, _)| (*account, secrets.upgrade()));
+    let Some((account, Some(secrets))) = domain else { return not_ready() };
     let ExplainBody { who, action, resource, context } = asked;
-    match kms.explain(account, &Supposed { who, action, resource, context }).await {
+    match secrets.explain(account, &Supposed { who, action, resource, context }).await {
         Ok(explained) => sentence(StatusCode::OK, explained),
         Err(error) => sentence(StatusCode::NOT_FOUND, error.to_string()),
     }

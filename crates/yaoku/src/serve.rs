@@ -175,7 +175,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let weak_disks = Arc::downgrade(&disks);
     let checking = tokio::spawn(check_rows(Arc::downgrade(&vault)));
     let service = Arc::new(Service::new(gate.clone(), config));
-    control.attend_to(account, &kms, &gate);
+    control.attend_to(account, &secrets, &gate);
     drop((kms, secrets, disks));
     let drain = settings.limits.drain_timeout;
     let server = Server::new(settings.limits, connections).behind(settings.proxies);

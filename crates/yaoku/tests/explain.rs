@@ -64,6 +64,31 @@ fn a_decision_is_explained_by_its_statement() {
 }
 
 #[test]
+fn a_secret_has_its_policy_and_its_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let client = server.client();
+    let tags = r#"[{"TagKey":"team","TagValue":"shop"}]"#;
+    let secret =
+        [("SecretName", "db/shop"), ("VersionId", "v1"), ("SecretData", "x"), ("Tags", tags), ("Policy", POLICY)];
+    client.call("CreateSecret", &secret).ok();
+    client.at(RAM).call("CreateUser", &[("UserName", "alice")]).ok();
+    let explain = |name: &str, action, context: &[&str]| {
+        explain(&data, "user/alice", action, &format!("acs:kms:cn-hangzhou:{ACCOUNT}:secret/{name}"), context)
+    };
+    let inside = "acs:SourceIp=10.1.2.3";
+    let by_secret = "allowed: statement 1 (\"Inside\") of the policy of secret db/shop";
+    let silent = "denied: no policy allows it";
+    assert_eq!(explain("db/shop", "kms:GetSecretValue", &[inside]).unwrap(), by_secret);
+    assert_eq!(explain("db/shop", "kms:GetSecretValue", &[]).unwrap(), silent);
+    assert_eq!(explain("db/shop", "kms:GetSecretValue", &[inside, "kms:tag/team=bank"]).unwrap(), silent);
+    client.call("UntagResource", &[("SecretName", "db/shop"), ("TagKeys", r#"["team"]"#)]).ok();
+    assert_eq!(explain("db/shop", "kms:GetSecretValue", &[inside]).unwrap(), silent);
+    assert!(explain("none", "kms:GetSecretValue", &[]).unwrap_err().contains("the secret does not exist"));
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
