@@ -91,6 +91,9 @@ use yaoku_kms::{
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::numbered::{
+    DeleteVersions, DescribeVersions, DestroyVersions, KeepVersions, Keeping, RestoreVersions,
+};
 use yaoku_secrets::operations::passwords::{Characters, GetRandomPassword};
 use yaoku_secrets::operations::policies::{GetSecretPolicy, SecretPolicy, SetSecretPolicy};
 use yaoku_secrets::operations::rotation::{RotateSecret, UpdateSecretRotationPolicy};
@@ -957,15 +960,18 @@ enum SecretWay {
     DeleteSecret,
     /// At once, and another of its name comes.
     ReplaceSecret,
+    /// Making and deleting AccessKeys, and nothing else.
+    DenyAccessKeys,
     OfCaller(Way),
 }
 
-const SECRET_WAYS: [SecretWay; 7] = [
+const SECRET_WAYS: [SecretWay; 8] = [
     SecretWay::DisableKey { chosen: true },
     SecretWay::DisableKey { chosen: false },
     SecretWay::DenyByPolicy,
     SecretWay::DeleteSecret,
     SecretWay::ReplaceSecret,
+    SecretWay::DenyAccessKeys,
     SecretWay::OfCaller(Way::DisableAccessKey),
     SecretWay::OfCaller(Way::DetachPolicy),
 ];
@@ -990,6 +996,7 @@ impl SecretWay {
             Self::DenyByPolicy => is_about_one && spec.name != "RestoreSecret",
             Self::DeleteSecret => is_about_one && spec.states.answer(1) != Answer::Admitted,
             Self::ReplaceSecret => is_about_one && spec.access == Access::Read,
+            Self::DenyAccessKeys => ["RotateSecret", "UpdateSecretRotationPolicy"].contains(&spec.name),
             Self::OfCaller(_) => true,
         }
     }
@@ -1004,6 +1011,9 @@ impl SecretWay {
                 let statement = format!(r#"{{"Effect":"Deny","Action":"kms:*","Resource":"*","Principal":{user}}}"#);
                 let policy = SecretPolicy::parse(&format!(r#"{{"Version":"1","Statement":[{statement}]}}"#)).unwrap();
                 there.run_there(SetSecretPolicy { name: secret, policy }).await.unwrap();
+            }),
+            Self::DenyAccessKeys => Box::pin(async move {
+                there.run_there(AttachPolicy::<ToUser>::new(user(), no_access_keys())).await.unwrap();
             }),
             Self::OfCaller(way) => way.taken(world, key),
             Self::DeleteSecret => Box::pin(async move {
@@ -1027,6 +1037,9 @@ impl SecretWay {
         match self {
             Self::DisableKey { .. } => world.run(&world.root(), EnableKey { key }).await.unwrap(),
             Self::DenyByPolicy | Self::DeleteSecret | Self::ReplaceSecret => {}
+            Self::DenyAccessKeys => {
+                world.run(&world.root(), DetachPolicy::<ToUser>::new(user(), no_access_keys())).await.unwrap();
+            }
             Self::OfCaller(way) => way.given_back(world).await,
         }
     }
@@ -1041,6 +1054,22 @@ fn create_secret(name: SecretName, key: Option<KeyId>) -> CreateSecret {
         tags: vec![Tag::new("team", "shop").unwrap()],
         policy: None,
     }
+}
+
+/// A policy that denies making and deleting AccessKeys.
+fn no_access_keys() -> PolicyName {
+    PolicyName::Custom(Name::parse(Field::PolicyName, "no-access-keys").unwrap())
+}
+
+async fn create_no_access_keys(world: &World) {
+    let statement = r#"{"Effect":"Deny","Action":"ram:*AccessKey","Resource":"*"}"#;
+    let create = CreatePolicy {
+        name: no_access_keys().name().clone(),
+        description: String::new(),
+        document: format!(r#"{{"Version":"1","Statement":[{statement}]}}"#),
+        tags: Vec::new(),
+    };
+    world.run(&world.root(), create).await.unwrap();
 }
 
 /// Makes a user with an AccessKey, and gives what a secret that holds it is made of.
@@ -1063,6 +1092,7 @@ fn secret_value() -> Value {
 /// Performs the operation on secrets of that name as the user, on what is made for it first.
 async fn attempt_secret(
     world: &Arc<World>,
+    operation: &str,
     spec: &OperationSpec,
     way: SecretWay,
     number: usize,
@@ -1102,7 +1132,10 @@ async fn attempt_secret(
         true => of_user(world, number, key).await.1,
         false => create_secret(new, key),
     };
-    if spec.name == "RestoreSecret" {
+    if operation == "RestoreVersions" {
+        world.run(&root, DeleteVersions { secret: name.clone().into(), numbers: vec![1, 2] }).await.unwrap();
+    }
+    if operation == "RestoreSecret" {
         world.run(&root, DeleteSecret { name: name.clone(), when: When::AfterDays(7) }).await.unwrap();
     }
     let caller = world.user();
@@ -1115,7 +1148,8 @@ async fn attempt_secret(
     let secret: SecretRef = name.clone().into();
     let page = Page { number: 1, size: 10 };
     let tags = || vec![Tag::new("a", "b").unwrap()];
-    let done = match spec.name {
+    let numbers = || vec![1, 2];
+    let done = match operation {
         "CreateSecret" => {
             run!(new)
         }
@@ -1149,6 +1183,13 @@ async fn attempt_secret(
         "TagResources" => run!(TagSecrets { names: vec![name, other], tags: tags() }),
         "UntagResources" => run!(UntagSecrets { names: vec![name, other], tag_keys: None }),
         "ListTagResources" => run!(ListTagsOfSecrets { names: vec![name], tags: Vec::new(), after: None }),
+        "DescribeVersions" => run!(DescribeVersions { secret }),
+        "KeepVersions" => {
+            run!(KeepVersions { secret, keeping: Keeping { max_versions: Some(3), ..Keeping::default() } })
+        }
+        "DeleteVersions" => run!(DeleteVersions { secret, numbers: numbers() }),
+        "RestoreVersions" => run!(RestoreVersions { secret, numbers: numbers() }),
+        "DestroyVersions" => run!(DestroyVersions { secret, numbers: numbers() }),
         other => panic!("say here how {other} is performed"),
     };
     let was_taken = world.store.before.lock().unwrap().take().is_none();
@@ -1157,24 +1198,40 @@ async fn attempt_secret(
     done
 }
 
-/// Pairs of an operation on secrets and a way in which something is taken that it needs.
-fn secret_pairs(access: Access) -> impl Iterator<Item = (&'static OperationSpec, SecretWay)> {
+/// Operations on numbered versions, which stand in the registry under the names of others.
+const OF_VERSIONS: [(&str, &OperationSpec); 5] = [
+    ("DescribeVersions", &DescribeVersions::SPEC),
+    ("KeepVersions", &KeepVersions::SPEC),
+    ("DeleteVersions", &DeleteVersions::SPEC),
+    ("RestoreVersions", &RestoreVersions::SPEC),
+    ("DestroyVersions", &DestroyVersions::SPEC),
+];
+
+/// An operation on secrets by its name, and a way in which something is taken that it needs.
+fn secret_pairs(access: Access) -> impl Iterator<Item = (&'static str, &'static OperationSpec, SecretWay)> {
     let by_itself = ["DeleteDueSecret", "RotateDueSecret"];
     let operations = yaoku_secrets::operations::REGISTRY.iter().filter(move |spec| !by_itself.contains(&spec.name));
-    let ways = |spec: &'static OperationSpec| SECRET_WAYS.into_iter().map(move |way| (spec, way));
-    operations.filter(move |spec| spec.access == access).flat_map(ways).filter(|(spec, way)| way.forbids(spec))
+    let operations = operations.map(|spec| (spec.name, spec)).chain(OF_VERSIONS);
+    let operations = operations.filter(move |(_, spec)| spec.access == access);
+    let pairs = operations.flat_map(|(name, spec)| SECRET_WAYS.into_iter().map(move |way| (name, spec, way)));
+    // Only a secret that is there can have its versions restored, other than one that is to be restored itself.
+    pairs.filter(|(name, spec, way)| {
+        let is_of_version = *name == "RestoreVersions" && *way == SecretWay::DenyByPolicy;
+        is_of_version || way.forbids(spec)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_shown_to_whom_it_was_taken_from() {
     let world = World::new().await;
+    create_no_access_keys(&world).await;
     let mut number = 0;
     for at in [Meanwhile::BeforeTheRecord as At, Meanwhile::InTheSync] {
-        for (spec, way) in secret_pairs(Access::Read) {
+        for (name, spec, way) in secret_pairs(Access::Read) {
             number += 1;
-            let released = attempt_secret(&world, spec, way, number, at).await;
+            let released = attempt_secret(&world, name, spec, way, number, at).await;
             let gone = way == SecretWay::ReplaceSecret && released == Err(Spelled("not found"));
-            assert!(gone || is_refused(&released), "{} after {way:?}: {released:?}", spec.name);
+            assert!(gone || is_refused(&released), "{name} after {way:?}: {released:?}");
         }
     }
     assert!(number > 40, "{number}");
@@ -1183,15 +1240,16 @@ async fn no_secret_is_shown_to_whom_it_was_taken_from() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_changes_for_whom_it_was_taken_from() {
     let world = World::new().await;
+    create_no_access_keys(&world).await;
     let mut number = 0;
-    for (spec, way) in secret_pairs(Access::Write) {
+    for (name, spec, way) in secret_pairs(Access::Write) {
         number += 1;
         let held = |taken| {
             *world.store.before.lock().unwrap() = Some(taken);
             Meanwhile::Nothing
         };
-        let done = attempt_secret(&world, spec, way, number, held).await;
-        assert!(is_refused(&done), "{} after {way:?}: {done:?}", spec.name);
+        let done = attempt_secret(&world, name, spec, way, number, held).await;
+        assert!(is_refused(&done), "{name} after {way:?}: {done:?}");
     }
     assert!(number > 30, "{number}");
 }
