@@ -87,7 +87,7 @@ def test_several_values_and_a_policy(sdk, kms):
     if sdk is not Current:
         pytest.skip("the older SDK has no such actions")
     name = made(kms)
-    secrets = json.dumps([{"SecretName": name}, {"SecretName": "conformance/none"}])
+    secrets = [{"SecretName": name, "FetchExtendedConfig": True}, {"SecretName": "conformance/none"}]
     batch = kms.call("BatchGetSecretValue", SecretsList=secrets)
     assert [value["SecretData"] for value in batch["SecretValues"]] == ["first"]
     assert [(error["SecretName"], error["Code"]) for error in batch["Errors"]] == [("conformance/none", NOT_FOUND)]
