@@ -86,9 +86,7 @@ part-clippy part-unit: export CLIPPY_ARGS := -Dwarnings
 part-unit: part-clippy
 part-clippy: ; @tests/part clippy $(CARGO) test --workspace --all-targets --locked --no-run
 part-deny: ; @tests/part deny tests/deny
-# Cases of each property test that does not say how many it has.
-part-unit: export PROPTEST_CASES := 10000
-part-unit: ; @tests/part unit $(CARGO) test --workspace --locked -- --show-output
+part-unit: ; @tests/part unit tests/unit
 part-instructions: ; @tests/part instructions bench/instructions
 part-fuzz-build: ; @tests/part fuzz-build fuzz/run --build
 part-fuzz: ; @tests/part fuzz fuzz/run $(or $(FUZZ_SECONDS),10)

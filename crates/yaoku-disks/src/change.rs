@@ -9,8 +9,9 @@ use crate::held::HeldDisk;
 use crate::record::{DiskRecord, disk_name};
 use crate::{DiskName, Disks, Error};
 
-/// How often a change is tried against others of the same disk.
-pub(crate) const ATTEMPTS: usize = 32;
+/// How often a change is tried against others of the same disk, and against changes of the account\'s identities, on which the caller\'s
+/// authority rests: under a stream of those, most attempts lose.
+pub(crate) const ATTEMPTS: usize = 128;
 
 /// Whether a change function found anything to change.
 #[derive(PartialEq, Eq)]

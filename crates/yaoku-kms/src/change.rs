@@ -12,8 +12,9 @@ use crate::{Error, KeyId, Kms, Timestamp};
 
 /// Rows of one commit, whatever the store takes: others wait for it.
 const MOST_ROWS: usize = 8000;
-/// How often a change is tried against others of the same key.
-pub(crate) const ATTEMPTS: usize = 32;
+/// How often a change is tried against others of the same key, and against changes of the account\'s identities, on which the caller\'s
+/// authority rests: under a stream of those, most attempts lose.
+pub(crate) const ATTEMPTS: usize = 128;
 
 /// Whether a change function found anything to change.
 #[derive(PartialEq, Eq)]
