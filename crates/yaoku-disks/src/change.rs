@@ -9,7 +9,7 @@ use crate::held::HeldDisk;
 use crate::record::{DiskRecord, disk_name};
 use crate::{DiskName, Disks, Error};
 
-/// How often a change is tried against others of the same disk, and against changes of the account\'s identities, on which the caller\'s
+/// How often a change is tried against others of the same disk, and against changes of the account's identities, on which the caller's
 /// authority rests: under a stream of those, most attempts lose.
 pub(crate) const ATTEMPTS: usize = 128;
 

@@ -96,7 +96,7 @@ impl Disks {
     /// present is another question.
     ///
     /// # Errors
-    /// When that proves nobody.
+    /// When nobody is authenticated by that.
     pub fn caller(&self, url: &DiskUrl, source: IpAddr) -> Result<Caller, NotProven> {
         let disk = self.catalogue.read().of_url(url).cloned().ok_or(NotProven::UnknownUrl)?;
         if !disk.networks.admit(source) {

@@ -147,7 +147,7 @@ impl Gate {
     /// Whoever a token proves, that was made by an administrator or by a login, where it comes from there.
     ///
     /// # Errors
-    /// When it proves nobody.
+    /// When nobody is authenticated by it.
     pub async fn bearer(&self, token: &str, source: std::net::IpAddr) -> Result<Caller, BearerError> {
         self.iam.bearer(token, Some(source)).await
     }
@@ -168,7 +168,7 @@ impl Gate {
     /// Whoever knows the URL of a disk and comes from there, in the disk's name.
     ///
     /// # Errors
-    /// When that proves nobody.
+    /// When nobody is authenticated by that.
     pub fn disk(&self, url: &DiskUrl, source: std::net::IpAddr) -> Result<Caller, NotProven> {
         self.disks.caller(url, source)
     }

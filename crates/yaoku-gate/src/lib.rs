@@ -110,5 +110,5 @@ pub use limiter::DEFAULT_LIMIT;
 pub use maintenance::{Entry, Maintenance};
 pub use metrics::{Counted, CountedProtocol, Metrics};
 pub use protocol::{Refusal, Spelling, Telling, ToldAction};
-pub use record::{cut, user_agent};
+pub use record::{cut, repeatable, user_agent};
 pub use request_id::RequestId;

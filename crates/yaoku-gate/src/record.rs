@@ -259,6 +259,12 @@ pub fn user_agent(text: &str) -> &str {
     cut(text, MAX_VALUE)
 }
 
+/// A text that a caller sent, as much of it as may be repeated to them.
+pub fn repeatable(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(64).map(plain).collect()
+}
+
 /// The beginning of a text, of at most `most` bytes.
 pub fn cut(text: &str, most: usize) -> &str {
     if text.len() <= most {

@@ -6,7 +6,7 @@ use std::error::Error as _;
 use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
 use yaoku_http::Refusal as Unread;
 use yaoku_iam::Error as IamError;
-use yaoku_kms::{Error as KeyError, KeyState};
+use yaoku_kms::Error as KeyError;
 
 use crate::profile::Version;
 use crate::ttlv::{FieldError, Malformed};
@@ -99,7 +99,7 @@ impl Failure {
         Self::new(Code::FeatureNotSupported, message)
     }
 
-    /// What is said to whoever proves nobody: never what was wrong.
+    /// What an unauthenticated caller is told: never what was wrong.
     pub(crate) fn not_authenticated() -> Self {
         Self::new(
             Code::NotAuthenticated,
@@ -211,7 +211,7 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
             let KeyError::Hidden { as_if, .. } = error else { return Failure::denied() };
             return of_keys(*as_if, id);
         }
-        KeyError::State(state) => (Code::WrongState, format!("the key is {}", words(*state)).into()),
+        KeyError::State(state) => (Code::WrongState, format!("the key is {}", state.in_words()).into()),
         KeyError::Invalid { why, field } => (Code::InvalidField, format!("{field:?}: {why}").into()),
         KeyError::Unsuitable(why) => (Code::IllegalOperation, (*why).into()),
         KeyError::Protection(why) => (Code::IllegalOperation, why.clone().into()),
@@ -260,21 +260,6 @@ fn of_identities(error: &IamError, id: RequestId) -> Failure {
             Failure::internal()
         }
     }
-}
-
-const fn words(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Enabled => "enabled",
-        KeyState::Disabled => "disabled",
-        KeyState::PendingDeletion => "pending deletion",
-        KeyState::PendingImport => "without key material",
-    }
-}
-
-/// A text that a caller sent, as much of it as may be repeated to them.
-pub(crate) fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-    text.chars().take(64).map(plain).collect()
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn version(header: &Fields<'_, '_>) -> Result<Version, Failure> {
     Ok(read)
 }
 
-/// The username and the password; none where nothing else is given than what this server does not know, which proves nobody.
+/// The username and the password; none where only credentials are given that this server does not know, which authenticate nobody.
 fn credential<'a>(authentication: &Item<'a>) -> Result<Option<Credential<'a>>, Failure> {
     let fields = Fields::of(authentication)?;
     let mut found = None;

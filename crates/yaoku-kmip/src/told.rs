@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use yaoku_gate::{Telling, ToldAction};
+use yaoku_gate::{Telling, ToldAction, repeatable};
 use yaoku_iam::{Named, Which};
 use yaoku_kms::{KEY, KeyId};
 
-use crate::failure::shown;
 use crate::profile::{Act, Version, other_operation};
 
 /// The service, as records and metrics name it.
@@ -35,7 +34,7 @@ impl<'a> Told<'a> {
             },
             (None, None) => "".into(),
         };
-        Self { version: version.to_string(), name, act, claimed: claimed.map(shown).unwrap_or_default(), object }
+        Self { version: version.to_string(), name, act, claimed: claimed.map(repeatable).unwrap_or_default(), object }
     }
 }
 
@@ -65,7 +64,7 @@ impl Telling for Told<'_> {
     /// The identifier alone: payloads hold plaintexts and keys.
     fn parameters(&self, show: &mut dyn FnMut(&str, &str)) {
         if let Some(object) = self.object {
-            show("UniqueIdentifier", &shown(object));
+            show("UniqueIdentifier", &repeatable(object));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Error, KeyId, Kms, Timestamp};
 
 /// Rows of one commit, whatever the store takes: others wait for it.
 const MOST_ROWS: usize = 8000;
-/// How often a change is tried against others of the same key, and against changes of the account\'s identities, on which the caller\'s
+/// How often a change is tried against others of the same key, and against changes of the account's identities, on which the caller's
 /// authority rests: under a stream of those, most attempts lose.
 pub(crate) const ATTEMPTS: usize = 128;
 

@@ -190,4 +190,14 @@ pub enum KeyState {
 impl KeyState {
     /// Every state that there is.
     pub const ALL: [Self; 4] = [Self::Enabled, Self::Disabled, Self::PendingDeletion, Self::PendingImport];
+
+    /// What a sentence says behind "the key is".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::PendingDeletion => "pending deletion",
+            Self::PendingImport => "without key material",
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::held::HeldObject;
 use crate::record::{ObjectRecord, Pointer, encode, name_name, object_name};
 use crate::{Error, ObjectAbout, ObjectId, ObjectName, Objects};
 
-/// How often a change is tried against others of the same object, and against changes of the account\'s identities, on which the caller\'s
+/// How often a change is tried against others of the same object, and against changes of the account's identities, on which the caller's
 /// authority rests: under a stream of those, most attempts lose.
 pub(crate) const ATTEMPTS: usize = 128;
 

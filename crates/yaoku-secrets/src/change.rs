@@ -10,7 +10,7 @@ use crate::record::{SecretRecord, secret_name};
 use crate::resource::check_state;
 use crate::{Error, SecretName, SecretRef, Secrets};
 
-/// How often a change is tried against others of the same secret, and against changes of the account\'s identities, on which the caller\'s
+/// How often a change is tried against others of the same secret, and against changes of the account's identities, on which the caller's
 /// authority rests: under a stream of those, most attempts lose.
 pub(crate) const ATTEMPTS: usize = 128;
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use yaoku_disks::Error as DiskError;
 use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
 use yaoku_http::Refusal as Unread;
-use yaoku_kms::{Error as KeyError, KeyState};
+use yaoku_kms::Error as KeyError;
 
 use crate::jwk::JwkError;
 
@@ -193,13 +193,7 @@ fn of_disks(error: DiskError, id: RequestId) -> Failure {
 fn of_keys(error: &KeyError, id: RequestId) -> Failure {
     match error {
         KeyError::State(state) => {
-            let words = match state {
-                KeyState::Enabled => "enabled",
-                KeyState::Disabled => "disabled",
-                KeyState::PendingDeletion => "pending deletion",
-                KeyState::PendingImport => "without key material",
-            };
-            Failure::new(Code::KeyState, format!("the key that the disk is bound to is {words}"))
+            Failure::new(Code::KeyState, format!("the key that the disk is bound to is {}", state.in_words()))
         }
         KeyError::KeyNotFound => Failure::new(Code::KeyState, "the key that the disk is bound to does not exist"),
         KeyError::Denied(denial) | KeyError::Hidden { denial, .. } => {

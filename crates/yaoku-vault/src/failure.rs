@@ -12,7 +12,7 @@ use http::StatusCode;
 use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
 use yaoku_http::Refusal as Unread;
 use yaoku_iam::Error as IamError;
-use yaoku_kms::{Error as KeyError, KeyState};
+use yaoku_kms::Error as KeyError;
 use yaoku_secrets::{Error as SecretError, Field as SecretField};
 
 /// Declares [`Code`] with its text in records and metrics, and its HTTP status.
@@ -111,7 +111,7 @@ impl Failure {
         Self::new(Code::UnsupportedMethod, "unsupported operation: this path has no such method")
     }
 
-    /// What is said to whoever proves nobody: never what was wrong.
+    /// What an unauthenticated caller is told: never what was wrong.
     pub(crate) fn token() -> Self {
         Self::new(Code::InvalidToken, "permission denied")
     }
@@ -295,7 +295,7 @@ fn of_keys(error: KeyError, log: &CallLog) -> Failure {
             let KeyError::Hidden { as_if, .. } = error else { return Failure::denied() };
             return of_keys(*as_if, log);
         }
-        KeyError::State(state) => (Code::KeyState, format!("the key is {}", words(*state)).into()),
+        KeyError::State(state) => (Code::KeyState, format!("the key is {}", state.in_words()).into()),
         KeyError::InUse(what) => (Code::InvalidRequest, what.clone().into()),
         KeyError::StateChange(why) => (Code::InvalidRequest, (*why).into()),
         KeyError::Invalid { why, field } => (Code::InvalidRequest, format!("{}: {why}", parameter(*field)).into()),
@@ -351,15 +351,6 @@ fn of_identities(error: &IamError, log: &CallLog) -> Failure {
     }
 }
 
-const fn words(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Enabled => "enabled",
-        KeyState::Disabled => "disabled",
-        KeyState::PendingDeletion => "pending deletion",
-        KeyState::PendingImport => "without key material",
-    }
-}
-
 /// What the API calls what the domain found wrong.
 const fn parameter(field: yaoku_kms::Field) -> &'static str {
     use yaoku_kms::Field;
@@ -374,12 +365,6 @@ const fn parameter(field: yaoku_kms::Field) -> &'static str {
         Field::KeyUsage => "type",
         _ => "request",
     }
-}
-
-/// A text that a caller sent, as much of it as may be repeated to them.
-pub(crate) fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-    text.chars().take(64).map(plain).collect()
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ fn auth<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
         )),
         [method, ..] => Err(Failure::unsupported(format!(
             "the auth method {} is not supported by this server: use a token, approle or cert",
-            crate::failure::shown(method)
+            yaoku_gate::repeatable(method)
         ))),
         [] => Err(not_found()),
     }

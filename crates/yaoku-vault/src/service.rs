@@ -297,7 +297,7 @@ fn token(parts: &Parts) -> Option<&str> {
 /// What a record may say of a token that proves nobody: the part of it that is no secret.
 fn claimed(token: &str) -> String {
     let id = token.strip_prefix("ykt.").and_then(|rest| rest.split_once('.')).map_or("", |(id, _)| id);
-    crate::failure::shown(id)
+    yaoku_gate::repeatable(id)
 }
 
 /// The account that a request names; none if it names none.

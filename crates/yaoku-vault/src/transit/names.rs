@@ -2,9 +2,10 @@
 
 use yaoku_crypto::asymmetric::SigningAlgorithm;
 use yaoku_crypto::mac::Hash;
+use yaoku_gate::repeatable;
 use yaoku_kms::{KeySpec, KeyUsage};
 
-use crate::failure::{Failure, shown};
+use crate::failure::Failure;
 
 /// Types that are a key spec here, with the usage that keys of that type have.
 const TYPES: &[(&str, KeySpec, KeyUsage)] = &[
@@ -24,7 +25,7 @@ pub(super) fn spec(name: &str) -> Result<(KeySpec, KeyUsage), Failure> {
         let known = TYPES.iter().map(|(known, ..)| *known).collect::<Vec<_>>().join(", ");
         Failure::unsupported(format!(
             "the key type {} is not supported by this server: use one of {known}",
-            shown(name)
+            repeatable(name)
         ))
     })
 }
@@ -59,7 +60,7 @@ pub(super) fn hash(name: &str) -> Result<Hash, Failure> {
         "sm3" => Ok(Hash::Sm3),
         _ => Err(Failure::unsupported(format!(
             "the hash {} is not supported by this server: use sha2-224, sha2-256, sha2-384, sha2-512 or sm3",
-            shown(name)
+            repeatable(name)
         ))),
     }
 }
