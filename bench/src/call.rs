@@ -26,8 +26,16 @@ pub(crate) enum Scheme {
 /// Parameters of an action; encoded, they are sorted by name.
 pub(crate) type Params<'a> = &'a [(&'static str, &'a str)];
 
-/// Writes requests of one action; all of it that does not change is made once.
-pub(crate) struct Caller {
+/// Writes requests of one kind.
+pub(crate) enum Caller {
+    /// Of one action, signed.
+    Signed(Box<Signed>),
+    /// The same text each time, as of protocols whose credential is a token.
+    Unsigned(String),
+}
+
+/// Requests of one action; all of it that does not change is made once.
+pub(crate) struct Signed {
     scheme: Scheme,
     host: String,
     access_key_id: String,
@@ -75,6 +83,41 @@ impl Caller {
         action: &'static str,
         params: Params<'_>,
     ) -> Self {
+        Self::Signed(Box::new(Signed::new(scheme, host, access_key, action, params)))
+    }
+
+    /// The same request again and again.
+    pub(crate) const fn unsigned(request: String) -> Self {
+        Self::Unsigned(request)
+    }
+
+    /// The same of an API of another version.
+    pub(crate) fn of(self, version: &'static str) -> Self {
+        match self {
+            Self::Signed(signed) => Self::Signed(Box::new(Signed { version, ..*signed })),
+            Self::Unsigned(_) => self,
+        }
+    }
+
+    /// The same action on many things, chosen by Zipf's law.
+    pub(crate) fn among(self, name: &'static str, values: &[String], others: Params<'_>) -> Self {
+        match self {
+            Self::Signed(signed) => Self::Signed(Box::new(signed.among(name, values, others))),
+            Self::Unsigned(_) => self,
+        }
+    }
+
+    /// Puts the next request into `out`.
+    pub(crate) fn write(&self, out: &mut String) {
+        match self {
+            Self::Signed(signed) => signed.write(out),
+            Self::Unsigned(request) => request.clone_into(out),
+        }
+    }
+}
+
+impl Signed {
+    fn new(scheme: Scheme, host: &str, access_key: (&str, &str), action: &'static str, params: Params<'_>) -> Self {
         let key = match scheme {
             Scheme::Acs3 => HmacKey::new(Hash::Sha256, access_key.1.as_bytes()),
             Scheme::V1 => HmacKey::new(Hash::Sha1, format!("{}&", access_key.1).as_bytes()),
@@ -85,21 +128,14 @@ impl Caller {
         Self { scheme, host, access_key_id, key, action, version: "2016-01-20", variants, choice: None, empty }
     }
 
-    /// The same of an API of another version.
-    pub(crate) fn of(self, version: &'static str) -> Self {
-        Self { version, ..self }
-    }
-
-    /// The same action on many things, chosen by Zipf's law.
-    pub(crate) fn among(mut self, name: &'static str, values: &[String], others: Params<'_>) -> Self {
+    fn among(mut self, name: &'static str, values: &[String], others: Params<'_>) -> Self {
         let variant = |value: &String| Variant::new(&[&[(name, value.as_str())], others].concat());
         self.variants = values.iter().map(variant).collect();
         self.choice = Some(Arc::new(Zipf::new(values.len())));
         self
     }
 
-    /// Puts the next request into `out`.
-    pub(crate) fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut String) {
         let variant = self.choice.as_ref().map_or(0, |choice| choice.draw());
         let Some(variant) = self.variants.get(variant) else { return };
         out.clear();

@@ -36,10 +36,13 @@ const RISE: Duration = Duration::from_secs(2);
 /// Keys with tags, and calls in the audit log, for the floods to look through.
 const KEYS: usize = 3000;
 const LOGGED: Duration = Duration::from_secs(8);
+/// Secrets for a flood to look through.
+const SECRETS: usize = 500;
 /// Of API versions.
 const KMS: &str = "2016-01-20";
 const RAM: &str = "2015-05-01";
 const ACTIONTRAIL: &str = "2020-07-06";
+const YAOKU: &str = "2026-11-27";
 
 /// A flood, and what is measured under it.
 struct Flood {
@@ -91,6 +94,7 @@ pub(crate) async fn run(options: &Floods) -> Result<(), Error> {
     let hsm = Hsm::make(data.path(), options)?;
     let setup = Setup { binary: &options.server, data: data.path().join("data"), audit: true, certificate: None };
     let server = Server::yaoku_with(&setup, |command| {
+        command.args(["--vault-listen", "127.0.0.1:0"]);
         if let Some(hsm) = &hsm {
             hsm.give_to(command);
         }
@@ -180,6 +184,7 @@ async fn prepare(server: &Server, hsm: bool, options: &Floods) -> Result<(Vec<Ta
         flood("LookupEvents for what is not there", vec![reader.asks(server, ACTIONTRAIL, "LookupEvents", &lookup)?]),
         flood("listings of keys, tags and aliases, by a user without permission", scans),
     ];
+    floods.extend(vault(server, &key).await?);
     if hsm {
         let held = [("ProtectionLevel", "HSM")];
         let key = server.create_key(&held).await?;
@@ -192,6 +197,39 @@ async fn prepare(server: &Server, hsm: bool, options: &Floods) -> Result<(Vec<Ta
     }
     floods.retain(|flood| options.only.as_ref().is_none_or(|only| flood.name.contains(only.as_str())));
     Ok((measured, floods))
+}
+
+/// Floods by the Vault API and of secrets.
+async fn vault(server: &Server, key: &str) -> Result<Vec<Flood>, Error> {
+    let writer = Principal::make(server, "writer", "kms:*").await?;
+    let lister = Principal::make(server, "lister", "kms:ListSecrets").await?;
+    let made = server.call_version(YAOKU, "CreateToken", &[("UserName", "writer")]).await?;
+    let token = made["Token"].as_str().ok_or("no token")?;
+    for number in 0..SECRETS {
+        let name = format!("flood/{number}");
+        let content = [("SecretName", name.as_str()), ("VersionId", "v1"), ("SecretData", "0123456789")];
+        server.call("CreateSecret", &content).await?;
+    }
+    let item = format!(r#"{{"plaintext":"{PLAINTEXT}"}}"#);
+    let batch = format!(r#"{{"batch_input":[{}]}}"#, vec![item; 256].join(","));
+    let Principal { id, secret } = &writer;
+    let login = format!(r#"{{"role_id":"{id}","secret_id":"{secret}"}}"#);
+    let filters = r#"[{"Key":"SecretName","Values":["no-such"]}]"#;
+    Ok(vec![
+        flood(
+            "transit: batches of 256 items to encrypt",
+            vec![server.vault_target(token, &format!("transit/encrypt/{key}"), &batch)?],
+        ),
+        flood("Vault API: logins by AppRole", vec![server.vault_target("", "auth/approle/login", &login)?]),
+        flood(
+            "Vault API: writes of one secret",
+            vec![server.vault_target(token, "secret/data/flood", r#"{"data":{"password":"0123456789"}}"#)?],
+        ),
+        flood(
+            "ListSecrets for what is not there",
+            vec![lister.asks(server, KMS, "ListSecrets", &[("PageSize", "100"), ("Filters", filters)])?],
+        ),
+    ])
 }
 
 fn flood(name: &'static str, asked: Vec<Target>) -> Flood {

@@ -22,11 +22,15 @@ use crate::transport::{Certificate, Transport};
 pub(crate) const ACCESS_KEY: (&str, &str) = ("bench-root", "bench-secret-0123456789");
 /// What a server says when it serves, before its address.
 pub(crate) const READY: &str = "yaoku ready";
+/// As [`READY`], of the Vault API.
+const VAULT: &str = "yaoku serves the Vault API";
 
 /// A server process; killed when dropped.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: String,
+    /// Of the Vault API, where it is served.
+    pub(crate) vault: Option<String>,
     transport: Transport,
     _output: Lines<BufReader<ChildStdout>>,
 }
@@ -87,11 +91,15 @@ impl Server {
     async fn start(mut command: Command, transport: Transport) -> Result<Self, Error> {
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut output = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let mut vault = None;
         while let Some(line) = output.next_line().await? {
+            let address = || line.rsplit_once("//").map(|(_, address)| address.trim_end_matches('/').to_owned());
+            if line.starts_with(VAULT) {
+                vault = address();
+            }
             if line.starts_with(READY) {
-                let address = line.rsplit_once("//").map(|(_, address)| address.trim_end_matches('/').to_owned());
-                let address = address.ok_or("the server does not say its address")?;
-                return Ok(Self { process, address, transport, _output: output });
+                let address = address().ok_or("the server does not say its address")?;
+                return Ok(Self { process, address, vault, transport, _output: output });
             }
         }
         Err("the server ended at once".into())
@@ -106,6 +114,18 @@ impl Server {
     pub(crate) fn target(&self, caller: Caller) -> Result<Target, Error> {
         let (address, transport) = (self.address.clone(), self.transport.clone());
         Ok(Target { address, pid: self.pid()?, transport, caller: Arc::new(caller) })
+    }
+
+    /// A request of the Vault API with that token, path and JSON.
+    pub(crate) fn vault_target(&self, token: &str, path: &str, json: &str) -> Result<Target, Error> {
+        let address = self.vault.clone().ok_or("the Vault API is not served")?;
+        let request = format!(
+            "POST /v1/{path} HTTP/1.1\r\nhost: {address}\r\nx-vault-token: {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{json}",
+            json.len()
+        );
+        let (pid, transport) = (self.pid()?, self.transport.clone());
+        Ok(Target { address, pid, transport, caller: Arc::new(Caller::unsigned(request)) })
     }
 
     /// The same requests as another's, asked of this server.
