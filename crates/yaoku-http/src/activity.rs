@@ -3,7 +3,7 @@
 //! One sweeper looks at all connections once in a while, instead of a timer in each. A connection can only be told to close
 //! while no request is under way on it, so that no client loses the answer to something that was done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -37,6 +37,7 @@ impl Registry {
             blocked_since: AtomicU64::new(NEVER),
             multiplexed: AtomicBool::new(false),
             held: AtomicUsize::new(0),
+            answers: Mutex::default(),
             close: Notify::new(),
         });
         self.open.lock().insert(id, activity.clone());
@@ -47,7 +48,10 @@ impl Registry {
     pub(crate) fn sweep(&self, limits: &Limits) -> usize {
         let now = self.now();
         let open = self.open.lock();
-        open.values().filter(|activity| activity.overdue(now, limits) && activity.close()).count()
+        let too_long = |activity: &&Arc<Activity>| {
+            (activity.overdue(now, limits) && activity.close()) || activity.close_if_untaken(now, limits)
+        };
+        open.values().filter(too_long).count()
     }
 
     /// Closes the connection that has been without a request for the longest time, if there is one without.
@@ -56,6 +60,24 @@ impl Registry {
         let quiet = open.values().filter(|activity| activity.requests.load(Ordering::Acquire) == 0);
         let quietest = quiet.min_by_key(|activity| activity.quiet_since.load(Ordering::Relaxed));
         quietest.is_some_and(|activity| activity.close())
+    }
+
+    /// Closes connections whose clients take none of their answers, until they gave up so many bytes; those first that have waited the
+    /// longest time. How many.
+    pub(crate) fn close_oldest_answers(&self, mut bytes: usize) -> usize {
+        let open = self.open.lock();
+        let waiting = open.values().filter_map(|activity| Some((activity.answers.lock().waits()?, activity)));
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable_by_key(|((since, _), _)| *since);
+        let mut closed = 0;
+        for ((_, held), activity) in waiting {
+            if bytes > 0 && held > 0 {
+                activity.close.notify_one();
+                bytes = bytes.saturating_sub(held);
+                closed += 1;
+            }
+        }
+        closed
     }
 
     /// Closes connections without a complete request, until they gave up so many bytes that they hold for one; those first that
@@ -110,7 +132,30 @@ pub(crate) struct Activity {
     multiplexed: AtomicBool,
     /// Bytes of memory that it holds for a head that isn't complete, or that one left.
     held: AtomicUsize,
+    answers: Mutex<Answers>,
     close: Notify,
+}
+
+/// Answers that the client has not taken, in their order.
+#[derive(Debug, Default)]
+struct Answers {
+    next: u64,
+    waiting: VecDeque<Answer>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    id: u64,
+    since: u64,
+    bytes: usize,
+}
+
+impl Answers {
+    /// Since when the oldest waits, and the bytes of all; none if there is none.
+    fn waits(&self) -> Option<(u64, usize)> {
+        let oldest = self.waiting.front()?;
+        Some((oldest.since, self.waiting.iter().map(|answer| answer.bytes).sum()))
+    }
 }
 
 const CLOSED: u32 = u32::MAX;
@@ -135,6 +180,31 @@ impl Activity {
         self.requests.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
         self.first_byte.store(NEVER, Ordering::Relaxed);
         Some(UnderWay(self.clone()))
+    }
+
+    /// An answer that takes so many bytes waits for the client to take it; by what [`Self::answer_taken`] knows it.
+    pub(crate) fn answer_waits(&self, bytes: usize) -> u64 {
+        let mut answers = self.answers.lock();
+        let id = answers.next;
+        answers.next += 1;
+        answers.waiting.push_back(Answer { id, since: self.now(), bytes });
+        id
+    }
+
+    /// The client took an answer, or will not.
+    pub(crate) fn answer_taken(&self, id: u64) {
+        self.answers.lock().waiting.retain(|answer| answer.id != id);
+    }
+
+    /// Closes the connection where an answer waits for too long, whatever else is under way on it: who takes no answers can't lose any.
+    fn close_if_untaken(&self, now: u64, limits: &Limits) -> bool {
+        let waits = self.answers.lock().waits();
+        let limit = limits.write_timeout.as_millis();
+        let overdue = waits.is_some_and(|(since, _)| u128::from(now.saturating_sub(since)) > limit);
+        if overdue {
+            self.close.notify_one();
+        }
+        overdue
     }
 
     /// Tells the connection to close, unless a request is under way.
@@ -238,6 +308,12 @@ impl Activity {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.requests.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Whether it was told; it is no more afterwards.
+    pub(crate) fn is_told_to_close(&self) -> bool {
+        let mut closed = std::pin::pin!(self.closed());
+        closed.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 }
 

@@ -3,7 +3,8 @@
 //! Requests that have come whole, and bodies, take of it what they are; if there is too little left, they are refused.
 //! What has come of heads that are not complete may take a part of it ([`HEADS`]). There is nobody yet who could be told of a
 //! refusal: where they take most of their part, those that began first are closed, for the clients that send fast enough, and where
-//! that frees nothing, no more is read of the others.
+//! that frees nothing, no more is read of the others. Answers take their part ([`ANSWERS`]) until their clients have taken them; where
+//! they take most of it, the connections with the oldest are closed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use crate::{ConnectionMetrics, Refusal};
 pub(crate) const FREE: usize = 8 << 10;
 /// The part of the budget that unfinished heads may take: one in so many.
 const HEADS: usize = 4;
-/// Between two looks for heads to close; the memory of those that were closed last is free by then.
+/// As [`HEADS`], of answers that were not taken.
+const ANSWERS: usize = 2;
+/// Between two looks for connections to close; the memory of those that were closed last is free by then.
 const PATIENCE: u64 = 5;
 /// Until a connection that must wait for memory tries again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -28,25 +31,59 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Bytes that all requests may take together.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    total: usize,
     left: AtomicUsize,
-    /// What unfinished heads may still take.
-    for_heads: AtomicUsize,
+    heads: Part,
+    answers: Part,
     registry: Arc<Registry>,
     metrics: ConnectionMetrics,
-    /// When heads were closed last.
+}
+
+/// A part of the budget, for what clients have to end.
+#[derive(Debug)]
+struct Part {
+    most: usize,
+    left: AtomicUsize,
+    /// When connections were closed for it last.
     closed_at: AtomicU64,
+}
+
+impl Part {
+    fn of(total: usize, parts: usize) -> Self {
+        Self { most: total / parts, left: AtomicUsize::new(total / parts), closed_at: AtomicU64::new(0) }
+    }
+
+    fn take(&self, budget: &AtomicUsize, bytes: usize) -> bool {
+        take(&self.left, bytes) && {
+            let taken = take(budget, bytes);
+            if !taken {
+                give(&self.left, bytes);
+            }
+            taken
+        }
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < self.most / 4
+    }
+
+    /// Whether it is time to close connections for it: how many bytes are to become free then.
+    fn to_free(&self, now: u64) -> Option<usize> {
+        let last = self.closed_at.load(Ordering::Relaxed);
+        let due = last == 0 || now >= last + PATIENCE;
+        let ours =
+            due && self.closed_at.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        ours.then(|| (self.most / 2).saturating_sub(self.left.load(Ordering::Relaxed)))
+    }
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize, registry: Arc<Registry>, metrics: ConnectionMetrics) -> Arc<Self> {
         Arc::new(Self {
-            total: bytes,
             left: AtomicUsize::new(bytes),
-            for_heads: AtomicUsize::new(bytes / HEADS),
+            heads: Part::of(bytes, HEADS),
+            answers: Part::of(bytes, ANSWERS),
             registry,
             metrics,
-            closed_at: AtomicU64::new(0),
         })
     }
 
@@ -61,37 +98,45 @@ impl Budget {
         let taken = take(&self.left, bytes);
         if !taken {
             self.close_heads();
+            self.close_answers();
         }
         taken
     }
 
     /// Takes memory for a head that isn't complete.
     fn take_for_head(&self, bytes: usize) -> bool {
-        let taken = take(&self.for_heads, bytes) && {
-            let taken = take(&self.left, bytes);
-            if !taken {
-                give(&self.for_heads, bytes);
-            }
-            taken
-        };
-        if !taken || self.for_heads.load(Ordering::Relaxed) < self.total / HEADS / 4 {
+        let taken = self.heads.take(&self.left, bytes);
+        if !taken || self.heads.is_nearly_full() {
             self.close_heads();
         }
         taken
     }
 
     fn give_back_of_head(&self, bytes: usize) {
-        give(&self.for_heads, bytes);
+        give(&self.heads.left, bytes);
         give(&self.left, bytes);
     }
 
     /// Closes heads that began first, until half of what they may take is free.
     fn close_heads(&self) {
-        let (now, last) = (self.registry.now(), self.closed_at.load(Ordering::Relaxed));
-        let due = last == 0 || now >= last + PATIENCE;
-        if due && self.closed_at.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let missing = (self.total / HEADS / 2).saturating_sub(self.for_heads.load(Ordering::Relaxed));
-            self.metrics.closed_for_memory(self.registry.close_oldest_heads(missing));
+        if let Some(bytes) = self.heads.to_free(self.registry.now()) {
+            self.metrics.closed_for_memory(self.registry.close_oldest_heads(bytes));
+        }
+    }
+
+    /// Takes memory for an answer that a client has not taken.
+    fn take_for_answer(&self, bytes: usize) -> bool {
+        let taken = self.answers.take(&self.left, bytes);
+        if !taken || self.answers.is_nearly_full() {
+            self.close_answers();
+        }
+        taken
+    }
+
+    /// Closes connections whose answers were not taken for the longest time, until half of what answers may take is free.
+    fn close_answers(&self) {
+        if let Some(bytes) = self.answers.to_free(self.registry.now()) {
+            self.metrics.closed_for_memory(self.registry.close_oldest_answers(bytes));
         }
     }
 }
@@ -140,6 +185,36 @@ impl Drop for Claim {
             give(&self.budget.left, self.held);
         }
         self.heads.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An answer that its client has not taken yet, and the memory that it takes; dropped with its last byte.
+#[derive(Debug)]
+pub(crate) struct Untaken {
+    budget: Arc<Budget>,
+    activity: Arc<Activity>,
+    id: u64,
+    held: usize,
+}
+
+impl Untaken {
+    /// An answer of so many bytes. Small ones are not refused for want of memory: what they answer may have been done.
+    pub(crate) fn new(budget: &Arc<Budget>, activity: &Arc<Activity>, bytes: usize) -> Result<Self, Refusal> {
+        let held = match budget.take_for_answer(bytes) {
+            true => bytes,
+            false if bytes <= FREE => 0,
+            false => return Err(Refusal::Overloaded),
+        };
+        let id = activity.answer_waits(held);
+        Ok(Self { budget: budget.clone(), activity: activity.clone(), id, held })
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        give(&self.budget.answers.left, self.held);
+        give(&self.budget.left, self.held);
+        self.activity.answer_taken(self.id);
     }
 }
 
@@ -266,7 +341,7 @@ mod tests {
             }
         }
         // A quarter of 4 MiB has room for 8 of 120 KiB.
-        assert_eq!(budget.for_heads.load(Ordering::Relaxed), (1 << 20) - 6 * (120 << 10));
+        assert_eq!(budget.heads.left.load(Ordering::Relaxed), (1 << 20) - 6 * (120 << 10));
         assert!(entries.iter().all(|entry| !entry.activity.is_closed()));
         assert!(inflows[6].poll_ready(&mut cx).is_ready());
         let closed: Vec<_> = entries.iter().map(|entry| entry.activity.is_closed()).collect();
@@ -278,7 +353,33 @@ mod tests {
         tokio::time::sleep(RETRY * 2).await;
         assert!(inflows[5].poll_ready(&mut cx).is_ready());
         drop(inflows);
-        assert_eq!(budget.for_heads.load(Ordering::Relaxed), 1 << 20);
+        assert_eq!(budget.heads.left.load(Ordering::Relaxed), 1 << 20);
         assert_eq!(budget.left.load(Ordering::Relaxed), 4 << 20);
+    }
+
+    #[test]
+    fn answers_take_a_part_and_the_oldest_give_way() {
+        let registry = Registry::new();
+        let budget = Budget::new(1 << 20, registry.clone(), ConnectionMetrics::default());
+        let entries: Vec<_> = (0..10).map(|_| registry.enter()).collect();
+        let untaken = |entry: &crate::activity::Entry, bytes| {
+            std::thread::sleep(Duration::from_millis(2));
+            Untaken::new(&budget, &entry.activity, bytes)
+        };
+        // Half of 1 MiB has room for 5 of 100 KiB.
+        let held: Vec<_> = entries[..5].iter().map(|entry| untaken(entry, 100 << 10).unwrap()).collect();
+        let told: Vec<_> = entries.iter().map(|entry| entry.activity.is_told_to_close()).collect();
+        assert!(told[0] && told[1] && !told[4], "those that waited longest, until half is free: {told:?}");
+        assert_eq!(
+            untaken(&entries[5], 100 << 10).err(),
+            Some(Refusal::Overloaded),
+            "what was closed still has its memory"
+        );
+        let small = untaken(&entries[6], FREE).unwrap();
+        drop(held);
+        let large = untaken(&entries[7], 500 << 10).unwrap();
+        drop((small, large));
+        assert_eq!(budget.answers.left.load(Ordering::Relaxed), 1 << 19);
+        assert_eq!(budget.left.load(Ordering::Relaxed), 1 << 20);
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::{EXPECT, HOST};
@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::activity::{Activity, Entry, Registry};
 use crate::body;
-use crate::budget::{Budget, Claim, Heads, Inflow};
+use crate::budget::{Budget, Claim, FREE, Heads, Inflow, Untaken};
 use crate::finished::Finished;
 use crate::server::slots;
 use crate::tls::Shown;
@@ -252,13 +252,49 @@ async fn answer<H: Handler>(
         // What the request takes of the common budget is given back when it is done with.
         let _claim = claim;
         let answer = catch_panic(pin!(shared.conversation.0.call(&request))).await;
-        if let Some(answer) = answer {
-            return answer;
-        }
         let Incoming { parts, peer: client, .. } = &request;
-        refuse(&shared, Refused { parts, peer, source: client.ip(), refusal: Refusal::Panicked }).await
+        let answer = answer.ok_or(Refusal::Panicked);
+        match answer.and_then(|answer| counted(&shared.common, &activity, parts.version, answer)) {
+            Ok(answer) => answer,
+            Err(refusal) => refuse(&shared, Refused { parts, peer, source: client.ip(), refusal }).await,
+        }
     };
     Ok(Finished::new(call, noticed).await)
+}
+
+/// The answer, whose bytes take memory until the client has taken them. In HTTP/1 a connection has one at a time, so that small ones
+/// need not be counted.
+fn counted(
+    common: &Common,
+    activity: &Arc<Activity>,
+    version: Version,
+    answer: Response<Full<Bytes>>,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let length = answer.body().size_hint().lower();
+    if length == 0 || (version < Version::HTTP_2 && length <= FREE as u64) {
+        return Ok(answer);
+    }
+    let untaken = Untaken::new(&common.budget, activity, usize::try_from(length).unwrap_or(usize::MAX))?;
+    let (parts, mut body) = answer.into_parts();
+    // It is there at once, and whole.
+    let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    let bytes = match frame {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => Bytes::new(),
+    };
+    Ok(Response::from_parts(parts, Full::new(Bytes::from_owner(Held { bytes, _untaken: untaken }))))
+}
+
+/// The bytes of an answer.
+struct Held {
+    bytes: Bytes,
+    _untaken: Untaken,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The handler's answer to a request that is refused.

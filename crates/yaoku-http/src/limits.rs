@@ -16,7 +16,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// For a connection without a request. 75 s, more than the pools of clients keep theirs.
     pub idle_timeout: Duration,
-    /// For a client that takes none of the response. 30 s.
+    /// For a client that takes none of the response; in HTTP/2, and where a response has more than 8 KiB, that does not take all of it. 30 s.
     pub write_timeout: Duration,
     /// Bytes of a request's head: method, URI and headers. A URI is at most 65,534 bytes in any case. 128 KiB.
     pub head_bytes: u32,
@@ -25,7 +25,8 @@ pub struct Limits {
     /// Bytes of a request's body. 1 MiB.
     pub body_bytes: usize,
     /// Bytes of all requests under way together. Of a connection, and of its only request, the first 8 KiB do not count. A quarter
-    /// of it is the most that heads which are not complete may take, and the buffers that they leave. 256 MiB.
+    /// of it is the most that heads which are not complete may take, and the buffers that they leave; half of it, responses that were not
+    /// taken. 256 MiB.
     pub all_requests_bytes: usize,
     /// Requests under way on one HTTP/2 connection. 32.
     pub streams: u32,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::activity::Activity;
-use crate::budget::{Claim, Heads, Inflow};
+use crate::budget::{Claim, FREE, Heads, Inflow, Untaken};
 use crate::connection::{Common, Conversation, Origin, Shared, catch_panic};
 use crate::finished::Finished;
 use crate::watched::Watched;
@@ -122,10 +122,21 @@ impl<H: MessageHandler> Conversation for Messages<H> {
                 }
             };
             drop(under_way);
-            let Some(answer) = answer else {
+            let Some(mut answer) = answer else {
                 common.metrics.refused(Refusal::Panicked.reason());
                 return;
             };
+            let (mut last, mut untaken) = (last, None);
+            if answer.len() > FREE {
+                match Untaken::new(&common.budget, activity, answer.len()) {
+                    Ok(counted) => untaken = Some(counted),
+                    Err(refusal) => {
+                        common.metrics.refused(refusal.reason());
+                        last = true;
+                        answer = shared.conversation.0.refuse(RefusedMessage { peer, refusal }).await;
+                    }
+                }
+            }
             let sent = async {
                 stream.write_all(&answer).await?;
                 stream.flush().await
@@ -134,6 +145,7 @@ impl<H: MessageHandler> Conversation for Messages<H> {
                 sent = sent => sent,
                 () = activity.closed() => return tracing::debug!(%peer, "connection closed: the client takes nothing"),
             };
+            drop(untaken);
             if sent.is_err() || last {
                 // Whoever is still sending would not see the answer before a reset.
                 let _ = tokio::time::timeout(common.limits.write_timeout, stream.shutdown()).await;

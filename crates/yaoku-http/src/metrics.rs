@@ -20,7 +20,7 @@ impl ConnectionMetrics {
         registry.register(
             "connections_closed",
             "Connections closed because a client took too long (time), to make room for another (room), or because unfinished \
-             requests took too much memory (memory)",
+             requests, or answers that clients did not take, took too much memory (memory)",
             self.closed.clone(),
         );
         registry.register(

@@ -43,6 +43,7 @@ impl Handler for Echo {
                     shown.map_or_else(|| "nobody".into(), |shown| named(shown.der(), shown.public_key())).into(),
                 ));
             }
+            "/large" => return Response::new(Full::new(vec![b'x'; 100_000].into())),
             "/panic" => panic!("as the test asks"),
             "/wait" => {
                 self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -378,6 +379,53 @@ async fn so_do_those_of_http2_whose_fields_are_more_than_their_bytes() {
     let headers = [&[0, 0x0f, 0xa0, 1, 0, 0, 0, 0, 1][..], &[0x90; 4000]].concat();
     hold_unfinished(&running, [preface, settings, headers].concat()).await;
     assert!(running.get().await.starts_with("HTTP/1.1 200"));
+}
+
+/// A client of HTTP/2 that takes no byte of its answers, and has asked for so many of 100 KB.
+async fn takes_nothing(running: &Running, answers: usize) -> http2::SendRequest<Full<Bytes>> {
+    let stream = TokioIo::new(running.connect().await);
+    let builder = http2::Builder::new(TokioExecutor::new()).initial_stream_window_size(0).clone();
+    let (mut client, connection) = builder.handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for _ in 0..answers {
+        client.ready().await.unwrap();
+        let answer = client.send_request(Request::get("http://a/large").body(Full::default()).unwrap());
+        // The head comes; its body stays, and so does the stream.
+        if let Ok(answer) = answer.await {
+            std::mem::forget(answer);
+        }
+    }
+    client
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_take_a_part_of_the_memory() {
+    let running = start(little_memory(), None).await;
+    let mut clients = Vec::new();
+    // 60 of 100 KB, where 2 MiB have room for 20.
+    for _ in 0..15 {
+        clients.push(takes_nothing(&running, 4).await);
+    }
+    assert!(running.metrics().contains("yaoku_connections_closed_total{reason=\"memory\"}"));
+    let closed = clients.iter().filter(|client| client.is_closed()).count();
+    assert!((8..15).contains(&closed), "{closed}");
+    assert!(clients[0].is_closed() && !clients[14].is_closed(), "those that waited longest");
+    assert!(running.raw(b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.contains("xxxx"));
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_have_their_time_whatever_else_is_asked() {
+    let running = start(Limits { write_timeout: Duration::from_millis(500), ..Limits::default() }, None).await;
+    let mut client = takes_nothing(&running, 1).await;
+    let ended = async {
+        while client.ready().await.is_ok() {
+            let head = Request::head("http://a/").body(Full::default()).unwrap();
+            drop(client.send_request(head).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the connection ends");
+    assert!(running.metrics().contains("yaoku_connections_closed_total{reason=\"time\"}"));
 }
 
 #[tokio::test]
