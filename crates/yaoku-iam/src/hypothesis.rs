@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Attached, ConditionKey, Context, Policies, Request, Value};
+use crate::policy::{Attached, ConditionKey, Context, Effort, Policies, Request, Value};
 use crate::principal::{Identity, Session};
 use crate::{AccountId, Field, Iam, Name, Principal, Tagged};
 
@@ -69,7 +69,8 @@ impl Iam {
             };
             let context = Supposed { asked, principal: subject.caller.arn };
             let (action, resource) = (asked.action, asked.resource);
-            let request = Request { action, resource, caller: subject.caller, context: &context };
+            let request =
+                Request { action, resource, caller: subject.caller, context: &context, effort: Effort::default() };
             policies.decide(&request).to_string()
         })
     }

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::policy::{Attached, Caller, ConditionKey, Context, Policies, Policy, Reason, Request, Said, Value, Verdict};
+use crate::policy::{
+    Attached, Caller, ConditionKey, Context, Effort, Policies, Policy, Reason, Request, Said, Value, Verdict,
+};
 use crate::text::with_text;
 use crate::{AccountId, Permission};
 
@@ -164,7 +166,7 @@ impl Question<'_> {
         let context = Circumstances { environment, tags, principal: subject.caller.arn, external_id };
         with_text(format_args!("{service}:{permission}"), |action| {
             with_text(format_args!("acs:{home}:{region}:{owner}:{name}"), |resource| {
-                ask(&Request { action, resource, caller: subject.caller, context: &context })
+                ask(&Request { action, resource, caller: subject.caller, context: &context, effort: Effort::default() })
             })
         })
     }

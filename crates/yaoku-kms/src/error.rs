@@ -163,6 +163,8 @@ pub enum Field {
     EncryptionContext,
     /// Tags or tag keys.
     Tags,
+    /// The policy of a key.
+    Policy,
     /// Resources to tag or to list tags of.
     Resources,
     /// Where a listing goes on.

@@ -15,7 +15,7 @@ use yaoku_kms::operations::keys::{CreateKey, DescribeKey, DisableKey};
 use yaoku_kms::operations::policies::{GetKeyPolicy, KeyPolicy, SetKeyPolicy};
 use yaoku_kms::operations::versions::CreateKeyVersion;
 use yaoku_kms::{
-    Call, EncryptionContext, Error, KeyId, KeyRef, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
+    Call, EncryptionContext, Error, Field, KeyId, KeyRef, KeySpec, Kms, KmsConfig, ManualClock, Operation, Origin,
     ProtectionLevel, Timestamp, Trace,
 };
 use yaoku_seal::Vault;
@@ -157,4 +157,34 @@ async fn no_policy_locks_out_the_root_of_the_owning_account() {
     let blob = world.encrypt(OWNER, key.into()).await.unwrap();
     assert_eq!(world.decrypt(OWNER, &blob).await.unwrap(), b"text");
     assert_eq!(world.call(OWNER, GetKeyPolicy { key }).await.unwrap().as_str(), deny);
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_cover_its_key_is_refused() {
+    let world = World::new().await;
+    let key = world.key(None).await;
+    let deny = |resource: &str| {
+        let statement = format!(r#"{{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":{resource}}}"#);
+        KeyPolicy::parse(&format!(r#"{{"Version":"1","Statement":[{statement}]}}"#)).unwrap()
+    };
+    let elsewhere = [
+        r#""acs:kms:mars-1:*:key/*""#,
+        r#""acs:kms:*:*:alias/*""#,
+        r#"["acs:kms:*:1999999999999999:*"]"#,
+        r#""acs:ram:*:*:*""#,
+    ];
+    for resource in elsewhere {
+        let set = world.call(OWNER, SetKeyPolicy { key, policy: deny(resource) }).await;
+        assert!(
+            matches!(&set, Err(Error::Invalid { field: Field::Policy, why }) if why.contains("statement 1")),
+            "{resource}"
+        );
+    }
+    for resource in [
+        r#""*""#.to_owned(),
+        r#""acs:kms:*:*:key/*""#.to_owned(),
+        format!(r#"["acs:x:*:*:y","acs:kms:*:*:key/{key}"]"#),
+    ] {
+        world.call(OWNER, SetKeyPolicy { key, policy: deny(&resource) }).await.unwrap();
+    }
 }

@@ -160,6 +160,8 @@ pub enum Field {
     CustomMetadata,
     /// Secrets whose values are asked for together.
     Secrets,
+    /// The policy of a secret.
+    Policy,
     /// Resources to tag or to list tags of.
     Resources,
     /// Where a listing goes on.

@@ -1,6 +1,7 @@
 //! One condition of a statement: an operator, a key, and values.
 
 use super::condition_operator::{self, Test};
+use super::effort::Effort;
 use super::error::shown;
 use super::truth::Truth;
 use super::{ConditionKey, Context};
@@ -80,7 +81,7 @@ impl Condition {
     }
 
     /// Whether the condition holds for a request.
-    pub(super) fn holds(&self, context: &dyn Context) -> Truth {
+    pub(super) fn holds(&self, context: &dyn Context, effort: &Effort) -> Truth {
         let mut present = false;
         match &self.check {
             Check::Never => Truth::Unknown,
@@ -93,7 +94,7 @@ impl Condition {
                 let each_negated = *negated && !matches!(quantifier, Quantifier::Plain);
                 context.visit(&self.key, &mut |value| {
                     present = true;
-                    let met = match test.is_met_by(value) {
+                    let met = match test.is_met_by(value, effort) {
                         Truth::No if *doubtful => Truth::Unknown,
                         met => met,
                     };

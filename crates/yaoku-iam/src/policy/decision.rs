@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::principal::Meant;
-use super::{Caller, Context, Policy, Said};
+use super::{Caller, Context, Effort, Policy, Said};
 
 /// What is decided.
-#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Such as `kms:Encrypt`.
     pub action: &'a str,
@@ -17,6 +16,8 @@ pub struct Request<'a> {
     pub caller: Caller<'a>,
     /// What conditions can ask about.
     pub context: &'a dyn Context,
+    /// What deciding it may take, by all policies together.
+    pub effort: Effort,
 }
 
 /// A policy, and where it comes from.
@@ -70,6 +71,13 @@ pub enum Reason<'a> {
         /// Its number, counted from 1.
         number: usize,
     },
+    /// The policies have too many wildcards for what they are compared with.
+    TooMuch {
+        /// Of this policy.
+        policy: &'a Attached,
+        /// The number of the statement at which that was found, counted from 1.
+        number: usize,
+    },
     /// No policy of the caller's, nor of the resource, allows it.
     NothingAllows,
     /// The policy of another account's resource allows it, but none of the caller's does, which is needed as well.
@@ -101,6 +109,7 @@ impl<'a> Policies<'a> {
         {
             Said::Deny(number) => Some(Reason::Statement { policy, number }),
             Said::Undecided(number) => Some(Reason::Undecided { policy, number }),
+            Said::TooMuch(number) => Some(Reason::TooMuch { policy, number }),
             Said::Allow(number) => {
                 allowed.get_or_insert(Reason::Statement { policy, number });
                 None
@@ -140,6 +149,10 @@ impl fmt::Display for Reason<'_> {
             Self::Undecided { policy, number } => {
                 write_statement(f, policy, *number)?;
                 f.write_str(", a Deny that can't be evaluated for this call")
+            }
+            Self::TooMuch { policy, number } => {
+                f.write_str("the policies have too many wildcards to be compared with a call like this, up to ")?;
+                write_statement(f, policy, *number)
             }
             Self::NothingAllows => f.write_str("no policy allows it"),
             Self::CallersAccountIsSilent => f.write_str("no policy of the caller's own account allows it"),

@@ -2,6 +2,7 @@
 
 use super::condition::{self, Condition};
 use super::decision::Request;
+use super::effort::Effort;
 use super::error::{PolicyError, shown};
 use super::json::Json;
 use super::pattern::{Case, Pattern};
@@ -86,6 +87,8 @@ pub enum Said {
     Deny(usize),
     /// The statement of this number, counted from 1, denies, and it can't be told whether it speaks of this: so it is denied.
     Undecided(usize),
+    /// At the statement of this number, counted from 1, the decision has taken more than one may: so it is denied.
+    TooMuch(usize),
 }
 
 impl Policy {
@@ -112,6 +115,27 @@ impl Policy {
     /// As [`Self::parse`], for what was never accepted.
     pub fn parse_stored(document: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
         Self::of(elements(document)?, kind, &mut None)
+    }
+
+    /// Checks that each statement of a document covers the resource that it is attached to. One that does not would never apply, whatever
+    /// it seems to deny.
+    ///
+    /// # Errors
+    /// With the statement that does not.
+    pub fn check_attached(document: &str, kind: PolicyKind, resource: &str) -> Result<(), PolicyError> {
+        let policy = Self::parse(document, kind)?;
+        let elsewhere = |statement: &Statement| {
+            !statement.resources.as_ref().is_none_or(|all| all.match_any(resource, &Effort::default()))
+        };
+        match policy.statements.iter().position(elsewhere) {
+            None => Ok(()),
+            Some(at) => Err(PolicyError::new(
+                &format!("statement {}, Resource", at + 1),
+                format!(
+                    "it does not cover {resource}, which the policy is attached to, so it would never apply; write \"*\""
+                ),
+            )),
+        }
     }
 
     /// A policy in the place of one that can't be read: it may have denied anything.
@@ -170,17 +194,18 @@ impl Policy {
     pub(super) fn say_to(&self, request: &Request<'_>, at_least: Meant) -> Said {
         let mut said = Said::Nothing;
         for (at, statement) in self.statements.iter().enumerate() {
-            match statement.effect {
-                Effect::Deny => match statement.applies(request, Meant::ByAccount) {
-                    Truth::Yes => return Said::Deny(at + 1),
-                    Truth::Unknown => return Said::Undecided(at + 1),
-                    Truth::No => {}
-                },
-                Effect::Allow => {
-                    if said == Said::Nothing && statement.applies(request, at_least) == Truth::Yes {
-                        said = Said::Allow(at + 1);
-                    }
-                }
+            let applies = match statement.effect {
+                Effect::Deny => statement.applies(request, Meant::ByAccount),
+                Effect::Allow if said == Said::Nothing => statement.applies(request, at_least),
+                Effect::Allow => continue,
+            };
+            match (statement.effect, applies) {
+                // What was compared last was not compared to its end.
+                _ if request.effort.is_spent() => return Said::TooMuch(at + 1),
+                (Effect::Deny, Truth::Yes) => return Said::Deny(at + 1),
+                (Effect::Deny, Truth::Unknown) => return Said::Undecided(at + 1),
+                (Effect::Allow, Truth::Yes) => said = Said::Allow(at + 1),
+                (Effect::Deny, Truth::No) | (Effect::Allow, Truth::No | Truth::Unknown) => {}
             }
         }
         said
@@ -248,22 +273,24 @@ impl Statement {
 
     /// What is cheapest and rules out most comes first.
     fn applies(&self, request: &Request<'_>, at_least: Meant) -> Truth {
-        let covered = self.actions.match_any(request.action)
-            && self.resources.as_ref().is_none_or(|resources| resources.match_any(request.resource));
+        let effort = &request.effort;
+        let covered = self.actions.match_any(request.action, effort)
+            && self.resources.as_ref().is_none_or(|resources| resources.match_any(request.resource, effort));
         if !covered {
             return Truth::No;
         }
-        let mut applies = match self.principals.as_ref().map(|principals| principals.mean(&request.caller)) {
-            None => Truth::Yes,
-            Some(meant) if meant >= at_least => Truth::Yes,
-            Some(Meant::Perhaps) => Truth::Unknown,
-            Some(_) => Truth::No,
-        };
+        let mut applies =
+            match self.principals.as_ref().map(|principals| principals.mean(&request.caller, self.effect, effort)) {
+                None => Truth::Yes,
+                Some(meant) if meant >= at_least => Truth::Yes,
+                Some(Meant::Perhaps) => Truth::Unknown,
+                Some(_) => Truth::No,
+            };
         for condition in &self.conditions {
             if applies == Truth::No {
                 break;
             }
-            applies = applies.min(condition.holds(request.context));
+            applies = applies.min(condition.holds(request.context, effort));
         }
         applies
     }
@@ -312,8 +339,8 @@ impl Patterns {
         Ok(Self { patterns, negated })
     }
 
-    fn match_any(&self, text: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(text)) != self.negated
+    fn match_any(&self, text: &str, effort: &Effort) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(text, effort)) != self.negated
     }
 }
 

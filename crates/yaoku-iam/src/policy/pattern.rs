@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use super::effort::Effort;
+
 /// A part with `?` between two `*` has at most this many characters, so that finding it takes linear time.
 const MAX_FLOATING: usize = 64;
 
@@ -45,20 +47,20 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether all of `text` is of this form.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    /// Whether all of `text` is of this form; false as well where that takes more effort than is left.
+    pub(super) fn matches(&self, text: &str, effort: &Effort) -> bool {
         let mut parts = self.text.split('*').map(|text| Part { text, case: self.case });
-        let first = parts.next().and_then(|part| part.strip_from(text));
+        let first = parts.next().and_then(|part| part.strip_from(text, effort));
         let Some(mut rest) = first else { return false };
         let Some(last) = parts.next_back() else { return rest.is_empty() };
         // The leftmost place of each part leaves the most for the rest, so no other place needs a try.
         for part in parts {
-            match part.find_in(rest) {
+            match part.find_in(rest, effort) {
                 Some(after) => rest = after,
                 None => return false,
             }
         }
-        last.ends(rest)
+        last.ends(rest, effort)
     }
 }
 
@@ -73,16 +75,19 @@ impl Part<'_> {
     }
 
     /// What follows this part at the beginning of `text`.
-    fn strip_from(self, text: &str) -> Option<&str> {
+    fn strip_from<'t>(self, text: &'t str, effort: &Effort) -> Option<&'t str> {
         if self.is_plain() {
-            return text.strip_prefix(self.text);
+            return if effort.take_plain(self.text.len()) { text.strip_prefix(self.text) } else { None };
         }
-        self.strip_wild(text)
+        self.strip_wild(text, effort)
     }
 
-    fn strip_wild(self, text: &str) -> Option<&str> {
+    fn strip_wild<'t>(self, text: &'t str, effort: &Effort) -> Option<&'t str> {
         let mut rest = text.chars();
         for wanted in self.text.chars() {
+            if !effort.take(1) {
+                return None;
+            }
             let found = rest.next()?;
             let same = match self.case {
                 Case::Sensitive => wanted == found,
@@ -96,25 +101,27 @@ impl Part<'_> {
     }
 
     /// What follows this part at its first place in `text`.
-    fn find_in(self, text: &str) -> Option<&str> {
+    fn find_in<'t>(self, text: &'t str, effort: &Effort) -> Option<&'t str> {
         // Between two `*` that stand together is nothing, which is found everywhere, also where the text has ended.
         if self.text.is_empty() {
             return Some(text);
         }
         if self.is_plain() {
-            let at = memmem::find(text.as_bytes(), self.text.as_bytes())?;
-            return text.get(at + self.text.len()..);
+            let at = memmem::find(text.as_bytes(), self.text.as_bytes());
+            let in_bounds = effort.take_plain(at.unwrap_or(text.len()) + self.text.len());
+            return text.get(at.filter(|_| in_bounds)? + self.text.len()..);
         }
-        text.char_indices().find_map(|(at, _)| self.strip_wild(&text[at..]))
+        let mut places = text.char_indices().take_while(|_| !effort.is_spent());
+        places.find_map(|(at, _)| self.strip_wild(&text[at..], effort))
     }
 
-    fn ends(self, text: &str) -> bool {
+    fn ends(self, text: &str, effort: &Effort) -> bool {
         if self.is_plain() {
-            return text.ends_with(self.text);
+            return effort.take_plain(self.text.len()) && text.ends_with(self.text);
         }
         let Some(before) = self.characters().checked_sub(1) else { return true };
         let start = text.char_indices().nth_back(before).map(|(at, _)| at);
-        start.is_some_and(|at| self.strip_wild(&text[at..]) == Some(""))
+        start.is_some_and(|at| self.strip_wild(&text[at..], effort) == Some(""))
     }
 }
 
@@ -174,7 +181,12 @@ mod tests {
     ) -> usize {
         let matcher = Pattern::new(pattern, case).unwrap();
         for ((.., text), &expected) in texts.0.iter().zip(matched) {
-            assert_eq!(matcher.matches(text), expected, "{pattern:?} and {text:?}, {}", case == Case::Sensitive);
+            assert_eq!(
+                matcher.matches(text, &Effort::default()),
+                expected,
+                "{pattern:?} and {text:?}, {}",
+                case == Case::Sensitive
+            );
         }
         if longest == 0 {
             return texts.0.len();
@@ -228,7 +240,11 @@ mod tests {
         ] {
             for case in [Case::Sensitive, Case::Insensitive] {
                 let expected = case == Case::Insensitive || !pattern.starts_with("KMS");
-                assert_eq!(Pattern::new(pattern, case).unwrap().matches(text), expected, "{pattern}");
+                assert_eq!(
+                    Pattern::new(pattern, case).unwrap().matches(text, &Effort::default()),
+                    expected,
+                    "{pattern}"
+                );
             }
         }
     }
@@ -239,7 +255,7 @@ mod tests {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             for case in [Case::Sensitive, Case::Insensitive] {
                 let matcher = Pattern::new(&pattern, case).unwrap();
-                prop_assert_eq!(matcher.matches(&text), plainly(&chars(&pattern), &chars(&text), case));
+                prop_assert_eq!(matcher.matches(&text, &Effort::default()), plainly(&chars(&pattern), &chars(&text), case));
             }
         }
     }
@@ -248,9 +264,9 @@ mod tests {
     fn patterns_that_would_take_quadratic_time_are_refused_or_fast() {
         let text = "a".repeat(1 << 20);
         let stars = Pattern::new(&"a*".repeat(2000), Case::Sensitive).unwrap();
-        assert!(stars.matches(&text));
+        assert!(stars.matches(&text, &Effort::default()));
         let misses = Pattern::new(&format!("*{}b*", "a".repeat(4000)), Case::Sensitive).unwrap();
-        assert!(!misses.matches(&text));
+        assert!(!misses.matches(&text, &Effort::default()));
         assert!(Pattern::new(&format!("*{}?*", "a".repeat(64)), Case::Sensitive).is_err());
         assert!(Pattern::new(&format!("{}?*", "a".repeat(64)), Case::Sensitive).is_ok());
     }

@@ -2,6 +2,8 @@
 
 use crate::AccountId;
 
+use super::document::Effect;
+use super::effort::Effort;
 use super::error::shown;
 use super::pattern::{Case, Pattern};
 
@@ -23,7 +25,9 @@ pub(super) struct Principals {
 enum Principal {
     /// `*`.
     Anyone,
-    /// `acs:ram::<account>:root` or `acs:ram::<account>:*`.
+    /// `acs:ram::<account>:root`: the account. A `Deny` for all but it spares the root alone, as it reads.
+    Root(AccountId),
+    /// `acs:ram::<account>:*`.
     Account(AccountId),
     /// `acs:ram::<account>:user/<name>` and the like, wildcards allowed in the name.
     Named(AccountId, Pattern),
@@ -57,8 +61,14 @@ impl Principals {
         Ok(Self { entries, negated })
     }
 
-    pub(super) fn mean(&self, caller: &Caller<'_>) -> Meant {
-        let meant = self.entries.iter().map(|entry| entry.means(caller)).max().unwrap_or(Meant::No);
+    /// Whether a statement with that effect speaks of a caller.
+    pub(super) fn mean(&self, caller: &Caller<'_>, effect: Effect, effort: &Effort) -> Meant {
+        let spares_root_alone = self.negated && effect == Effect::Deny;
+        let means = |entry: &Principal| match entry {
+            Principal::Root(_) if spares_root_alone && !caller.arn.ends_with(":root") => Meant::No,
+            entry => entry.means(caller, effort),
+        };
+        let meant = self.entries.iter().map(means).max().unwrap_or(Meant::No);
         match (self.negated, meant) {
             (false, meant) => meant,
             (true, Meant::No) => Meant::ByName,
@@ -83,7 +93,8 @@ impl Principal {
                     name.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(':')).ok_or_else(form)?;
                 let account = AccountId::parse(account).map_err(|_| form())?;
                 match whom.split_once('/') {
-                    None if matches!(whom, "root" | "*") => Ok(Self::Account(account)),
+                    None if whom == "root" => Ok(Self::Root(account)),
+                    None if whom == "*" => Ok(Self::Account(account)),
                     Some(("assumed-role", name)) if !name.is_empty() => {
                         let role = match (name.split_once('/'), name.split_once(['*', '?'])) {
                             (Some((role, _)), _) => format!("role/{role}"),
@@ -104,18 +115,18 @@ impl Principal {
         }
     }
 
-    fn means(&self, caller: &Caller<'_>) -> Meant {
+    fn means(&self, caller: &Caller<'_>, effort: &Effort) -> Meant {
         let is = |account: &AccountId, pattern: &Pattern| {
             // "acs:ram::" and the account with its colon come first.
             let whom = caller.arn.get("acs:ram::".len() + 17..);
-            *account == caller.account && whom.is_some_and(|whom| pattern.matches(whom))
+            *account == caller.account && whom.is_some_and(|whom| pattern.matches(whom, effort))
         };
         match self {
             Self::Anyone => Meant::ByName,
-            Self::Account(account) if *account == caller.account => Meant::ByAccount,
+            Self::Root(account) | Self::Account(account) if *account == caller.account => Meant::ByAccount,
             Self::Named(account, pattern) if is(account, pattern) => Meant::ByName,
             Self::Sessions(account, role) if is(account, role) => Meant::Perhaps,
-            Self::Account(_) | Self::Named(..) | Self::Sessions(..) | Self::Elsewhere => Meant::No,
+            Self::Root(_) | Self::Account(_) | Self::Named(..) | Self::Sessions(..) | Self::Elsewhere => Meant::No,
         }
     }
 }
@@ -141,14 +152,33 @@ mod tests {
             let arn = format!("acs:ram::{ACCOUNT}:role/{role}");
             let caller = Caller { account: AccountId::parse(ACCOUNT).unwrap(), arn: &arn };
             let named = Principals::parse(&[("RAM", &name)], false).unwrap();
-            assert_eq!(named.mean(&caller), meant, "{whom} {role}");
+            assert_eq!(named.mean(&caller, Effect::Allow, &Effort::default()), meant, "{whom} {role}");
             let others = Principals::parse(&[("RAM", &name)], true).unwrap();
             let opposite = match meant {
                 Meant::No => Meant::ByName,
                 Meant::Perhaps => Meant::Perhaps,
                 Meant::ByAccount | Meant::ByName => Meant::No,
             };
-            assert_eq!(others.mean(&caller), opposite, "not {whom} {role}");
+            assert_eq!(others.mean(&caller, Effect::Allow, &Effort::default()), opposite, "not {whom} {role}");
         }
+    }
+    #[test]
+    fn a_deny_for_all_but_the_root_denies_the_users_of_the_account() {
+        const ACCOUNT: &str = "1000000000000001";
+        let account = AccountId::parse(ACCOUNT).unwrap();
+        let [root, user] = ["root", "user/a"].map(|whom| format!("acs:ram::{ACCOUNT}:{whom}"));
+        let all_but = |name: &str, effect, arn: &str| {
+            let others = Principals::parse(&[("RAM", &format!("acs:ram::{ACCOUNT}:{name}"))], true).unwrap();
+            others.mean(&Caller { account, arn }, effect, &Effort::default())
+        };
+        assert_eq!(all_but("root", Effect::Deny, &user), Meant::ByName);
+        assert_eq!(all_but("root", Effect::Deny, &root), Meant::No);
+        assert_eq!(
+            all_but("root", Effect::Allow, &user),
+            Meant::No,
+            "the whole account is left out of what is allowed"
+        );
+        assert_eq!(all_but("*", Effect::Deny, &user), Meant::No);
+        assert_eq!(all_but("user/b", Effect::Deny, &user), Meant::ByName);
     }
 }

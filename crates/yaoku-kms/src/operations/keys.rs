@@ -157,6 +157,9 @@ impl CreateKey {
         }
         proceed(call)?;
         let (id, now) = (KeyId::generate(kms.vault.random())?, kms.clock.now());
+        if let Some(policy) = &self.policy {
+            policy.check_attached(kms, account, id)?;
+        }
         let mut record = KeyRecord {
             spec: self.spec,
             usage,

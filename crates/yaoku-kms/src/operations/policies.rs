@@ -1,13 +1,13 @@
 //! Policies of keys: who may use a key, said at the key.
 
 use yaoku_iam::policy::{Policy, PolicyError, PolicyKind};
-use yaoku_iam::{AccountId, Call, Operation, OperationSpec};
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Target};
 
 use crate::admission::proceed;
 use crate::change::Changed;
 use crate::record::KeyRecord;
 use crate::resource::{KEY, SERVICE, key_states};
-use crate::{Error, KeyId, Kms};
+use crate::{Error, Field, KeyId, Kms};
 
 /// The document of a key's policy, known to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,14 @@ impl KeyPolicy {
             r#"{{"Action":["kms:*"],"Effect":"Allow","Principal":{{"RAM":["acs:ram::{account}:*"]}},"Resource":["*"],"Sid":"kms default key policy"}}"#
         );
         Self(format!(r#"{{"Statement":[{statement}],"Version":"1"}}"#).into())
+    }
+
+    /// Checks that each statement covers the key that the policy is attached to.
+    pub(super) fn check_attached(&self, kms: &Kms, account: AccountId, key: KeyId) -> Result<(), Error> {
+        let (region, target) = (&kms.config.region, Target::one(KEY, &key));
+        let resource = format!("acs:{SERVICE}:{region}:{account}:{target}");
+        let checked = Policy::check_attached(self.as_str(), PolicyKind::Key, &resource);
+        checked.map_err(|error| Error::invalid(Field::Policy, error.to_string()))
     }
 
     /// The document.
@@ -57,7 +65,9 @@ impl Operation for SetKeyPolicy {
     const SPEC: OperationSpec = OperationSpec::write(SERVICE, "SetKeyPolicy", &[KEY], key_states::DESCRIBE).revoking();
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
+        let account = call.principal.account();
         let change = |record: &mut KeyRecord, _| {
+            self.policy.check_attached(kms, account, self.key)?;
             record.policy = Some(self.policy.clone().into());
             Ok(Changed::Something)
         };

@@ -1,13 +1,13 @@
 //! Policies of secrets: who may use a secret, said at the secret.
 
 use yaoku_iam::policy::{Policy, PolicyError, PolicyKind};
-use yaoku_iam::{AccountId, Call, Operation, OperationSpec};
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Target};
 use yaoku_kms::proceed;
 
 use crate::change::Changed;
 use crate::record::SecretRecord;
 use crate::resource::{SECRET, SERVICE, secret_states};
-use crate::{Error, SecretName, Secrets};
+use crate::{Error, Field, SecretName, Secrets};
 
 /// The document of a secret's policy, known to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,14 @@ impl SecretPolicy {
             r#"{{"Action":["kms:*"],"Effect":"Allow","Principal":{{"RAM":["acs:ram::{account}:*"]}},"Resource":["*"],"Sid":"kms default secret policy"}}"#
         );
         Self(format!(r#"{{"Statement":[{statement}],"Version":"1"}}"#).into())
+    }
+
+    /// Checks that each statement covers the secret that the policy is attached to.
+    pub(super) fn check_attached(&self, secrets: &Secrets, account: AccountId, name: &SecretName) -> Result<(), Error> {
+        let (region, target) = (&secrets.config.region, Target::one(SECRET, name));
+        let resource = format!("acs:{SERVICE}:{region}:{account}:{target}");
+        let checked = Policy::check_attached(self.as_str(), PolicyKind::Key, &resource);
+        checked.map_err(|error| Error::invalid(Field::Policy, error.to_string()))
     }
 
     /// The document.
@@ -58,7 +66,9 @@ impl Operation for SetSecretPolicy {
         OperationSpec::write(SERVICE, "SetSecretPolicy", &[SECRET], secret_states::USE).revoking();
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
+        let account = call.principal.account();
         let change = |record: &mut SecretRecord, _| {
+            self.policy.check_attached(secrets, account, &self.name)?;
             record.policy = Some(self.policy.clone().into());
             Ok((Changed::Something, ()))
         };

@@ -127,6 +127,9 @@ impl Operation for CreateSecret {
         let mut tags = Tags::default();
         tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
+        if let Some(policy) = &self.policy {
+            policy.check_attached(secrets, account, &new_name)?;
+        }
         call.touch(SECRET, yaoku_iam::Which::Name(new_name.as_str().into()));
         secrets.check_new(account, &new_name)?;
         proceed(call)?;

@@ -116,6 +116,7 @@ fn parameter(field: Field, arguments: &Arguments<'_>) -> &'static str {
         Field::Tags if arguments.has("TagKey") => "TagKey",
         Field::Tags if arguments.has("Tag") => "Tag",
         Field::Tags => "Tags",
+        Field::Policy => "Policy",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
         Field::NumberOfBytes => "NumberOfBytes",

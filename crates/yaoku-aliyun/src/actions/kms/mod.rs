@@ -62,6 +62,7 @@ pub(super) const API: Api = Api {
     ],
     // Clients ask it of every region, unasked.
     unrecorded: Some("DescribeRegions"),
+    refuses_unknown: false,
 };
 
 /// The protocol's name of a key state.

@@ -78,6 +78,7 @@ const fn parameter(field: Field) -> &'static str {
         Field::DeleteAfter => "DeleteVersionAfter",
         Field::CustomMetadata => "CustomMetadata",
         Field::Secrets => "SecretsList",
+        Field::Policy => "Policy",
         Field::Resources => "ResourceId",
         Field::NextToken => "NextToken",
         Field::Config => "ExtendedConfig",
