@@ -128,7 +128,7 @@ impl Iam {
         decide: impl Fn(&Directory, &mut Draft<'_>) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {
         let tenant: &Arc<Tenant> = allowed;
-        let _one = tenant.changing.enter(allowed.revokes()).await;
+        let _one = tenant.changing.enter(allowed.call.standing(allowed.revokes())).await;
         let head_name = head_name(tenant.id);
         for _ in 0..ATTEMPTS {
             allowed.call.rest_on_authority();

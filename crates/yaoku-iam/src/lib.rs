@@ -56,7 +56,7 @@ pub use epoch::Epoch;
 pub use error::{Conflict, Entity, Error, Field, Login};
 pub use hypothesis::Hypothesis;
 pub use id::{GroupId, Name, RoleId, UserId};
-pub use lanes::{Lanes, LanesOf, OneAtATime, OneOf};
+pub use lanes::{Lanes, LanesOf, OneAtATime, OneOf, Standing};
 pub use login::{BearerError, LOGIN, LONGEST_LOGIN};
 pub use operation::{Access, Answer, Domain, ErrorOf, Operation, OperationSpec, ResourceKind, StateRule, Target};
 pub use performer::{NotPerformed, Performer};

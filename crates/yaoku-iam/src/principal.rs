@@ -283,6 +283,12 @@ impl PrincipalKey {
         }
     }
 
+    /// A disk of the same account, for tests.
+    #[cfg(test)]
+    pub(crate) const fn as_disk(self, id: [u8; 16]) -> Self {
+        Self { who: PrincipalKind::Disk(id), ..self }
+    }
+
     /// Whether it is the service itself, which does what is due.
     pub const fn is_service(self) -> bool {
         matches!(self.who, PrincipalKind::Service)

@@ -65,9 +65,9 @@ impl Iam {
     ///
     /// # Errors
     /// When there is no such account.
-    pub async fn enter_identities(&self, account: AccountId) -> Result<OneAtATime, Error> {
+    pub async fn enter_identities(&self, call: &Call<'_>, account: AccountId) -> Result<OneAtATime, Error> {
         let tenant = self.tenant(account).ok_or(Error::NoAccount(account))?;
-        Ok(tenant.changing.enter(true).await)
+        Ok(tenant.changing.enter(call.standing(true)).await)
     }
 
     /// Checks that `given` are all AccessKeys of a user, with their secrets.

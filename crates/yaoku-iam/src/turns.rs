@@ -4,7 +4,7 @@
 //! that may block, few at a time, so that it neither delays other requests nor fills the pool that the store reads with. What
 //! takes long runs on threads of its own, to which the system prefers all others.
 //!
-//! Principals take turns: whoever asks for much waits for its own work, and not others for theirs. What may wait is bounded for
+//! Accounts take turns, and within an account its principals: whoever asks for much waits for its own work, and not others for theirs. What may wait is bounded for
 //! each principal, for each account, and in all; the first few of a principal may wait whatever others have waiting. Work whose
 //! caller has gone is passed over, and so is work that something was forbidden before; its caller is then asked about again.
 
@@ -200,8 +200,8 @@ impl Drop for Reserved {
 
 #[derive(Default)]
 struct State {
-    /// Of those that have any, in the order of their turns.
-    turns: VecDeque<Option<PrincipalKey>>,
+    /// Those that have any.
+    order: Order,
     waiting: HashMap<Option<PrincipalKey>, VecDeque<Job>>,
     /// Places that are kept for work that is about to come.
     reserved: HashMap<PrincipalKey, usize>,
@@ -293,10 +293,8 @@ impl Turns {
             Place::Last => waiting.push_back(job),
             Place::First => waiting.push_front(job),
         }
-        match (is_first, place) {
-            (true, Place::Last) => state.turns.push_back(owner),
-            (true, Place::First) => state.turns.push_front(owner),
-            (false, _) => {}
+        if is_first {
+            state.order.add(owner, place);
         }
         let begins = state.threads < self.workers.threads;
         state.threads += usize::from(begins);
@@ -360,15 +358,80 @@ fn step_back() {
 
 impl State {
     fn take(&mut self) -> Option<(Option<PrincipalKey>, Job)> {
-        let owner = self.turns.pop_front()?;
+        let owner = self.order.next()?;
         let waiting = self.waiting.get_mut(&owner)?;
         let job = waiting.pop_front()?;
         match waiting.is_empty() {
             true => drop(self.waiting.remove(&owner)),
-            false => self.turns.push_back(owner),
+            false => self.order.add(owner, Place::Last),
         }
         Some((owner, job))
     }
+}
+
+/// Who has something waiting, in the order of their turns: accounts take turns, within an account its principals, of which all its
+/// disks are one, and these among themselves. The house counts as an account.
+#[derive(Default)]
+struct Order {
+    accounts: VecDeque<Option<AccountId>>,
+    groups: HashMap<Option<AccountId>, VecDeque<Group>>,
+    members: HashMap<(Option<AccountId>, Group), VecDeque<Option<PrincipalKey>>>,
+}
+
+/// Who takes turns within an account.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Group {
+    Principal(Option<PrincipalKey>),
+    Disks,
+}
+
+impl Group {
+    fn of(owner: Option<PrincipalKey>) -> Self {
+        match owner.and_then(PrincipalKey::disk) {
+            Some(_) => Self::Disks,
+            None => Self::Principal(owner),
+        }
+    }
+}
+
+impl Order {
+    /// Enters one that is not in it.
+    fn add(&mut self, owner: Option<PrincipalKey>, place: Place) {
+        let (account, group) = (owner.map(PrincipalKey::account), Group::of(owner));
+        if put(self.members.entry((account, group)).or_default(), owner, place)
+            && put(self.groups.entry(account).or_default(), group, place)
+        {
+            put(&mut self.accounts, account, place);
+        }
+    }
+
+    /// Takes out whose turn it is; who is before it in its account, and its account, come last from now on.
+    fn next(&mut self) -> Option<Option<PrincipalKey>> {
+        let account = self.accounts.pop_front()?;
+        let groups = self.groups.get_mut(&account)?;
+        let group = groups.pop_front()?;
+        let members = self.members.get_mut(&(account, group))?;
+        let owner = members.pop_front()?;
+        match members.is_empty() {
+            true => drop(self.members.remove(&(account, group))),
+            false => groups.push_back(group),
+        }
+        match groups.is_empty() {
+            true => drop(self.groups.remove(&account)),
+            false => self.accounts.push_back(account),
+        }
+        Some(owner)
+    }
+}
+
+/// Puts one into a line; whether the line was empty.
+fn put<T>(line: &mut VecDeque<T>, one: T, place: Place) -> bool {
+    let was_empty = line.is_empty();
+    match place {
+        Place::Last => line.push_back(one),
+        Place::First => line.push_front(one),
+    }
+    was_empty
 }
 
 /// Occupies all who do the work of a line, for tests, until it is dropped.
@@ -487,6 +550,19 @@ mod tests {
             task.await.unwrap().unwrap();
         }
         assert_eq!(*order.lock(), [1, 2, 3, 1, 2, 1, 1]);
+    }
+
+    #[test]
+    fn accounts_take_turns_and_the_disks_of_one_are_one_of_its_principals() {
+        let user = |account| owner(account).unwrap();
+        let disk = |account, number| user(account).as_disk([number; 16]);
+        let mut order = Order::default();
+        for one in [disk(1, 1), disk(1, 2), disk(1, 3), user(1), disk(1, 4), user(2), disk(3, 1)] {
+            order.add(Some(one), Place::Last);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| order.next()).flatten().collect();
+        assert_eq!(taken, [disk(1, 1), user(2), disk(3, 1), user(1), disk(1, 2), disk(1, 3), disk(1, 4)]);
+        assert!(order.groups.is_empty() && order.members.is_empty());
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ impl Kms {
     ) -> Result<(), Error> {
         // Who may not has no place in the line.
         self.admit(call, spec, &id.into()).await?;
-        let _one = self.changing.enter(id, spec.revokes).await;
+        let _one = self.changing.enter(id, call.standing(spec.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }

@@ -20,7 +20,7 @@ pub struct Scans {
 /// The right to make a listing.
 #[must_use]
 pub struct Scan<'a> {
-    turn: Option<OneOf<'a, PrincipalKey>>,
+    turn: Option<OneOf<PrincipalKey>>,
     scans: &'a Scans,
     whose: PrincipalKey,
 }
@@ -41,7 +41,7 @@ impl Scans {
             *count += 1;
         }
         let mut scan = Scan { turn: None, scans: self, whose };
-        scan.turn = Some(self.lanes.enter(whose, false).await);
+        scan.turn = Some(self.lanes.enter(whose, call.standing(false)).await);
         if call.is_abandoned() { Err(Error::Abandoned) } else { Ok(scan) }
     }
 }

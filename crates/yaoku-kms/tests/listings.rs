@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use yaoku_crypto::SystemRandom;
@@ -67,7 +68,7 @@ impl World {
     }
 
     fn root(&self) -> Caller {
-        let user = OperatingSystemUser { uid: 0, login_uid: None };
+        let user = OperatingSystemUser::at_other_end(UnixStream::pair().unwrap().0).unwrap();
         self.iam.operator(AccountId::parse(ACCOUNT).unwrap(), user).unwrap()
     }
 
@@ -90,7 +91,7 @@ impl World {
             does!(AttachPolicy::<ToUser>::new(name(user), PolicyName::Custom(name(user))));
         }
         let created = does!(CreateAccessKey { whose: Some(name(user)) });
-        self.iam.access_key(created.key.id.as_str()).unwrap().prove(|_| true).unwrap()
+        self.iam.access_key(created.key.id.as_str()).unwrap().prove_by_secret(created.key.secret.expose()).unwrap()
     }
 
     async fn keys(self: &Arc<Self>, count: usize, tag: (&'static str, &'static str)) {

@@ -26,7 +26,7 @@ impl Objects {
     ) -> Result<ObjectAbout, Error> {
         // Who may not has no place in the line.
         self.admit(call, spec, id)?;
-        let _one = self.changing.enter(id, spec.revokes).await;
+        let _one = self.changing.enter(id, call.standing(spec.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }

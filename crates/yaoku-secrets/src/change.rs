@@ -33,7 +33,7 @@ impl Secrets {
     ) -> Result<T, Error> {
         // Who may not has no place in the line.
         let id = self.admit(call, spec, secret)?.record.id;
-        let _one = self.changing.enter(id, spec.revokes).await;
+        let _one = self.changing.enter(id, call.standing(spec.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }

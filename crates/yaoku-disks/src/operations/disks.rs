@@ -246,7 +246,7 @@ impl Operation for DeleteDisk {
 
     async fn perform(self, disks: &Disks, call: &Call<'_>) -> Result<(), Error> {
         let id = disks.admit(call, &Self::SPEC, &self.name)?.record.id;
-        let _one = disks.changing.enter(id, Self::SPEC.revokes).await;
+        let _one = disks.changing.enter(id, call.standing(Self::SPEC.revokes)).await;
         for _ in 0..ATTEMPTS {
             let held = disks.admit_change(call, &Self::SPEC, &self.name).await?;
             proceed(call)?;

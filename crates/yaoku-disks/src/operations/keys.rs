@@ -25,7 +25,7 @@ impl Operation for RotateDisk {
 
     async fn perform(self, disks: &Disks, call: &Call<'_>) -> Result<Thumbprint, Error> {
         let id = disks.admit(call, &Self::SPEC, &self.name)?.record.id;
-        let _one = disks.changing.enter(id, Self::SPEC.revokes).await;
+        let _one = disks.changing.enter(id, call.standing(Self::SPEC.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }
@@ -67,7 +67,7 @@ impl Operation for WithdrawDiskKeys {
 
     async fn perform(self, disks: &Disks, call: &Call<'_>) -> Result<usize, Error> {
         let id = disks.admit(call, &Self::SPEC, &self.name)?.record.id;
-        let _one = disks.changing.enter(id, Self::SPEC.revokes).await;
+        let _one = disks.changing.enter(id, call.standing(Self::SPEC.revokes)).await;
         for _ in 0..ATTEMPTS {
             let mut held = disks.admit_change(call, &Self::SPEC, &self.name).await?;
             let advertised = held.advertised()?.thumbprint;

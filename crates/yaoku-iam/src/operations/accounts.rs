@@ -141,7 +141,7 @@ impl<const ENABLED: bool> Operation for SwitchAccount<ENABLED> {
         check_operator(call)?;
         let (id, name) = (self.id, account_name(self.id));
         // Changes of identities in the operator's account would only get in its way.
-        let _one = call.principal.tenant.changing.enter(Self::SPEC.revokes).await;
+        let _one = call.principal.tenant.changing.enter(call.standing(Self::SPEC.revokes)).await;
         for _ in 0..ATTEMPTS {
             call.rest_on_authority();
             let stored = iam.vault.get(&name).await?.ok_or(Error::NoAccount(id))?;

@@ -254,7 +254,7 @@ async fn change_tags(
         kms.admit(call, spec, &(*key).into()).await?;
     }
     // In the order of their ids.
-    let _changing = kms.changing.enter_all(keys.iter().copied(), spec.revokes).await;
+    let _changing = kms.changing.enter_all(keys.iter().copied(), call.standing(spec.revokes)).await;
     if call.is_abandoned() {
         return Err(Error::Abandoned);
     }

@@ -30,7 +30,7 @@ impl Operation for CreateKeyVersion {
         let mut material = None;
         for _ in 0..ATTEMPTS {
             let _one = match &material {
-                Some(_) => Some(kms.changing.enter(id, Self::SPEC.revokes).await),
+                Some(_) => Some(kms.changing.enter(id, call.standing(Self::SPEC.revokes)).await),
                 None => None,
             };
             let key = kms.admit_change(call, &Self::SPEC, id).await?;

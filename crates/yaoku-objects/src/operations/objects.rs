@@ -73,7 +73,7 @@ impl Operation for CreateManagedObject {
         check(&record)?;
         // One replacement of an object at a time.
         let _one = match self.replaces {
-            Some(replaced) => Some(objects.changing.enter(replaced, false).await),
+            Some(replaced) => Some(objects.changing.enter(replaced, call.standing(false)).await),
             None => None,
         };
         let own = record.names.clone();

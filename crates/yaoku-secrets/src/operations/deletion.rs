@@ -37,7 +37,7 @@ impl Operation for DeleteSecret {
         let days = match self.when {
             When::Now => {
                 let id = secrets.admit(call, &Self::SPEC, &secret)?.record.id;
-                let _one = secrets.changing.enter(id, Self::SPEC.revokes).await;
+                let _one = secrets.changing.enter(id, call.standing(Self::SPEC.revokes)).await;
                 for _ in 0..ATTEMPTS {
                     let held = secrets.admit_change(call, &Self::SPEC, &secret).await?;
                     proceed(call)?;

@@ -214,7 +214,7 @@ impl Operation for DestroyVersions {
 
     async fn perform(self, secrets: &Secrets, call: &Call<'_>) -> Result<(), Error> {
         let id = secrets.admit(call, &Self::SPEC, &self.secret)?.record.id;
-        let _one = secrets.changing.enter(id, Self::SPEC.revokes).await;
+        let _one = secrets.changing.enter(id, call.standing(Self::SPEC.revokes)).await;
         for _ in 0..ATTEMPTS {
             let mut held = secrets.admit_change(call, &Self::SPEC, &self.secret).await?;
             held.record.check_generic()?;

@@ -35,7 +35,7 @@ impl Operation for RotateSecret {
         let reference = self.name.clone().into();
         let first = secrets.admit(call, &Self::SPEC, &reference)?;
         first.record.ram_credentials()?;
-        let _one = secrets.changing.enter(first.record.id, Self::SPEC.revokes).await;
+        let _one = secrets.changing.enter(first.record.id, call.standing(Self::SPEC.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }
@@ -94,7 +94,7 @@ impl Operation for UpdateSecretRotationPolicy {
         };
         let first = secrets.admit(call, &Self::SPEC, &reference)?;
         first.record.ram_credentials()?;
-        let _one = secrets.changing.enter(first.record.id, Self::SPEC.revokes).await;
+        let _one = secrets.changing.enter(first.record.id, call.standing(Self::SPEC.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }
@@ -144,7 +144,7 @@ impl Secrets {
         let key = self.iam.draw_access_key()?;
         let value = ram_credentials::value(&key.id, &key.secret)?;
         let sealed = self.seal(call, &sealing, Place::of(&held, number), &value.bytes).await?;
-        let _one = self.iam.enter_identities(account).await?;
+        let _one = self.iam.enter_identities(call, account).await?;
         let (kind, stages) = (crate::ValueKind::Text, Vec::new());
         let version = VersionEntry { number, id, created: now, kind, stages, deleted: None, destroyed: false };
         let gone = held.record.add_version(version, None)?;

@@ -139,7 +139,7 @@ async fn change_tags(
         ids.insert(id, name);
     }
     // In the order of their ids.
-    let _changing = secrets.changing.enter_all(ids.keys().copied(), spec.revokes).await;
+    let _changing = secrets.changing.enter_all(ids.keys().copied(), call.standing(spec.revokes)).await;
     if call.is_abandoned() {
         return Err(Error::Abandoned);
     }

@@ -161,7 +161,7 @@ impl Operation for PutSecretValue {
         let first = secrets.admit(call, &Self::SPEC, &self.secret)?;
         first.record.check_generic()?;
         self.value.check()?;
-        let _one = secrets.changing.enter(first.record.id, Self::SPEC.revokes).await;
+        let _one = secrets.changing.enter(first.record.id, call.standing(Self::SPEC.revokes)).await;
         if call.is_abandoned() {
             return Err(Error::Abandoned);
         }

@@ -168,7 +168,7 @@ impl Operation for DeleteKeyMaterial {
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<(), Error> {
         kms.admit(call, &Self::SPEC, &self.key.into()).await?;
-        let _one = kms.changing.enter(self.key, Self::SPEC.revokes).await;
+        let _one = kms.changing.enter(self.key, call.standing(Self::SPEC.revokes)).await;
         for _ in 0..ATTEMPTS {
             let key = kms.admit_change(call, &Self::SPEC, self.key).await?;
             check_origin(&key.record)?;
