@@ -16,9 +16,11 @@ use crate::time::format_time;
 /// Bytes of a parameter that a record shows, and of a sentence.
 pub(crate) const MAX_VALUE: usize = 512;
 /// Bytes of a name that an unauthenticated caller chose.
-const MAX_NAME: usize = 128;
+pub(crate) const MAX_NAME: usize = 128;
 /// Bytes of all parameters that the record of a call shows, and of the names of all things that it was about.
 const OF_DONE: Room = Room { parameters: 16 << 10, resources: 8 << 10 };
+/// Bytes of the chosen names of encryption contexts and their values: as many as a call can have, so that none is left out.
+const CHOSEN: usize = 704 << 10;
 /// The same of a call that was refused: it costs its caller nothing, and so must not fill the log.
 const OF_REFUSED: Room = Room { parameters: 1536, resources: 1024 };
 /// What stands for what was left out.
@@ -174,21 +176,26 @@ struct Shown<'a> {
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        let Call { told, trace, shown_contexts, error, .. } = *self.call;
         let (mut left, mut left_out, mut result) = (self.room, 0_usize, Ok(()));
-        let mut show = |name: &str, value: &str| {
+        let mut show = |name: &str, value: &str, left: &mut usize| {
             let (name, value) = (shortened(name, MAX_NAME), shortened(value, MAX_VALUE));
             match left.checked_sub(written(&name) + written(&value) + QUOTES) {
                 Some(rest) if left_out == 0 && result.is_ok() => {
-                    left = rest;
+                    *left = rest;
                     result = map.serialize_entry(&name, &value);
                 }
                 _ => left_out += 1,
             }
         };
-        let Call { told, trace, shown_contexts, .. } = *self.call;
-        told.parameters(&mut show);
+        let contexts = if shown_contexts.is_some() { trace.encryption_contexts() } else { Vec::new() };
         if let Some(shown) = shown_contexts {
-            shown.show(&trace.encryption_contexts(), &mut show);
+            let mut of_chosen = if error.is_none() { CHOSEN } else { OF_REFUSED.parameters };
+            shown.show_chosen(&contexts, &mut |name, value| show(name, value, &mut of_chosen));
+        }
+        told.parameters(&mut |name, value| show(name, value, &mut left));
+        if let Some(shown) = shown_contexts {
+            shown.show_others(&contexts, &mut |name, value| show(name, value, &mut left));
             left_out += trace.contexts_left_out();
         }
         result?;
@@ -221,7 +228,7 @@ fn within<'a>(all: Vec<(&'static str, Cow<'a, str>)>, room: usize) -> Vec<(&'sta
 }
 
 /// The beginning of a text that takes at most that many bytes in a record; a mark at its end tells that it went on.
-fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     let mut taken = 0;
     for (at, character) in text.char_indices() {
         taken += width(character);

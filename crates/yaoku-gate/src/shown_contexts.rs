@@ -1,6 +1,10 @@
 //! What records show of encryption contexts, where the operator wants them shown: of the names that they chose the values, of
 //! others a keyed hash. Equal values have equal hashes, and who reads the log can't try values, since the key stays here.
+//!
+//! The chosen names of all contexts come first and always fit, so that nobody can have them left out by what else a call names. What is
+//! cut has a hash of the whole beside it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,10 +12,36 @@ use yaoku_crypto::Secret;
 use yaoku_crypto::mac::{Hash, HmacKey};
 use yaoku_seal::{Changes, Domain, Kind, Outcome, RecordName, Vault};
 
+use crate::record::{MAX_NAME, MAX_VALUE, shortened};
+
+/// An encryption context as a call names it.
+type EncryptionContext = Arc<BTreeMap<String, String>>;
+
+/// Bytes of the hash that stands beside a name that was cut.
+const HASH_OF_NAME: usize = "hmac-sha256:".len() + 16;
 /// The key of the hashes: one an installation.
 const CONTEXT_KEY: Kind = Kind(41);
 /// How often it is tried to make one, against other processes.
 const ATTEMPTS: usize = 8;
+
+/// Names that can be chosen: of so many, the values in all contexts of a call fit into its record.
+const MOST_NAMES: usize = 4;
+/// Bytes that a chosen name may have.
+const MAX_CHOSEN: usize = 100;
+
+/// What is wrong with the names to be shown.
+///
+/// # Errors
+/// With a sentence.
+pub fn check_shown_contexts(names: &[String]) -> Result<(), String> {
+    match names {
+        _ if names.len() > MOST_NAMES => Err(format!("at most {MOST_NAMES} names can be shown")),
+        _ if names.iter().any(|name| name.is_empty() || name.len() > MAX_CHOSEN) => {
+            Err(format!("a name has 1 to {MAX_CHOSEN} bytes"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What is shown.
 pub(crate) struct ShownContexts {
@@ -37,19 +67,37 @@ impl ShownContexts {
         Err(yaoku_seal::Error::Record("of the key of encryption contexts can't be made".into()))
     }
 
-    /// Shows each entry of some contexts, by a name that says in which it stands if there are several. No entry, whatever its name,
-    /// is shown as that of another context.
-    pub(crate) fn show(&self, contexts: &[Arc<BTreeMap<String, String>>], show: &mut dyn FnMut(&str, &str)) {
-        for (number, context) in (1..).zip(contexts) {
-            for (name, value) in context.iter() {
-                let shown_name = match number {
-                    1 => format!("EncryptionContext.{name}"),
-                    _ => format!("EncryptionContext[{number}].{name}"),
-                };
-                match self.names.contains(name) {
-                    true => show(&shown_name, value),
-                    false => show(&shown_name, &self.hash(name, value)),
+    /// Shows the chosen entries of some numbered contexts, by a name that says in which they stand unless it is the first. No entry,
+    /// whatever its name, is shown as that of another context.
+    pub(crate) fn show_chosen(&self, contexts: &[(usize, EncryptionContext)], show: &mut dyn FnMut(&str, &str)) {
+        for (number, context) in contexts {
+            for name in &self.names {
+                let Some(value) = context.get(name) else { continue };
+                let shown_name = numbered(*number, name);
+                match shortened(value, MAX_VALUE) {
+                    Cow::Borrowed(whole) => show(&shown_name, whole),
+                    Cow::Owned(_) => {
+                        let hash = self.hash(name, value);
+                        show(&shown_name, &format!("{} {hash}", shortened(value, MAX_VALUE - hash.len() - 1)));
+                    }
                 }
+            }
+        }
+    }
+
+    /// Shows the hashes of the other entries, as [`Self::show_chosen`] does.
+    pub(crate) fn show_others(&self, contexts: &[(usize, EncryptionContext)], show: &mut dyn FnMut(&str, &str)) {
+        for (number, context) in contexts {
+            for (name, value) in context.iter().filter(|(name, _)| !self.names.contains(*name)) {
+                let whole = numbered(*number, name);
+                let shown_name = match shortened(&whole, MAX_NAME) {
+                    Cow::Borrowed(whole) => whole.to_owned(),
+                    Cow::Owned(_) => {
+                        let hash: String = self.hash("", name).chars().take(HASH_OF_NAME).collect();
+                        format!("{} {hash}", shortened(&whole, MAX_NAME - HASH_OF_NAME - 1))
+                    }
+                };
+                show(&shown_name, &self.hash(name, value));
             }
         }
     }
@@ -64,6 +112,14 @@ impl ShownContexts {
     }
 }
 
+/// The name of an entry of a context by its number.
+fn numbered(number: usize, name: &str) -> String {
+    match number {
+        1 => format!("EncryptionContext.{name}"),
+        _ => format!("EncryptionContext[{number}].{name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,10 +130,30 @@ mod tests {
         let map = |entries: &&[(&str, &str)]| {
             Arc::new(entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
         };
-        let contexts: Vec<_> = contexts.iter().map(map).collect();
+        let contexts: Vec<_> = (1..).zip(contexts.iter().map(map)).collect();
         let mut all = Vec::new();
-        shown.show(&contexts, &mut |name, value| all.push((name.to_owned(), value.to_owned())));
+        shown.show_chosen(&contexts, &mut |name, value| all.push((name.to_owned(), value.to_owned())));
+        shown.show_others(&contexts, &mut |name, value| all.push((name.to_owned(), value.to_owned())));
         all
+    }
+
+    #[test]
+    fn chosen_names_come_first_and_what_is_cut_has_a_hash_of_the_whole() {
+        let (long, other) = ("b".repeat(600), format!("{}!", "b".repeat(600)));
+        let all = shown(&[&[("a", "x"), ("bucket", &long)], &[("bucket", &other)]]);
+        assert_eq!(
+            (&*all[0].0, &*all[1].0, &*all[2].0),
+            ("EncryptionContext.bucket", "EncryptionContext[2].bucket", "EncryptionContext.a")
+        );
+        assert!(all[0].1.len() <= MAX_VALUE && all[0].1.contains("… hmac-sha256:"));
+        assert_ne!(all[0].1, all[1].1, "told apart by what was cut off");
+        let (one, two) = (format!("{}1", "n".repeat(300)), format!("{}2", "n".repeat(300)));
+        let all = shown(&[&[(&one, "x"), (&two, "x")]]);
+        assert!(all[0].0 != all[1].0 && all.iter().all(|(name, _)| name.len() <= MAX_NAME), "{all:?}");
+        assert!(
+            check_shown_contexts(&vec!["x".into(); 4]).is_ok() && check_shown_contexts(&vec!["x".into(); 5]).is_err()
+        );
+        assert!(check_shown_contexts(&["x".repeat(101)]).is_err() && check_shown_contexts(&[String::new()]).is_err());
     }
 
     #[test]

@@ -127,7 +127,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retain_days: Option<u64>,
 
-    /// Names in the encryption context whose values records show; of other names they then show a keyed hash. Repeatable
+    /// Names in the encryption context whose values records show; of other names they then show a keyed hash. Up to four, separated
+    /// by commas or repeated
     /// [default: records show nothing of encryption contexts]
     #[arg(long, env = "YAOKU_AUDIT_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Audit")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -174,7 +174,7 @@ impl Settings {
             disks: disks(options),
             region,
             audit: audit(options)?,
-            audit_context: options.audit_context.clone(),
+            audit_context: audit_context(options)?,
             witness: witness(options)?,
             log: options.log.unwrap_or_default(),
             log_format: options.log_format.unwrap_or_default(),
@@ -226,6 +226,13 @@ impl SealSettings {
             }
         }
     }
+}
+
+/// The names in encryption contexts whose values records show.
+fn audit_context(options: &Options) -> Result<Option<Vec<String>>, Error> {
+    let names = options.audit_context.clone();
+    let checked = names.as_deref().map_or(Ok(()), yaoku_gate::check_shown_contexts);
+    checked.map(|()| names).map_err(|why| refusal(format!("--audit-context: {why}")))
 }
 
 /// The listener of the Tang protocol. It has TLS only where it is given an identity of its own: its clients are initial RAM disks, which
