@@ -47,6 +47,10 @@ fn a_disk_unlocks_until_it_or_its_key_is_disabled_and_again_when_both_are_enable
     let key = root.create_key(&[]);
     let path = bind(&own, "rack1/a", &key, &[("Tags", r#"[{"TagKey":"team","TagValue":"shop"}]"#)]);
     own.call("CreateDisk", &[("DiskName", "rack1/a"), ("KeyId", &key)]).fails(409, "EntityAlreadyExists.Disk");
+    // A restriction by a name that is not its own must not make a disk that opens from everywhere.
+    let mistaken = own.call("CreateDisk", &[("DiskName", "rack1/b"), ("KeyId", &key), ("Networks", "10.0.0.0/8")]);
+    mistaken.fails(400, "InvalidParameter");
+    own.call("GetDisk", &[("DiskName", "rack1/b")]).fails(404, "EntityNotExist.Disk");
     let disk = Disk::new(&server, &path);
     let advertised = disk.advertised();
     let named = format!("/adv/{}", Thumbprint::of(&advertised));

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use yaoku_iam::AccountId;
 
+use super::Param;
 use super::names::Named;
 use crate::wire::params::Params;
 use crate::wire::{Code, WireError};
@@ -15,6 +16,22 @@ use crate::wire::{Code, WireError};
 const MAX_JSON: usize = 65_536;
 /// From here on a number of seconds since 1970 (the year 5138) can only be meant as milliseconds (1973).
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
+
+/// What any request may have beside its action's parameters.
+const PROTOCOLS_OWN: [&str; 12] = [
+    "AccessKeyId",
+    "Action",
+    "Format",
+    "RegionId",
+    "SecurityToken",
+    "Signature",
+    "SignatureMethod",
+    "SignatureNonce",
+    "SignatureType",
+    "SignatureVersion",
+    "Timestamp",
+    "Version",
+];
 
 /// The parameters of a request, and what is needed to understand the ARNs among them.
 pub(crate) struct Arguments<'a> {
@@ -31,6 +48,14 @@ impl<'a> Arguments<'a> {
     /// Whether the parameter, or the first element of the list of that name, is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.params.get(name).is_some() || self.has_list(name)
+    }
+
+    /// A parameter that is neither one of these nor of the protocol's own.
+    pub(super) fn unknown(&self, params: &[Param]) -> Option<&'a str> {
+        let known = |name: &str| PROTOCOLS_OWN.contains(&name) || params.iter().any(|param| param.name == name);
+        // Of a flattened list, the part before the first dot.
+        let names = self.params.iter().map(|param| param.name());
+        names.into_iter().find(|name| !known(name.split('.').next().unwrap_or_default()))
     }
 
     /// Whether there is a first element of the flattened list `name`.

@@ -54,6 +54,9 @@ pub struct Api {
     pub(crate) resources: &'static [(&'static str, &'static str)],
     /// The action that leaves no audit record, if its caller is proven.
     pub(crate) unrecorded: Option<&'static str>,
+    /// Whether a parameter that an action does not have is refused: it may have been meant to restrict something. The cloud's own APIs
+    /// pass it over, and their clients rely on that.
+    pub(crate) refuses_unknown: bool,
 }
 
 /// All of them.
@@ -165,9 +168,11 @@ impl Exchange<'_> {
             self.dry_run = self.arguments.declared(DRY_RUN).boolean()?.unwrap_or(false);
         }
         let missing = params.iter().find(|param| param.required && !self.arguments.has(param.name));
-        let result = match missing {
-            None => (self.action.run)(&self).await,
-            Some(param) => Err(WireError::missing_parameter(param.name)),
+        let unknown = if self.api.refuses_unknown { self.arguments.unknown(params) } else { None };
+        let result = match (missing, unknown) {
+            (None, None) => (self.action.run)(&self).await,
+            (Some(param), _) => Err(WireError::missing_parameter(param.name)),
+            (None, Some(name)) => Err(WireError::invalid_parameter(name, "the action has no such parameter")),
         };
         if self.dry_run { result.map_err(kms::of_dry_run) } else { result }
     }

@@ -63,4 +63,5 @@ pub(super) const API: Api = Api {
     xml_root: XmlRoot::OfAction,
     resources: &[],
     unrecorded: None,
+    refuses_unknown: false,
 };

@@ -26,4 +26,5 @@ pub(crate) const API: Api = Api {
         ("KeyId", "ACS::KMS::Key"),
     ],
     unrecorded: None,
+    refuses_unknown: true,
 };

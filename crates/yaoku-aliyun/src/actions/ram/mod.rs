@@ -44,4 +44,5 @@ pub(crate) const API: Api = Api {
         ("PolicyName", "ACS::RAM::Policy"),
     ],
     unrecorded: None,
+    refuses_unknown: false,
 };

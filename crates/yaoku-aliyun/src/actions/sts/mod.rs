@@ -16,4 +16,5 @@ pub(super) const API: Api = Api {
     xml_root: XmlRoot::OfAction,
     resources: &[("RoleArn", "ACS::RAM::Role")],
     unrecorded: None,
+    refuses_unknown: false,
 };
