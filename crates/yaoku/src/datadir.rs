@@ -5,11 +5,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::store::StoreAddress;
 
 /// Held locked by the process that has the directory; it stays when the process ends.
 const LOCK: &str = "yaoku.lock";
 /// Directory of the embedded store. A restored one takes its place by one rename.
 const STORE: &str = "store";
+/// What is here only after a store was.
+const AFTER_STORE: [&str; 4] = ["root.key", "root.key.sealed", "root.key.hsm", "audit"];
 
 /// A data directory that no other process has.
 #[derive(Debug)]
@@ -47,6 +50,21 @@ impl DataDir {
         Self::take(path)
     }
 
+    /// Refuses to go on where the store is gone, and what belongs to it is not: a new store in its place would look like a server that
+    /// never had a key.
+    pub(crate) fn check_store(&self, address: StoreAddress) -> Result<(), Error> {
+        let left = AFTER_STORE.map(|name| self.path.join(name)).into_iter().find(|path| path.exists());
+        match left {
+            Some(left) if !address.is_there(&self.store()) => Err(Error::Options(format!(
+                "the store {} is missing, although {} is there: restore it with `yaoku restore`; to begin anew, without any of the keys, use another \
+                 --data-dir",
+                self.store().display(),
+                left.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Where the embedded store is.
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join(STORE)
@@ -78,6 +96,22 @@ mod tests {
         assert!(matches!(DataDir::take(&path), Err(Error::InUse(_))));
         drop(taken);
         DataDir::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_is_gone_is_not_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = DataDir::take(dir.path()).unwrap();
+        taken.check_store(StoreAddress::Embedded).unwrap();
+        for name in AFTER_STORE {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            let refused = taken.check_store(StoreAddress::Embedded).unwrap_err().to_string();
+            assert!(refused.contains("yaoku restore") && refused.contains(name), "{refused}");
+            std::fs::remove_dir(dir.path().join(name)).unwrap();
+        }
+        drop(StoreAddress::Embedded.open(&taken.store()).unwrap());
+        std::fs::create_dir(dir.path().join("audit")).unwrap();
+        taken.check_store(StoreAddress::Embedded).unwrap();
     }
 
     #[test]

@@ -386,6 +386,7 @@ pub(crate) async fn open_vault(
     seal: SealSettings,
     token: Option<Arc<Token>>,
 ) -> Result<(Arc<Vault>, Closed), Error> {
+    data_dir.check_store(address)?;
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || Ok::<_, Error>((seal.open(true, token)?, address.open(&path)?)));
     let (seal, OpenStore { store, closed }) = opened.await.map_err(|error| Error::Options(error.to_string()))??;

@@ -40,6 +40,13 @@ impl StoreAddress {
         }
     }
 
+    /// Whether there is a store, in a directory of its own if it is one of files.
+    pub(crate) fn is_there(self, dir: &Path) -> bool {
+        match self {
+            Self::Embedded => Embedded::is_there(dir),
+        }
+    }
+
     /// Opens the store, in a directory of its own if it is one of files. Blocks.
     pub(crate) fn open(self, dir: &Path) -> Result<OpenStore, Error> {
         self.open_by(dir, Embedded::open)

@@ -17,7 +17,7 @@ use super::{Options, anchor, database, sums};
 use crate::{Digester, Error, Limits};
 
 /// The store.
-const STORE: &str = "store.redb";
+pub(super) const STORE: &str = "store.redb";
 /// Held locked for the life of a process.
 const LOCK: &str = "store.lock";
 /// New files until they take the store's name: a new store or a scrub's copy, and one made after a failed sync.

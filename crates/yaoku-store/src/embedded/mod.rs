@@ -80,6 +80,11 @@ impl Embedded {
         Self::open_wrapped(dir, options, |file| file)
     }
 
+    /// Whether there is the file of a store in `dir`.
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join(files::STORE).exists()
+    }
+
     /// As [`Self::open`], for files that an operator put there and declares to be right: the store gets a new id, so that what the
     /// anchor and the audit log know of the former one no longer counts, and a file of the former one is never taken for this one.
     ///
