@@ -98,15 +98,23 @@ impl Service {
         });
         let form = params::form(&parts.headers, &request.body);
         let params = form.and_then(|form| Params::parse(parts.uri.query().unwrap_or_default().as_bytes(), form));
-        let mut told = told(parts, params.as_ref().ok());
+        let read = params.as_ref().map(|params| (params, claim(request, params)));
+        let mut told = match &read {
+            // Of two that a request may name, those that its signature is made over.
+            Ok((params, Ok(claim))) => {
+                Told::new(claim.action, claim.access_key_id, Api::of_version(claim.version), Some(params))
+            }
+            _ => told(parts, params.as_ref().ok()),
+        };
         let usual = told.api.map_or(Format::Json, |api| api.format);
         let format = match &params {
             Ok(params) => Format::requested(params, &parts.headers, usual),
             Err(_) => Ok(Format::accepted(&parts.headers, usual)),
         };
-        let released = match (&params, &format) {
-            (Err(error), _) | (_, Err(error)) => refused(arrived.refuse(&told, error.clone()).await),
-            (Ok(params), Ok(format)) => self.run(arrived, request, params, *format, request_id, &mut told).await,
+        let released = match (&read, &format) {
+            (Ok((params, claim)), Ok(format)) => self.run(arrived, params, claim, *format, request_id, &mut told).await,
+            (Err(error), _) => refused(arrived.refuse(&told, WireError::clone(error)).await),
+            (_, Err(error)) => refused(arrived.refuse(&told, error.clone()).await),
         };
         let format = format.unwrap_or_else(|_| Format::accepted(&parts.headers, usual));
         respond(released, format, request_id, host)
@@ -115,42 +123,25 @@ impl Service {
     /// Takes a request that could be parsed to its result.
     async fn run<'a>(
         &self,
-        arrived: Arrived<'a>,
-        request: &'a Incoming,
-        params: &'a Params<'_>,
+        arrived: Box<Arrived<'a>>,
+        params: &'a Params<'a>,
+        claim: &Result<Authentication<'a>, WireError>,
         format: Format,
         request_id: RequestId,
         told: &mut Told<'a>,
     ) -> Released<Result<Reply, WireError>> {
-        let Incoming { parts, body, .. } = request;
-        if parts.method != Method::GET && parts.method != Method::POST {
-            return refused(arrived.refuse(told, WireError::unsupported_method()).await);
-        }
-        let received = Received {
-            method: &parts.method,
-            path: parts.uri.path(),
-            authority: parts.uri.authority().map(|authority| authority.as_str()),
-            headers: &parts.headers,
-            params,
-            body,
-        };
-        let claim = match credentials::authentication(&received) {
+        let claim = match claim {
             Ok(claim) => claim,
-            Err(error) => return refused(arrived.refuse(told, error).await),
+            Err(error) => return refused(arrived.refuse(told, error.clone()).await),
         };
-        // Of two that a request may name, those that its signature is made over.
-        told.asked = claim.action;
-        told.claimed = claim.access_key_id;
-        told.api = Api::of_version(claim.version);
         let (is_recorded, revokes) = (!told.is_unrecorded(), told.asks_to_revoke());
         let admitted = match if revokes { arrived.admit_to_revoke(is_recorded) } else { arrived.admit(is_recorded) } {
             Ok(admitted) => admitted,
-            Err(unrecordable) => {
-                let (arrived, refusal) = *unrecordable;
+            Err((arrived, refusal)) => {
                 return refused(arrived.refuse(told, WireError::of(refusal)).await);
             }
         };
-        let call = match self.authenticate(&claim).await {
+        let call = match self.authenticate(claim).await {
             Ok(caller) => admitted.authenticated(caller),
             Err(error) => return refused(admitted.refuse(told, error, false).await),
         };
@@ -206,7 +197,7 @@ impl Service {
 #[expect(clippy::too_many_arguments, reason = "all that is known of a call")]
 pub(crate) async fn perform(
     gate: &Gate,
-    call: Authenticated<'_>,
+    call: Box<Authenticated<'_>>,
     api: &'static Api,
     action: &str,
     params: &Params<'_>,
@@ -314,6 +305,22 @@ fn unread(request_id: RequestId, source: IpAddr, parts: &Parts) -> Arrival<'_> {
         user_agent: agent(parts),
         abandoned: None,
     }
+}
+
+/// Who a request says that it is from, and the signature by which that is to be proven.
+fn claim<'a>(request: &'a Incoming, params: &'a Params<'a>) -> Result<Authentication<'a>, WireError> {
+    let Incoming { parts, body, .. } = request;
+    if parts.method != Method::GET && parts.method != Method::POST {
+        return Err(WireError::unsupported_method());
+    }
+    credentials::authentication(&Received {
+        method: &parts.method,
+        path: parts.uri.path(),
+        authority: parts.uri.authority().map(|authority| authority.as_str()),
+        headers: &parts.headers,
+        params,
+        body,
+    })
 }
 
 /// Headers by which a request says what it asks for.

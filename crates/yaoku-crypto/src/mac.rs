@@ -132,6 +132,32 @@ pub struct SigningSecret {
     prepared: OnceLock<Box<PreparedKey>>,
 }
 
+/// A secret to verify with, and nothing else.
+#[derive(Clone, Copy)]
+pub struct Verifier<'s>(&'s SigningSecret);
+
+impl<'s> Verifier<'s> {
+    /// Whether `tag` is the HMAC of `data` under the secret followed by `ending`; takes the same time wherever the tags differ.
+    pub fn verify(self, hash: Hash, ending: &'static [u8], data: &[u8], tag: &[u8]) -> Option<SignedWith<'s>> {
+        ct_eq(self.0.hmac(hash, ending, data).as_bytes(), tag).then_some(SignedWith(self.0))
+    }
+
+    /// Whether this is the secret; takes the same time wherever they differ.
+    pub fn matches(self, secret: &[u8]) -> Option<SignedWith<'s>> {
+        self.0.secret.ct_eq(secret).then_some(SignedWith(self.0))
+    }
+}
+
+/// That something was made with a secret, which only its [`Verifier`] can tell.
+pub struct SignedWith<'s>(&'s SigningSecret);
+
+impl SignedWith<'_> {
+    /// Whether it was this very secret.
+    pub fn is(&self, secret: &SigningSecret) -> bool {
+        std::ptr::eq(self.0, secret)
+    }
+}
+
 /// One of the keys made of a secret, and the next: as many as there are pairs of hash and ending in the program, few.
 struct PreparedKey {
     hash: Hash,
@@ -144,6 +170,11 @@ impl SigningSecret {
     /// The secret itself.
     pub const fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// The secret for those who may verify with it, and not see it or sign with it.
+    pub const fn verifier(&self) -> Verifier<'_> {
+        Verifier(self)
     }
 
     /// The HMAC of `data` under the secret followed by `ending`, which protocols put there.

@@ -178,7 +178,7 @@ impl Gate {
         self.iam.is_certificate_bound(public_key)
     }
 
-    /// The operator, as the root of an account. Whoever calls this has made sure that only operators come here.
+    /// The operator, as the root of an account.
     ///
     /// # Errors
     /// [`IamError::NoAccount`].

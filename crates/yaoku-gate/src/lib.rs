@@ -78,7 +78,7 @@
 //!
 //! ```compile_fail,E0505
 //! # use yaoku_gate::{Authenticated, Failure, Spelling, Telling};
-//! async fn serve<E: Spelling>(authenticated: Authenticated<'_>, told: &dyn Telling, spell: fn(Failure) -> E) {
+//! async fn serve<E: Spelling>(authenticated: Box<Authenticated<'_>>, told: &dyn Telling, spell: fn(Failure) -> E) {
 //!     let environment = authenticated.environment();
 //!     let performing = authenticated.perform(told, &environment);
 //!     let _ = authenticated.finish(told, Ok::<(), E>(()), spell).await;
@@ -112,3 +112,4 @@ pub use metrics::{Counted, CountedProtocol, Metrics};
 pub use protocol::{Refusal, Spelling, Telling, ToldAction};
 pub use record::{cut, repeatable, user_agent};
 pub use request_id::RequestId;
+pub use shown_contexts::check_shown_contexts;

@@ -1,4 +1,4 @@
-//! The states of a call, in their order.
+//! The states of a call, in their order. They are boxed: moved by value from future to future, they would be copied a dozen times a call.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use yaoku_audit::{Permit, Purpose, Trail};
 use yaoku_crypto::Secret;
 use yaoku_iam::{Call, Caller, Domain, Environment, Intent, NotCommitted, Operation, TooMany, Trace};
@@ -54,7 +55,7 @@ pub struct Arrived<'g> {
 /// A call whose record can be written.
 #[must_use]
 pub struct Admitted<'g> {
-    arrived: Arrived<'g>,
+    arrived: Box<Arrived<'g>>,
     permit: Option<Permit>,
     /// Whether it is to take something away.
     revokes: bool,
@@ -63,11 +64,11 @@ pub struct Admitted<'g> {
 /// A call of a proven caller.
 #[must_use]
 pub struct Authenticated<'g> {
-    arrived: Arrived<'g>,
+    arrived: Box<Arrived<'g>>,
     permit: Option<Permit>,
     caller: Caller,
     trace: Trace,
-    again: Mutex<Vec<Again>>,
+    again: Mutex<SmallVec<[Again; 2]>>,
     _under_way: yaoku_iam::UnderWay,
 }
 
@@ -92,8 +93,8 @@ type Again = for<'c> fn(&'c Gate, &'c Call<'c>) -> Pin<Box<dyn Future<Output = R
 
 impl Gate {
     /// Takes in a call.
-    pub fn arrive<'g>(&'g self, arrival: Arrival<'g>) -> Arrived<'g> {
-        Arrived { gate: self, arrival, began: Instant::now(), epoch: self.iam.epoch().now() }
+    pub fn arrive<'g>(&'g self, arrival: Arrival<'g>) -> Box<Arrived<'g>> {
+        Box::new(Arrived { gate: self, arrival, began: Instant::now(), epoch: self.iam.epoch().now() })
     }
 
     /// Whether there is a line in the log for something unauthenticated from there, and how many others before it had none.
@@ -107,7 +108,7 @@ impl<'g> Arrived<'g> {
     ///
     /// # Errors
     /// [`Refusal::Unrecordable`], with the call to be refused for it.
-    pub fn admit(self, is_recorded: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+    pub fn admit(self: Box<Self>, is_recorded: bool) -> Result<Admitted<'g>, (Box<Self>, Refusal)> {
         self.admit_for(is_recorded, false)
     }
 
@@ -116,16 +117,16 @@ impl<'g> Arrived<'g> {
     ///
     /// # Errors
     /// [`Refusal::Unrecordable`], with the call to be refused for it.
-    pub fn admit_to_revoke(self, is_recorded: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+    pub fn admit_to_revoke(self: Box<Self>, is_recorded: bool) -> Result<Admitted<'g>, (Box<Self>, Refusal)> {
         self.admit_for(is_recorded, true)
     }
 
-    fn admit_for(self, is_recorded: bool, revokes: bool) -> Result<Admitted<'g>, Box<(Self, Refusal)>> {
+    fn admit_for(self: Box<Self>, is_recorded: bool, revokes: bool) -> Result<Admitted<'g>, (Box<Self>, Refusal)> {
         let purpose = if revokes { Purpose::Revocation } else { Purpose::Call };
         let permit = match &self.gate.trail {
             Some(trail) if is_recorded => match trail.admit_for(purpose) {
                 Ok(permit) => Some(permit),
-                Err(_) => return Err(Box::new((self, Refusal::Unrecordable))),
+                Err(_) => return Err((self, Refusal::Unrecordable)),
             },
             _ => None,
         };
@@ -133,13 +134,13 @@ impl<'g> Arrived<'g> {
     }
 
     /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
-    pub async fn refuse<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
+    pub async fn refuse<E: Spelling>(self: Box<Self>, told: &dyn Telling, error: E) -> Released<E> {
         let admitted = Admitted { arrived: self, permit: None, revokes: false };
         admitted.refuse(told, error, false).await
     }
 
     /// As [`Self::refuse`], of a request that did not arrive whole, whosever fault that is.
-    pub async fn refuse_unread<E: Spelling>(self, told: &dyn Telling, error: E) -> Released<E> {
+    pub async fn refuse_unread<E: Spelling>(self: Box<Self>, told: &dyn Telling, error: E) -> Released<E> {
         let admitted = Admitted { arrived: self, permit: None, revokes: false };
         Released(admitted.recorded_refusal(told, error, true).await)
     }
@@ -213,14 +214,14 @@ impl<'g> Admitted<'g> {
     ///
     /// # Errors
     /// [`Refusal::TooManyAtOnce`] or [`Refusal::Full`], with the call to be refused for it.
-    pub fn authenticated(self, caller: Caller) -> Result<Authenticated<'g>, Box<(Self, Refusal)>> {
+    pub fn authenticated(self, caller: Caller) -> Result<Box<Authenticated<'g>>, Box<(Self, Refusal)>> {
         let under_way = match self.arrived.gate.under_way.enter(&caller, self.revokes) {
             Ok(under_way) => under_way,
             Err(too_many) => return Err(Box::new((self, too_many.into()))),
         };
         let Self { arrived, permit, .. } = self;
         let (trace, again) = (Trace::default(), Mutex::default());
-        Ok(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way })
+        Ok(Box::new(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way }))
     }
 
     /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
@@ -257,7 +258,7 @@ impl<'g> Admitted<'g> {
     }
 
     /// What is refused takes no more of the log's room than refusals may, so that they can't keep calls out.
-    fn give_room_back(self) -> (Arrived<'g>, Option<Permit>) {
+    fn give_room_back(self) -> (Box<Arrived<'g>>, Option<Permit>) {
         let Self { arrived, permit, .. } = self;
         let permit = permit.and_then(|permit| {
             drop(permit);
@@ -356,6 +357,11 @@ impl Performing<'_> {
         let Authenticated { arrived, caller, .. } = self.authenticated;
         let all: Result<_, _> = (0..more).map(|_| arrived.gate.under_way.enter(caller, false)).collect();
         Ok(Charged(all?))
+    }
+
+    /// Begins an item of a call of several, counted from 1: its record tells by the number what the item named.
+    pub fn begin_item(&self, number: usize) {
+        self.authenticated.trace.begin_item(number);
     }
 
     /// Notes in the call's record that a part of it failed, with a code and as the caller named it, while the call goes on.
@@ -460,7 +466,7 @@ impl<'g> Authenticated<'g> {
     /// Records what came of the call and, if something was forbidden since it arrived, decides on it again before it is released.
     /// A change was decided on when it was committed, and its answer is not withheld.
     pub async fn finish<T, E: Spelling>(
-        self,
+        self: Box<Self>,
         told: &dyn Telling,
         result: Result<T, E>,
         spell: impl Fn(Failure) -> E,
@@ -472,7 +478,11 @@ impl<'g> Authenticated<'g> {
 
     /// Records what came of the call, as the first half of [`Self::finish`]: for calls that are answered together, by
     /// [`Recorded::release_all`].
-    pub async fn record<T, E: Spelling>(mut self, told: &dyn Telling, result: Result<T, E>) -> Recorded<'g, T, E> {
+    pub async fn record<T, E: Spelling>(
+        mut self: Box<Self>,
+        told: &dyn Telling,
+        result: Result<T, E>,
+    ) -> Recorded<'g, T, E> {
         let permit = self.permit.take();
         let must_record = permit.is_some();
         let result = self.recorded(told, permit, result).await;
@@ -543,7 +553,7 @@ impl<'g> Authenticated<'g> {
 /// A call that is recorded, and whose result is not yet released.
 #[must_use]
 pub struct Recorded<'g, T, E> {
-    call: Authenticated<'g>,
+    call: Box<Authenticated<'g>>,
     must_record: bool,
     result: Result<T, E>,
 }

@@ -20,6 +20,11 @@ impl RequestId {
         Self::from_random(STOCK.with_borrow_mut(|stock| stock.pop().unwrap_or_else(|| drawn(stock))))
     }
 
+    /// Its text, of 36 characters.
+    pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
+        self.0.hyphenated().encode_upper(buffer)
+    }
+
     /// A request id of 16 random bytes, six bits of which give way to the UUID's version and variant.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(Builder::from_random_bytes(bytes).into_uuid())
@@ -40,13 +45,13 @@ fn drawn(stock: &mut Vec<[u8; 16]>) -> [u8; 16] {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.hyphenated().encode_upper(&mut Uuid::encode_buffer()))
+        f.write_str(self.encode(&mut [0; 36]))
     }
 }
 
 impl Serialize for RequestId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.hyphenated().encode_upper(&mut Uuid::encode_buffer()))
+        serializer.serialize_str(self.encode(&mut [0; 36]))
     }
 }
 

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -181,6 +182,7 @@ struct World {
     /// Another process, by whose records nothing here waits.
     other: Gate,
     access_key: AccessKeyId,
+    secret: Secret,
     dir: tempfile::TempDir,
 }
 
@@ -322,22 +324,22 @@ impl World {
         let trail = open_trail(&dir, &vault).await;
         let (gate, iam, kms) = open_gate(&vault, Some(trail.clone()), token.clone()).await;
         let (other, ..) = open_gate(&vault, None, token).await;
-        let access_key = AccessKeyId::parse("none").unwrap();
-        let mut world = Self { store, vault, gate, iam, kms, trail, other, access_key, dir };
+        let (access_key, secret) = (AccessKeyId::parse("none").unwrap(), Secret::new(Vec::new()));
+        let mut world = Self { store, vault, gate, iam, kms, trail, other, access_key, secret, dir };
         let root = world.root();
         world.run(&root, CreateUser { name: user(), details: UserDetails::default() }).await.unwrap();
         world.run(&root, AttachPolicy::<ToUser>::new(user(), policy())).await.unwrap();
         let created = world.run(&root, CreateAccessKey { whose: Some(user()) }).await.unwrap();
-        world.access_key = created.key.id;
+        (world.access_key, world.secret) = (created.key.id, created.key.secret);
         Arc::new(world)
     }
 
     fn root(&self) -> Caller {
-        self.gate.operator(account(), OPERATOR).unwrap()
+        self.gate.operator(account(), operator()).unwrap()
     }
 
     fn user(&self) -> Caller {
-        self.gate.access_key(self.access_key.as_str()).unwrap().prove(|_| true).unwrap()
+        self.gate.access_key(self.access_key.as_str()).unwrap().prove_by_secret(self.secret.expose()).unwrap()
     }
 
     /// An operation through the gate.
@@ -353,7 +355,7 @@ impl World {
     where
         Gate: Serves<O::Domain>,
     {
-        let root = self.other.operator(account(), OPERATOR).unwrap();
+        let root = self.other.operator(account(), operator()).unwrap();
         let told = Told(O::SPEC);
         let call = admitted(&self.other, root);
         let environment = call.environment();
@@ -429,9 +431,11 @@ enum Meanwhile {
 /// The point at which an operation on the way to its answer is held.
 type At = fn(Task) -> Meanwhile;
 
-const OPERATOR: OperatingSystemUser = OperatingSystemUser { uid: 0, login_uid: None };
+fn operator() -> OperatingSystemUser {
+    OperatingSystemUser::at_other_end(UnixStream::pair().unwrap().0).unwrap()
+}
 
-fn admitted(gate: &Gate, caller: Caller) -> Authenticated<'_> {
+fn admitted(gate: &Gate, caller: Caller) -> Box<Authenticated<'_>> {
     let arrived = gate.arrive(Arrival {
         protocol: "test",
         request_id: RequestId::random(),
@@ -1811,7 +1815,7 @@ async fn a_caller_at_its_bound_can_still_take_something_away_and_an_operator_is_
     let world = World::new().await;
     let (gate, iam, _) = open_gate(&world.vault, None, None).await;
     let gate = gate.with_calls_at_once(3);
-    let user = || iam.access_key(world.access_key.as_str()).unwrap().prove(|_| true).unwrap();
+    let user = || iam.access_key(world.access_key.as_str()).unwrap().prove_by_secret(world.secret.expose()).unwrap();
     let arrived = || {
         gate.arrive(Arrival {
             protocol: "test",
@@ -1829,7 +1833,7 @@ async fn a_caller_at_its_bound_can_still_take_something_away_and_an_operator_is_
     let held = usual(user());
     assert!(held.is_ok());
     assert!(matches!(usual(user()), Err(why) if why.1 == Refusal::TooManyAtOnce));
-    let operator = || gate.operator(account(), OPERATOR).unwrap();
+    let operator = || gate.operator(account(), operator()).unwrap();
     assert!(revoking(user()).is_ok() && usual(operator()).is_ok() && usual(operator()).is_ok());
     drop(held);
     assert!(usual(user()).is_ok());

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use yaoku_crypto::Secret;
 use yaoku_seal::{Changes, RecordName, Revision};
 
-use crate::{AccountId, Credential, Environment, Permission, Principal, ResourceKind, StateRule};
+use crate::{AccountId, Credential, Environment, Permission, Principal, ResourceKind, Standing, StateRule};
 
 /// One caller's one request.
 #[derive(Clone, Copy)]
@@ -97,10 +98,14 @@ pub struct Trace(Mutex<Traced>);
 
 #[derive(Default)]
 struct Traced {
-    touched: Vec<Named>,
+    // Most calls have one of each, which then needs no allocation.
+    touched: SmallVec<[Named; 1]>,
     owners: Vec<AccountId>,
-    grants: Vec<Grant>,
-    contexts: Vec<Arc<BTreeMap<String, String>>>,
+    grants: SmallVec<[Grant; 1]>,
+    /// With the number of each: of the item that named it, or its place.
+    contexts: Vec<(usize, Arc<BTreeMap<String, String>>)>,
+    /// The item that is being worked on, counted from 1; none of a call that has no items.
+    item: Option<usize>,
     contexts_left_out: usize,
     failed: BTreeMap<&'static str, Failed>,
     authority: Option<Vec<(RecordName, Option<Revision>)>>,
@@ -124,7 +129,7 @@ impl Trace {
 
     /// The resources that the call came to, however it named them, in that order, each once.
     pub fn touched(&self) -> Vec<Named> {
-        self.0.lock().touched.clone()
+        self.0.lock().touched.to_vec()
     }
 
     /// Accounts, not the caller's, that own some of the resources and let the caller in: they may know of the call.
@@ -134,11 +139,17 @@ impl Trace {
 
     /// What was granted to the call.
     pub fn grants(&self) -> Vec<Grant> {
-        self.0.lock().grants.clone()
+        self.0.lock().grants.to_vec()
     }
 
-    /// The encryption contexts that the call named, whether it was granted anything or not.
-    pub fn encryption_contexts(&self) -> Vec<Arc<BTreeMap<String, String>>> {
+    /// Begins an item of a call of several, counted from 1.
+    pub fn begin_item(&self, number: usize) {
+        self.0.lock().item = Some(number);
+    }
+
+    /// The encryption contexts that the call named, each once, whether it was granted anything or not; with the number of the item that
+    /// named it first, or its place in a call without items.
+    pub fn encryption_contexts(&self) -> Vec<(usize, Arc<BTreeMap<String, String>>)> {
         self.0.lock().contexts.clone()
     }
 
@@ -170,6 +181,11 @@ impl Call<'_> {
         self.abandoned.is_some_and(|abandoned| abandoned.load(Ordering::Acquire))
     }
 
+    /// In which line a change of the call's stands.
+    pub fn standing(&self, revokes: bool) -> Standing {
+        Standing { whose: self.principal.key(), revokes }
+    }
+
     /// Whether the effect is wanted. Stands in every operation between its last check and its effect.
     pub const fn is_wanted(&self) -> bool {
         !self.dry_run
@@ -187,11 +203,12 @@ impl Call<'_> {
     /// Notes an encryption context that the call names.
     pub fn bound_to(&self, context: &Arc<BTreeMap<String, String>>) {
         let traced = &mut *self.trace.0.lock();
-        if traced.contexts.contains(context) {
+        if traced.contexts.iter().any(|(_, known)| known == context) {
             return;
         }
+        let number = traced.item.unwrap_or(traced.contexts.len() + 1);
         match traced.contexts.len() < Trace::MOST_CONTEXTS {
-            true => traced.contexts.push(context.clone()),
+            true => traced.contexts.push((number, context.clone())),
             false => traced.contexts_left_out += 1,
         }
     }

@@ -1,8 +1,9 @@
 //! Who calls, for sure: a principal together with what proved it. Nobody but this crate makes one.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use yaoku_crypto::mac::SigningSecret;
+use yaoku_crypto::mac::{SignedWith, Verifier};
 
 use crate::certificate::BoundCertificate;
 use crate::login::Login;
@@ -58,13 +59,36 @@ impl Bearer {
     }
 }
 
-/// The user of the operating system who gives an operator's command.
+/// The user of the operating system who gives an operator's command. Only a socket of the machine tells who that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OperatingSystemUser {
     /// The effective user id of the process.
     pub uid: u32,
     /// Who logged in, whatever user they became since; none where nobody did or it can't be told.
     pub login_uid: Option<u32>,
+}
+
+impl OperatingSystemUser {
+    /// The user at the other end of a Unix socket, if that is this process's, or the superuser; nobody else may operate.
+    pub fn at_other_end(socket: impl AsFd) -> Option<Self> {
+        let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
+        let may_operate = peer.uid == rustix::process::geteuid() || peer.uid.is_root();
+        may_operate.then(|| Self { uid: peer.uid.as_raw(), login_uid: login_uid(peer.pid) })
+    }
+
+    /// The user of this process.
+    fn of_this_process() -> Self {
+        Self { uid: rustix::process::getuid().as_raw(), login_uid: login_uid(rustix::process::getpid()) }
+    }
+}
+
+/// Who logged in and became the user of a process, as the kernel remembers; none where nobody did, or where it does not.
+fn login_uid(process: rustix::process::Pid) -> Option<u32> {
+    /// What the kernel says where nobody logged in.
+    const UNSET: u32 = u32::MAX;
+    let text = std::fs::read_to_string(format!("/proc/{}/loginuid", process.as_raw_nonzero())).ok()?;
+    text.trim().parse().ok().filter(|uid| *uid != UNSET)
 }
 
 /// What a caller is proven by.
@@ -94,12 +118,16 @@ pub enum NotAuthenticated {
 }
 
 impl AccessKey {
-    /// Proves the holder of the AccessKey by whatever `is_signed` finds made with its secret.
+    /// Proves the holder of the AccessKey by whatever its secret finds to be made with it.
     ///
     /// # Errors
     /// [`NotAuthenticated`].
-    pub fn prove(self: Arc<Self>, is_signed: impl FnOnce(&SigningSecret) -> bool) -> Result<Caller, NotAuthenticated> {
-        if !is_signed(&self.secret) {
+    pub fn prove(
+        self: Arc<Self>,
+        signed: impl FnOnce(Verifier<'_>) -> Option<SignedWith<'_>>,
+    ) -> Result<Caller, NotAuthenticated> {
+        // Another secret's word proves nothing of this one.
+        if !signed(self.secret.verifier()).is_some_and(|with| with.is(&self.secret)) {
             return Err(NotAuthenticated::Signature);
         }
         if !self.principal.is_live() {
@@ -113,7 +141,7 @@ impl AccessKey {
     /// # Errors
     /// [`NotAuthenticated`].
     pub fn prove_by_secret(self: Arc<Self>, secret: &[u8]) -> Result<Caller, NotAuthenticated> {
-        self.prove(|own| own.secret().ct_eq(secret))
+        self.prove(|own| own.matches(secret))
     }
 }
 
@@ -172,12 +200,12 @@ impl Caller {
     }
 
     /// The operator where no server runs, for the records of what is done to a data directory. It can do nothing in any domain.
-    pub fn without_server(account: AccountId, user: OperatingSystemUser) -> Self {
+    pub fn without_server(account: AccountId) -> Self {
         let tenant = Tenant::new(account);
         tenant.set_enabled(false);
         let root =
             Principal { tenant: Arc::new(tenant), status: Arc::default(), identity: Identity::Root, login: None };
-        Self(Proof::Operator { root, user })
+        Self(Proof::Operator { root, user: OperatingSystemUser::of_this_process() })
     }
 
     /// As whom it acts.
@@ -216,8 +244,7 @@ impl Caller {
 }
 
 impl Iam {
-    /// The root of an account, as whom an operator acts, who needs no AccessKey for that. Whoever calls this has made sure that
-    /// only operators come here.
+    /// The root of an account, as whom an operator acts, who needs no AccessKey for that.
     ///
     /// # Errors
     /// [`Error::NoAccount`].

@@ -154,8 +154,7 @@ impl Service {
         let arrived = self.gate.arrive(arrival(request_id, message));
         let admitted = match arrived.admit(true) {
             Ok(admitted) => admitted,
-            Err(unrecordable) => {
-                let (arrived, refusal) = *unrecordable;
+            Err((arrived, refusal)) => {
                 let refused = arrived.refuse(told, Failure::of(refusal)).await;
                 return Err(not_begun(refused, false));
             }

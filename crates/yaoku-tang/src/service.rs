@@ -73,7 +73,7 @@ impl Service {
     /// Takes a request to its result.
     async fn run(
         &self,
-        arrived: Arrived<'_>,
+        arrived: Box<Arrived<'_>>,
         request: &Incoming,
         route: Route,
         request_id: RequestId,
@@ -81,8 +81,7 @@ impl Service {
         let mut told = Told { route, disk: None };
         let admitted = match arrived.admit(true) {
             Ok(admitted) => admitted,
-            Err(unrecordable) => {
-                let (arrived, refusal) = *unrecordable;
+            Err((arrived, refusal)) => {
                 return arrived.refuse(&told, Failure::of(refusal)).await.map(Err);
             }
         };

@@ -173,7 +173,7 @@ impl Service {
     /// Takes a request to its result.
     async fn run<'a>(
         &self,
-        arrived: Arrived<'a>,
+        arrived: Box<Arrived<'a>>,
         request: &'a Incoming,
         found: &'a Result<Route<'a>, Failure>,
         request_id: RequestId,
@@ -184,8 +184,7 @@ impl Service {
         let admitted = if revokes { arrived.admit_to_revoke(true) } else { arrived.admit(true) };
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(unrecordable) => {
-                let (arrived, refusal) = *unrecordable;
+            Err((arrived, refusal)) => {
                 return arrived.refuse(told, Spelling::of(refusal)).await.map(Err);
             }
         };

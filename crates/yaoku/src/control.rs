@@ -134,7 +134,7 @@ async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => match operator(&stream) {
+                Ok((stream, _)) => match OperatingSystemUser::at_other_end(&stream) {
                     Some(user) => drop(connections.spawn(converse(stream, user, server.clone()))),
                     None => tracing::warn!("refused a connection of another user to the control socket"),
                 },
@@ -146,21 +146,6 @@ async fn serve(listener: UnixListener, server: Arc<ThisServer>) {
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-/// The user at the other end, if that is this server's, or the superuser.
-fn operator(stream: &UnixStream) -> Option<OperatingSystemUser> {
-    let own = rustix::process::geteuid().as_raw();
-    let peer = stream.peer_cred().ok().filter(|peer| peer.uid() == own || peer.uid() == 0)?;
-    Some(OperatingSystemUser { uid: peer.uid(), login_uid: peer.pid().and_then(login_uid) })
-}
-
-/// Who logged in and became the user of a process, as the kernel remembers; none where nobody did, or where it does not.
-pub(crate) fn login_uid(pid: i32) -> Option<u32> {
-    /// What the kernel says where nobody logged in.
-    const UNSET: u32 = u32::MAX;
-    let text = std::fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?;
-    text.trim().parse().ok().filter(|uid| *uid != UNSET)
 }
 
 async fn converse(stream: UnixStream, user: OperatingSystemUser, server: Arc<ThisServer>) {

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use yaoku_gate::{Entry, Maintenance, RequestId};
-use yaoku_iam::{Caller, OperatingSystemUser};
+use yaoku_iam::Caller;
 use yaoku_kms::SystemClock;
 use yaoku_seal::Vault;
 
 use crate::Error;
 use crate::audit::{Continuity, RunningLog};
-use crate::control::{FAILED, login_uid};
+use crate::control::FAILED;
 use crate::datadir::DataDir;
 
 /// Records that something is done, then does it; where it fails, that is recorded too, under the same request id. While the log
@@ -25,9 +25,7 @@ pub(crate) async fn recorded<T>(
     let Some(account) = yaoku_iam::installation(vault).await? else { return deed.await };
     let Some(log) = RunningLog::go_on(data_dir, vault.clone(), continuity).await? else { return deed.await };
     let (id, trail) = (RequestId::random(), log.trail());
-    let pid = i32::try_from(std::process::id()).unwrap_or_default();
-    let user = OperatingSystemUser { uid: rustix::process::getuid().as_raw(), login_uid: login_uid(pid) };
-    let operator = Caller::without_server(account, user);
+    let operator = Caller::without_server(account);
     let enter = || Entry::without_server(&trail, what, operator.clone(), id, Arc::new(SystemClock));
     let failed = match (enter(), enter()) {
         (Ok(begun), Ok(failed)) => begun.record(Ok(())).await.is_ok().then_some(failed),

@@ -1,7 +1,7 @@
 //! Signatures of published SDKs, from requests as they came over a socket; `captured/README.md` says how they were made.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::HOST};
-use yaoku_crypto::Secret;
+use yaoku_crypto::{Secret, mac::SigningSecret};
 
 use super::{
     Code, Params, Received, WireError,
@@ -89,7 +89,8 @@ impl Request {
             body: &self.body,
         };
         let authentication = authentication(&received)?;
-        if authentication.verify(&Secret::new(secret.into()).into()) {
+        let secret = SigningSecret::from(Secret::new(secret.into()));
+        if authentication.verify(secret.verifier()).is_some() {
             Ok(see(&received, &authentication))
         } else {
             Err(authentication.mismatch())

@@ -1,7 +1,7 @@
 //! Who says to have sent a request: what both signature schemes tell before the signature is verified.
 
 use http::{HeaderMap, Method};
-use yaoku_crypto::mac::SigningSecret;
+use yaoku_crypto::mac::{SignedWith, Verifier};
 
 use super::{Params, WireError, signature_acs3::SignatureAcs3, signature_v1::SignatureV1, time::parse_timestamp};
 
@@ -115,7 +115,7 @@ impl Authentication<'_> {
     }
 
     /// Whether `secret`, the AccessKey's, made the signature.
-    pub fn verify(&self, secret: &SigningSecret) -> bool {
+    pub fn verify<'s>(&self, secret: Verifier<'s>) -> Option<SignedWith<'s>> {
         match &self.signature {
             Signature::V1(signature) => signature.verify(secret),
             Signature::Acs3(signature) => signature.verify(secret),
@@ -124,13 +124,12 @@ impl Authentication<'_> {
 
     /// As [`Self::verify`]. A gateway may have asked for another host than its client did: a signature over one of `hosts`
     /// counts as well.
-    pub fn verify_for(&self, secret: &SigningSecret, hosts: &[String]) -> bool {
-        self.verify(secret)
-            || match &self.signature {
-                // It is not over the host.
-                Signature::V1(_) => false,
-                Signature::Acs3(signature) => hosts.iter().any(|host| signature.verify_for(secret, host)),
-            }
+    pub fn verify_for<'s>(&self, secret: Verifier<'s>, hosts: &[String]) -> Option<SignedWith<'s>> {
+        self.verify(secret).or_else(|| match &self.signature {
+            // It is not over the host.
+            Signature::V1(_) => None,
+            Signature::Acs3(signature) => hosts.iter().find_map(|host| signature.verify_for(secret, host)),
+        })
     }
 
     /// The answer to a request whose signature is not verified: it shows what this server took to be signed, without values.

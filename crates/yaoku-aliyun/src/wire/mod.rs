@@ -34,5 +34,5 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 /// A request id as that header's value.
 pub fn request_id_header(id: RequestId) -> HeaderValue {
     // Digits and hyphens make a header's value.
-    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_str(id.encode(&mut [0; 36])).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
-use yaoku_crypto::mac::{self, Hash, SigningSecret};
+use yaoku_crypto::mac::{self, Hash, SignedWith, Verifier};
 
 use super::{
     Received, WireError,
@@ -74,13 +74,10 @@ impl<'a> SignatureAcs3<'a> {
     /// the request lacks or repeats; `MissingParameter` naming a required header; `SignatureDoesNotMatch` for another body.
     pub fn parse(request: &Received<'a>) -> Result<Self, WireError> {
         let authorization = Authorization::parse(header(request.headers, AUTHORIZATION.as_str())?.unwrap_or_default())?;
-        let names = signed_headers(authorization.signed_headers)?;
         let mut received = Vec::with_capacity(request.headers.len());
         received.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
-        let mut signed = Vec::with_capacity(names.len());
-        for name in names {
-            signed.push((name, signed_value(&received, request.authority, name)?));
-        }
+        let signed =
+            signed_headers(authorization.signed_headers, |name| signed_value(&received, request.authority, name))?;
         let covered = |name: &'static str| match value_of(&signed, name)? {
             Some(value) if !value.is_empty() => Ok(value),
             Some(_) => Err(WireError::missing_parameter(name)),
@@ -144,18 +141,20 @@ impl<'a> SignatureAcs3<'a> {
     }
 
     /// Whether `secret` made this signature; takes the same time wherever the tags differ.
-    pub fn verify(&self, secret: &SigningSecret) -> bool {
+    pub fn verify<'s>(&self, secret: Verifier<'s>) -> Option<SignedWith<'s>> {
         self.is_signed_by(secret, None)
     }
 
     /// Whether `secret` made this signature over the same request to another host.
-    pub fn verify_for(&self, secret: &SigningSecret, host: &str) -> bool {
+    pub fn verify_for<'s>(&self, secret: Verifier<'s>, host: &str) -> Option<SignedWith<'s>> {
         let over_host = self.signed.iter().any(|(name, _)| *name == "host");
-        over_host && self.is_signed_by(secret, Some(host))
+        if over_host { self.is_signed_by(secret, Some(host)) } else { None }
     }
 
-    fn is_signed_by(&self, secret: &SigningSecret, host: Option<&str>) -> bool {
+    fn is_signed_by<'s>(&self, secret: Verifier<'s>, host: Option<&str>) -> Option<SignedWith<'s>> {
         let Authorization { algorithm, hash, signature, .. } = self.authorization;
+        // Clients may write capitals.
+        let tag = unhex(signature.as_bytes())?;
         let canonical = mac::hash(hash, self.canonical_request(Values::Given, host).as_slice());
         // A hash tells nothing of what was hashed, so that this needs no wiping.
         let mut string = [0; MAX_ALGORITHM + 1 + TAG_DIGITS];
@@ -163,11 +162,7 @@ impl<'a> SignatureAcs3<'a> {
         name.copy_from_slice(algorithm.as_bytes());
         rest[0] = b'\n';
         rest[1..=TAG_DIGITS].copy_from_slice(&hex(canonical.as_bytes()));
-        let tag = hex(secret.hmac(hash, b"", &string[..algorithm.len() + 1 + TAG_DIGITS]).as_bytes());
-        // Clients may write capitals. Another length differs in any case, so that stopping at it tells nothing.
-        let Ok(mut given) = <[u8; TAG_DIGITS]>::try_from(signature.as_bytes()) else { return false };
-        given.make_ascii_lowercase();
-        mac::ct_eq(&tag, &given)
+        secret.verify(hash, b"", &string[..algorithm.len() + 1 + TAG_DIGITS], &tag)
     }
 
     /// The canonical request without values, for a message.
@@ -248,21 +243,30 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// The names of `SignedHeaders`: lower-case, each once. The canonical request has them in the order given, which SDKs sort.
-fn signed_headers(text: &str) -> Result<Vec<&str>, WireError> {
-    let mut names = Vec::with_capacity(16);
+/// The names of `SignedHeaders`: lower-case, each once; and the value of each. The canonical request has them in the order given, which
+/// SDKs sort.
+fn signed_headers<'a, V>(
+    text: &'a str,
+    value: impl Fn(&'a str) -> Result<V, WireError>,
+) -> Result<Vec<(&'a str, V)>, WireError> {
+    let malformed = "\"SignedHeaders\" must list each name once, in lower case";
+    // All at once, and without a branch for each byte.
+    if text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase()) {
+        return Err(WireError::incomplete_signature(malformed));
+    }
+    let mut signed: Vec<(&str, V)> = Vec::with_capacity(16);
     for name in split::parts(text.as_bytes(), b';').map(|part| &text[part]) {
-        if names.len() == MAX_SIGNED_HEADERS {
+        if signed.len() == MAX_SIGNED_HEADERS {
             return Err(WireError::incomplete_signature(format_args!(
                 "at most {MAX_SIGNED_HEADERS} headers can be signed"
             )));
         }
-        if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase()) || names.contains(&name) {
-            return Err(WireError::incomplete_signature("\"SignedHeaders\" must list each name once, in lower case"));
+        if name.is_empty() || signed.iter().any(|(other, _)| *other == name) {
+            return Err(WireError::incomplete_signature(malformed));
         }
-        names.push(name);
+        signed.push((name, value(name)?));
     }
-    Ok(names)
+    Ok(signed)
 }
 
 /// The one value of a signed header. HTTP/2 carries `host` as the request's authority.
@@ -361,6 +365,18 @@ fn hex(bytes: &[u8]) -> [u8; TAG_DIGITS] {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
+}
+
+/// The 32 bytes of a tag in hexadecimal digits, of either case.
+fn unhex(text: &[u8]) -> Option<[u8; TAG_DIGITS / 2]> {
+    // The value of a digit; of anything else some value, whose digits are not the text.
+    let value = |digit: u8| (digit & 15).wrapping_add((digit >> 6) * 9);
+    let digits = <&[u8; TAG_DIGITS]>::try_from(text).ok()?;
+    let mut bytes = [0; TAG_DIGITS / 2];
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        *byte = value(*high) << 4 | value(*low) & 15;
+    }
+    hex(&bytes).eq_ignore_ascii_case(text).then_some(bytes)
 }
 
 /// Whether `text` is the hash of a body, in hexadecimal digits. Most bodies are empty.

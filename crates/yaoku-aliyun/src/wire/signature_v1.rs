@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
-use yaoku_crypto::mac::{self, Hash, SigningSecret};
+use yaoku_crypto::mac::{Hash, SignedWith, Verifier};
 
 use super::{Params, WireError, percent, wiping_buffer::WipingBuffer};
 
@@ -54,9 +54,9 @@ impl<'a> SignatureV1<'a> {
     }
 
     /// Whether `secret` made this signature; takes the same time wherever the tags differ.
-    pub fn verify(&self, secret: &SigningSecret) -> bool {
+    pub fn verify<'s>(&self, secret: Verifier<'s>) -> Option<SignedWith<'s>> {
         let string = string_to_sign(self.method, self.params, Values::Given);
-        mac::ct_eq(secret.hmac(self.hash, b"&", string.as_slice()).as_bytes(), self.tag())
+        secret.verify(self.hash, b"&", string.as_slice(), self.tag())
     }
 
     /// The signature's bytes. They name the request where it has no nonce: another request has others.
@@ -92,6 +92,8 @@ fn string_to_sign(method: &Method, params: &Params<'_>, values: Values) -> Wipin
 
 #[cfg(test)]
 mod tests {
+    use yaoku_crypto::mac::SigningSecret;
+
     use super::*;
     use crate::wire::Code;
 
@@ -101,7 +103,8 @@ mod tests {
 
     fn verify(method: Method, query: &str, form: &str, secret: &str) -> bool {
         let params = Params::parse(query.as_bytes(), form.as_bytes()).unwrap();
-        SignatureV1::parse(&method, &params).unwrap().verify(&yaoku_crypto::Secret::new(secret.into()).into())
+        let secret = SigningSecret::from(yaoku_crypto::Secret::new(secret.into()));
+        SignatureV1::parse(&method, &params).unwrap().verify(secret.verifier()).is_some()
     }
 
     fn refusal(query: &str) -> WireError {

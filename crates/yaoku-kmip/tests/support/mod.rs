@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -116,7 +117,8 @@ where
         abandoned: None,
     });
     let Ok(admitted) = arrived.admit(true) else { panic!("there is no log") };
-    let root = gate.operator(account(), OperatingSystemUser { uid: 0, login_uid: None }).unwrap();
+    let operator = OperatingSystemUser::at_other_end(UnixStream::pair().unwrap().0).unwrap();
+    let root = gate.operator(account(), operator).unwrap();
     let Ok(call) = admitted.authenticated(root) else { panic!("there are few calls") };
     let environment = call.environment();
     let done = call.perform(&Told, &environment).perform(operation, false).await;
