@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use yaoku_gate::{
-    Arrival, Arrived, Authenticated, CountedProtocol, Failure, Gate, Refusal as GateRefusal, Released, Spelling,
+    Arrival, Arrived, Authenticated, CountedProtocol, Failure, Gate, Refusal as GateRefusal, Released, Spelling, cut,
     user_agent,
 };
 use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
@@ -359,11 +359,14 @@ fn token_refused(error: SessionError) -> WireError {
     WireError::new(code, message)
 }
 
+/// Bytes that the name of a host can have (RFC 1035, 2.3.4), and a port.
+const MAX_HOST: usize = 255 + ":65535".len();
+
 /// The host that the request names, as errors repeat it.
 fn host(parts: &Parts) -> &str {
     let header = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let authority = parts.uri.authority().map(|authority| authority.as_str());
-    header.or(authority).unwrap_or_default()
+    cut(header.or(authority).unwrap_or_default(), MAX_HOST)
 }
 
 /// The program that sent a request, as it calls itself.

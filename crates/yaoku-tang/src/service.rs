@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Response};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use yaoku_crypto::exchange::Point;
 use yaoku_disks::NotProven;
@@ -195,6 +195,13 @@ fn failed(failure: &Failure, route: Route) -> Response<Full<Bytes>> {
 
 impl Handler for Service {
     async fn call(&self, request: &Incoming) -> Response<Full<Bytes>> {
+        if request.parts.method == Method::OPTIONS {
+            // It asks nothing of any disk, and leaves no record.
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, OPTIONS"));
+            return response;
+        }
         let mut response = self.answer(request).await;
         if request.parts.method == Method::HEAD {
             *response.body_mut() = Full::default();

@@ -11,7 +11,7 @@ use crate::store::StoreAddress;
 const LOCK: &str = "yaoku.lock";
 /// Directory of the embedded store. A restored one takes its place by one rename.
 const STORE: &str = "store";
-/// What is here only after a store was.
+/// What is here only after a store was: files, and a directory with files.
 const AFTER_STORE: [&str; 4] = ["root.key", "root.key.sealed", "root.key.hsm", "audit"];
 
 /// A data directory that no other process has.
@@ -53,7 +53,12 @@ impl DataDir {
     /// Refuses to go on where the store is gone, and what belongs to it is not: a new store in its place would look like a server that
     /// never had a key.
     pub(crate) fn check_store(&self, address: StoreAddress) -> Result<(), Error> {
-        let left = AFTER_STORE.map(|name| self.path.join(name)).into_iter().find(|path| path.exists());
+        // An empty directory may be where another disk is mounted.
+        let has_files = |path: &PathBuf| {
+            let mut entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            path.is_file() || entries.any(|entry| entry.path().is_file())
+        };
+        let left = AFTER_STORE.map(|name| self.path.join(name)).into_iter().find(has_files);
         match left {
             Some(left) if !address.is_there(&self.store()) => Err(Error::Options(format!(
                 "the store {} is missing, although {} is there: restore it with `yaoku restore`; to begin anew, without any of the keys, use another \
@@ -103,14 +108,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let taken = DataDir::take(dir.path()).unwrap();
         taken.check_store(StoreAddress::Embedded).unwrap();
-        for name in AFTER_STORE {
-            std::fs::create_dir(dir.path().join(name)).unwrap();
+        let audit = dir.path().join("audit");
+        std::fs::create_dir_all(audit.join("lost+found")).unwrap();
+        taken.check_store(StoreAddress::Embedded).unwrap();
+        for name in ["root.key", "root.key.sealed", "root.key.hsm", "audit/00000000"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
             let refused = taken.check_store(StoreAddress::Embedded).unwrap_err().to_string();
-            assert!(refused.contains("yaoku restore") && refused.contains(name), "{refused}");
-            std::fs::remove_dir(dir.path().join(name)).unwrap();
+            assert!(refused.contains("yaoku restore") && refused.contains(&name[..5]), "{refused}");
+            std::fs::remove_file(dir.path().join(name)).unwrap();
         }
         drop(StoreAddress::Embedded.open(&taken.store()).unwrap());
-        std::fs::create_dir(dir.path().join("audit")).unwrap();
+        std::fs::write(audit.join("00000000"), "").unwrap();
         taken.check_store(StoreAddress::Embedded).unwrap();
     }
 

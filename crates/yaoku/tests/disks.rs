@@ -233,6 +233,8 @@ fn what_is_no_point_is_refused() {
     }
     assert_eq!(disk.send("POST", &rec, &vec![b' '; 2 << 20]).status, 413);
     assert_eq!(disk.send("PUT", &rec, good.as_bytes()).status, 405);
+    let options = disk.send("OPTIONS", &rec, b"");
+    assert_eq!((options.status, options.body.len()), (204, 0));
     assert_eq!(disk.send("POST", &rec, good.as_bytes()).status, 200);
 }
 
