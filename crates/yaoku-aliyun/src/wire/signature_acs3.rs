@@ -7,7 +7,10 @@
 
 use std::sync::OnceLock;
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, AsHeaderName},
+};
 use yaoku_crypto::mac::{self, Hash, SignedWith, Verifier};
 
 use super::{
@@ -28,7 +31,6 @@ const MAX_ALGORITHM: usize = 16;
 const REQUIRED_HEADERS: [&str; 4] = ["x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"];
 /// Read if present, and then only if signed.
 const SECURITY_TOKEN: &str = "x-acs-security-token";
-const SECURITY_TOKEN_HEADER: HeaderName = HeaderName::from_static(SECURITY_TOKEN);
 
 /// The signature of one request, not yet verified.
 pub struct SignatureAcs3<'a> {
@@ -73,7 +75,8 @@ impl<'a> SignatureAcs3<'a> {
     /// `IncompleteSignature` for a malformed header or a set of signed headers that leaves out a required one, has one that
     /// the request lacks or repeats; `MissingParameter` naming a required header; `SignatureDoesNotMatch` for another body.
     pub fn parse(request: &Received<'a>) -> Result<Self, WireError> {
-        let authorization = Authorization::parse(header(request.headers, AUTHORIZATION.as_str())?.unwrap_or_default())?;
+        let authorization = header(request.headers, AUTHORIZATION, AUTHORIZATION.as_str())?.unwrap_or_default();
+        let authorization = Authorization::parse(authorization)?;
         let mut received = Vec::with_capacity(request.headers.len());
         received.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         let signed =
@@ -87,7 +90,7 @@ impl<'a> SignatureAcs3<'a> {
         let [action, version, date, nonce] = REQUIRED_HEADERS.map(covered);
         let (action, version, date, nonce) = (action?, version?, date?, nonce?);
         let security_token = match value_of(&signed, SECURITY_TOKEN)? {
-            None if request.headers.contains_key(SECURITY_TOKEN_HEADER) => return Err(unsigned(SECURITY_TOKEN)),
+            None if received.iter().any(|(name, _)| *name == SECURITY_TOKEN) => return Err(unsigned(SECURITY_TOKEN)),
             token => token,
         };
         let (content_hash_name, content_hash) = content_hash(request.headers, &signed, authorization.hash)?;
@@ -288,8 +291,8 @@ fn signed_value<'a>(
 }
 
 /// A header's one value, if it is there.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, WireError> {
-    let mut values = headers.get_all(name).into_iter();
+fn header<'a>(headers: &'a HeaderMap, key: impl AsHeaderName, name: &str) -> Result<Option<&'a str>, WireError> {
+    let mut values = headers.get_all(key).into_iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => value.to_str().map(|text| Some(text.trim_ascii())).map_err(|_| invisible(name)),
@@ -298,7 +301,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Wir
 }
 
 fn required_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, WireError> {
-    header(headers, name)?.filter(|value| !value.is_empty()).ok_or_else(|| WireError::missing_parameter(name))
+    header(headers, name, name)?.filter(|value| !value.is_empty()).ok_or_else(|| WireError::missing_parameter(name))
 }
 
 /// The text of a signed header; none if it is not signed.
@@ -331,7 +334,7 @@ fn content_hash<'a>(
         if let Some(value) = value_of(signed, name)? {
             return Ok((name, value));
         }
-        if header(headers, name)?.is_some() {
+        if header(headers, name, name)?.is_some() {
             return Err(unsigned(name));
         }
     }
@@ -369,14 +372,15 @@ fn hex(bytes: &[u8]) -> [u8; TAG_DIGITS] {
 
 /// The 32 bytes of a tag in hexadecimal digits, of either case.
 fn unhex(text: &[u8]) -> Option<[u8; TAG_DIGITS / 2]> {
-    // The value of a digit; of anything else some value, whose digits are not the text.
     let value = |digit: u8| (digit & 15).wrapping_add((digit >> 6) * 9);
-    let digits = <&[u8; TAG_DIGITS]>::try_from(text).ok()?;
+    // All at once, and without a branch for each byte.
+    let are_digits = |digits: &&[u8; TAG_DIGITS]| digits.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit());
+    let digits = <&[u8; TAG_DIGITS]>::try_from(text).ok().filter(are_digits)?;
     let mut bytes = [0; TAG_DIGITS / 2];
     for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
         *byte = value(*high) << 4 | value(*low) & 15;
     }
-    hex(&bytes).eq_ignore_ascii_case(text).then_some(bytes)
+    Some(bytes)
 }
 
 /// Whether `text` is the hash of a body, in hexadecimal digits. Most bodies are empty.
@@ -388,4 +392,25 @@ fn is_hash_of(text: &str, hash: Hash, body: &[u8]) -> bool {
         false => &digits(),
     };
     text.as_bytes().eq_ignore_ascii_case(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_in_either_case_and_nothing_else_is() {
+        let bytes: [u8; 32] = std::array::from_fn(|at| at as u8 * 8 + 7);
+        let digits = hex(&bytes);
+        assert_eq!(unhex(&digits), Some(bytes));
+        assert_eq!(unhex(&digits.to_ascii_uppercase()), Some(bytes));
+        for at in [0, 1, 63] {
+            for other in (0..=u8::MAX).filter(|byte| !byte.is_ascii_hexdigit()) {
+                let mut wrong = digits;
+                wrong[at] = other;
+                assert_eq!(unhex(&wrong), None, "{other}");
+            }
+        }
+        assert_eq!((unhex(&digits[..63]), unhex(b"")), (None, None));
+    }
 }
