@@ -24,7 +24,7 @@ pub(crate) const API: Api = Api {
     xml_root: XmlRoot::OfAction,
     resources: &[("AccountId", "Account"), ("Label", "Account")],
     unrecorded: None,
-    refuses_unknown: true,
+    refuses_unknown: false,
 };
 
 const ACTIONS: &[Action] = &[
