@@ -126,4 +126,9 @@ func TestProbes(t *testing.T) {
 	if status, err := c.Sys().SealStatus(); err != nil || status.Sealed {
 		t.Fatal(status, err)
 	}
+	for path, want := range map[string]string{"secret/data/x": "[create delete read update]", "sys/policies/acl": "[deny]"} {
+		if told, err := c.Sys().CapabilitiesSelf(path); err != nil || fmt.Sprint(told) != want {
+			t.Fatal(path, told, err)
+		}
+	}
 }

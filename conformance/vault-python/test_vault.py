@@ -133,3 +133,14 @@ def test_secrets_of_the_key_value_engine_are_written_read_and_destroyed(client, 
     kv.delete_metadata_and_all_versions(path=f"app/{name}")
     with pytest.raises(InvalidPath):
         kv.read_secret_metadata(path=f"app/{name}")
+
+
+def test_a_token_knows_what_it_is_good_for(client, name):
+    paths = [f"transit/encrypt/{name}", "secret/data/app/x", "transit/export/encryption-key/x"]
+    told = client.sys.get_capabilities(paths=paths)
+    assert told["data"][paths[0]] == ["update"]
+    assert told["data"][paths[1]] == ["create", "delete", "read", "update"]
+    assert told["data"][paths[2]] == ["deny"]
+    assert client.sys.get_capabilities(paths=paths[0], token=TOKEN)["capabilities"] == ["update"]
+    with pytest.raises(InvalidRequest, match="accessor"):
+        client.sys.get_capabilities(paths=paths, accessor="x")

@@ -123,6 +123,12 @@ impl OperationSpec {
         Self { recorded_as: Some(name), ..self }
     }
 
+    /// The permissions that it needs.
+    pub fn needed(&self) -> impl Iterator<Item = Permission> + use<> {
+        let own = self.permissions.is_empty().then(|| self.permission());
+        own.into_iter().chain(self.permissions.iter().copied())
+    }
+
     /// The permission that the operation is known by.
     pub const fn permission(&self) -> Permission {
         Permission(self.name)

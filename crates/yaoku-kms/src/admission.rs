@@ -41,12 +41,7 @@ impl Kms {
         reference: &KeyRef,
     ) -> Result<Arc<Key>, Error> {
         let own = call.principal.account();
-        let (account, id) = match reference {
-            KeyRef::Id(id) => (own, *id),
-            KeyRef::Alias(name) => (own, self.alias(own, name).ok_or(Error::AliasNotFound)?.0),
-            KeyRef::OfAccount(account, id) => (*account, *id),
-            KeyRef::OfAnyAccount(id) => (self.owner(own, *id).ok_or(Error::KeyNotFound)?, *id),
-        };
+        let (account, id) = self.find(own, reference)?;
         if account != own && spec.access == Access::Write {
             // The policy of a key may let others use it, but only its own account manages it.
             return Err(Error::KeyNotFound);
@@ -153,6 +148,29 @@ impl Kms {
             }
             Decision::Denied(denial) if denial.may_know => Err(Error::Denied(denial)),
             Decision::Denied(denial) => Err(Error::Hidden { denial, as_if: Box::new(Error::KeyNotFound) }),
+        }
+    }
+
+    /// Whose key a caller of the account means, and which.
+    fn find(&self, own: AccountId, reference: &KeyRef) -> Result<(AccountId, KeyId), Error> {
+        Ok(match reference {
+            KeyRef::Id(id) => (own, *id),
+            KeyRef::Alias(name) => (own, self.alias(own, name).ok_or(Error::AliasNotFound)?.0),
+            KeyRef::OfAccount(account, id) => (*account, *id),
+            KeyRef::OfAnyAccount(id) => (self.owner(own, *id).ok_or(Error::KeyNotFound)?, *id),
+        })
+    }
+
+    /// The key that a caller means, if it is there. Nothing was decided on the caller: what of the key may be told is for others to say.
+    pub(crate) async fn key_of(&self, call: &Call<'_>, reference: &KeyRef) -> Result<Option<Arc<Key>>, Error> {
+        let found = match self.find(call.principal.account(), reference) {
+            Ok((account, id)) => self.key(account, id).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(key) => Ok(Some(key)),
+            Err(Error::KeyNotFound | Error::AliasNotFound) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

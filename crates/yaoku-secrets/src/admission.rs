@@ -58,7 +58,7 @@ impl Secrets {
     }
 
     /// Checks that the caller would have a permission on a secret of that name.
-    fn allow_named(
+    pub(crate) fn allow_named(
         &self,
         call: &Call<'_>,
         permission: Permission,

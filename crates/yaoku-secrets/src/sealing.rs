@@ -35,7 +35,7 @@ impl<'a> Place<'a> {
     }
 }
 
-fn context(name: &SecretName) -> Result<EncryptionContext, Error> {
+pub(crate) fn context(name: &SecretName) -> Result<EncryptionContext, Error> {
     Ok(EncryptionContext::new([("SecretName".to_owned(), name.as_str().to_owned())])?)
 }
 

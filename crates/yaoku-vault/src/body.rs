@@ -121,6 +121,157 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// Yes or no, which the command line writes as a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Any<'a> {
+            Nothing(()),
+            Flag(bool),
+            Number(u64),
+            Text(#[serde(borrow)] std::borrow::Cow<'a, str>),
+        }
+        let is_set = match Any::deserialize(deserializer)? {
+            Any::Nothing(()) => Some(false),
+            Any::Flag(is_set) => Some(is_set),
+            Any::Number(number) => (number < 2).then_some(number == 1),
+            Any::Text(text) => match &*text {
+                "true" | "TRUE" | "True" | "t" | "T" | "1" => Some(true),
+                "false" | "FALSE" | "False" | "f" | "F" | "0" | "" => Some(false),
+                _ => None,
+            },
+        };
+        is_set.map(Self).ok_or_else(|| D::Error::custom("it must be true or false"))
+    }
+}
+
+/// Several of something, which the command line writes as one text with commas between them, or as the only one. Of a list, no more
+/// than `MOST` are kept, and all are counted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Several<T, const MOST: usize> {
+    pub(crate) kept: Vec<T>,
+    pub(crate) count: usize,
+}
+
+impl<T, const MOST: usize> Default for Several<T, MOST> {
+    fn default() -> Self {
+        Self { kept: Vec::new(), count: 0 }
+    }
+}
+
+impl<T, const MOST: usize> Several<T, MOST> {
+    fn add(&mut self, item: T) {
+        self.count += 1;
+        if self.count <= MOST {
+            self.kept.push(item);
+        }
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// When there is none, or more than are kept.
+    pub(crate) fn all(self, name: &str) -> Result<Vec<T>, Failure> {
+        match self.count {
+            0 => Err(Failure::invalid(format!("{name} has no items"))),
+            count if count > MOST => Err(Failure::invalid(format!("{name} can have at most {MOST} items"))),
+            _ => Ok(self.kept),
+        }
+    }
+}
+
+/// Reads a list, of which only so many items are kept in memory.
+fn read_list<'de, A: serde::de::SeqAccess<'de>, T: Deserialize<'de>, const MOST: usize>(
+    mut list: A,
+) -> Result<Several<T, MOST>, A::Error> {
+    let mut several = Several::default();
+    while several.count < MOST {
+        let Some(item) = list.next_element()? else { return Ok(several) };
+        several.add(item);
+    }
+    while list.next_element::<serde::de::IgnoredAny>()?.is_some() {
+        several.count += 1;
+    }
+    Ok(several)
+}
+
+/// A list of objects.
+pub(crate) struct Items<T, const MOST: usize>(pub(crate) Several<T, MOST>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Items<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T, const MOST: usize>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {
+            type Value = Several<T, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                read_list(list)
+            }
+        }
+
+        deserializer.deserialize_seq(List(std::marker::PhantomData)).map(Self)
+    }
+}
+
+macro_rules! several {
+    ($($item:ty)*) => {$(
+        impl<'de, const MOST: usize> Deserialize<'de> for Several<$item, MOST> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct List<const MOST: usize>;
+
+                impl<'de, const MOST: usize> Visitor<'de> for List<MOST> {
+                    type Value = Several<$item, MOST>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a list, or a text with commas")
+                    }
+
+                    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+                        Ok(Several::default())
+                    }
+
+                    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                        self.visit_str(&number.to_string())
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                        let mut several = Several::default();
+                        for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+                            several.add(item.parse().map_err(|_| E::custom("an item has the wrong form"))?);
+                        }
+                        Ok(several)
+                    }
+
+                    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                        read_list(list)
+                    }
+                }
+
+                deserializer.deserialize_any(List)
+            }
+        }
+    )*};
+}
+
+several! { String Number }
+
+impl std::str::FromStr for Number {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 /// A time as the API writes it: seconds, or a number with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Duration(pub(crate) u64);
@@ -228,5 +379,38 @@ mod tests {
         }
         assert_eq!(serde_json::from_str::<Number>("\"7\"").unwrap(), Number(7));
         assert!(serde_json::from_str::<Number>("\"x\"").is_err());
+    }
+
+    #[test]
+    fn flags_and_lists_are_also_texts_as_the_command_line_writes_them() {
+        for (text, expected) in [("true", true), ("\"true\"", true), ("1", true), ("null", false), ("\"false\"", false)]
+        {
+            assert_eq!(serde_json::from_str::<Flag>(text).unwrap(), Flag(expected), "{text}");
+        }
+        for text in ["2", "\"yes\"", "[]", "{}", "-1"] {
+            assert!(serde_json::from_str::<Flag>(text).is_err(), "{text}");
+        }
+        let numbers = |text| serde_json::from_str::<Several<Number, 3>>(text).unwrap();
+        for text in ["[1,2]", "[\"1\",2]", "\"1,2\"", "\" 1, 2,\""] {
+            assert_eq!(numbers(text).all("versions").unwrap(), [Number(1), Number(2)], "{text}");
+        }
+        assert_eq!(numbers("7").kept, [Number(7)]);
+        assert!(numbers("null").all("versions").unwrap_err().message.contains("no items"));
+        assert!(serde_json::from_str::<Several<Number, 3>>("\"1,x\"").is_err());
+        assert_eq!(serde_json::from_str::<Several<String, 3>>("\"a/b,c\"").unwrap().kept, ["a/b", "c"]);
+    }
+
+    #[test]
+    fn of_a_long_list_no_more_is_kept_than_can_be_used() {
+        let many = format!("[{}0]", "0,".repeat(9999));
+        for text in [many.clone(), format!("\"{}0\"", "0,".repeat(9999))] {
+            let read = serde_json::from_str::<Several<Number, 3>>(&text).unwrap();
+            assert_eq!((read.kept.len(), read.count), (3, 10_000));
+            assert!(read.all("versions").unwrap_err().message.contains("at most 3"));
+        }
+        let Items(read) = serde_json::from_str::<Items<Number, 3>>(&many).unwrap();
+        assert_eq!((read.kept.len(), read.kept.capacity() < 100, read.count), (3, true, 10_000));
+        // Also what is passed over must be JSON.
+        assert!(serde_json::from_str::<Items<Number, 3>>("[1,2,3,4,{]").is_err());
     }
 }

@@ -56,6 +56,8 @@ codes! {
     VersionDeleted = "VersionDeleted", NOT_FOUND;
     /// There is a secret of that name.
     SecretExists = "SecretExists", BAD_REQUEST;
+    /// The secret has another current version than the caller says, or must say.
+    CheckAndSet = "CheckAndSet", BAD_REQUEST;
     /// The ciphertext does not open.
     Ciphertext = "InvalidCiphertext", BAD_REQUEST;
     /// The API has it, and this server does not.
@@ -236,10 +238,9 @@ fn of_secrets(error: SecretError, log: &CallLog) -> Failure {
         SecretError::VersionDeleted => (Code::VersionDeleted, "this version of the secret was deleted".into()),
         SecretError::SecretExists => (Code::SecretExists, "the secret already exists".into()),
         SecretError::VersionExists => (Code::InvalidRequest, "the secret already has such a version".into()),
-        SecretError::NotAsExpected => (
-            Code::InvalidRequest,
-            "the check-and-set parameter did not match the current version, or is required and missing".into(),
-        ),
+        SecretError::NotAsExpected => {
+            (Code::CheckAndSet, "check-and-set parameter did not match the current version".into())
+        }
         SecretError::InDeleteWindow => {
             (Code::InvalidRequest, "the secret is pending deletion; RestoreSecret of the KMS API restores it".into())
         }

@@ -14,12 +14,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use yaoku_crypto::Secret;
 use yaoku_gate::time::format_time;
-use yaoku_iam::Timestamp;
+use yaoku_iam::{Operation, OperationSpec, Timestamp};
 use yaoku_kms::operations::Page;
+use yaoku_kms::operations::crypto::Decrypt;
+use yaoku_kms::operations::data_keys::GenerateDataKey;
+use yaoku_kms::operations::rights::Operations;
 use yaoku_secrets::operations::deletion::{DeleteSecret, When};
 use yaoku_secrets::operations::numbered::{
     DeleteVersions, DescribeVersions, DescribedVersions, DestroyVersions, KeepVersions, Keeping, RestoreVersions,
 };
+use yaoku_secrets::operations::rights::CheckSecretRights;
 use yaoku_secrets::operations::secrets::{CreateSecret, ListSecrets, NewContent};
 use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, SecretValue, VersionRef};
 use yaoku_secrets::{
@@ -27,10 +31,11 @@ use yaoku_secrets::{
 };
 use zeroize::Zeroizing;
 
-use crate::body::{Duration, Number};
+use crate::body::{Duration, Flag, Number, Several};
+use crate::capabilities::Allowed;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
-use crate::router::Act;
+use crate::router::{Act, Route};
 use crate::service::Exchange;
 
 /// Names that a listing looks at.
@@ -69,6 +74,37 @@ pub(crate) async fn run(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     }
 }
 
+/// Whether the caller may do what a route to secrets leads to.
+pub(crate) async fn may(exchange: &Exchange<'_>, route: &Route<'_>) -> Result<Allowed, Failure> {
+    let (operations, with_key): (Operations, Option<&'static OperationSpec>) = match route.act {
+        Act::ListSecrets => {
+            let on_all = CheckSecretRights { secret: None, operations: &[&ListSecrets::SPEC], with_key: None };
+            return exchange.perform(on_all).await.map(Allowed::from);
+        }
+        Act::ReadSecret => (&[&GetSecretValue::SPEC], Some(&Decrypt::SPEC)),
+        Act::WriteSecret => (&[&PutSecretValue::SPEC], Some(&GenerateDataKey::SPEC)),
+        Act::DeleteCurrent | Act::DeleteVersions | Act::DestroyVersions => (&[&DeleteVersions::SPEC], None),
+        Act::UndeleteVersions => (&[&RestoreVersions::SPEC], None),
+        Act::ReadMetadata => (&[&DescribeVersions::SPEC], None),
+        Act::WriteMetadata => (&[&KeepVersions::SPEC], None),
+        Act::DeleteSecret => (&[&DeleteSecret::SPEC], None),
+        _ => return Ok(Allowed::No),
+    };
+    // What can be no name of a secret is that of none.
+    let Some(name) = SecretName::parse(&route.name) else { return Ok(Allowed::No) };
+    let on_one = CheckSecretRights { secret: Some(name), operations, with_key };
+    if !exchange.perform(on_one).await? {
+        return Ok(Allowed::No);
+    }
+    if route.act == Act::WriteSecret {
+        let on_all = CheckSecretRights { secret: None, operations: &[&CreateSecret::SPEC], with_key: None };
+        if exchange.perform(on_all).await? {
+            return Ok(Allowed::ToCreate);
+        }
+    }
+    Ok(Allowed::Yes)
+}
+
 /// The secret that the path names.
 fn secret(exchange: &Exchange<'_>) -> Result<SecretRef, Failure> {
     let name = SecretName::parse(&exchange.route.name).ok_or_else(|| {
@@ -92,16 +128,13 @@ async fn delete(exchange: &Exchange<'_>, numbers: Vec<u64>) -> Result<Reply, Fai
 /// The versions that a body names.
 fn numbers(exchange: &Exchange<'_>) -> Result<Vec<u64>, Failure> {
     let Versions { versions } = exchange.body()?;
-    match versions.len() {
-        1..=MAX_NUMBERS => Ok(versions.into_iter().map(|Number(number)| number).collect()),
-        _ => Err(Failure::invalid(format!("versions must list 1 to {MAX_NUMBERS} numbers"))),
-    }
+    Ok(versions.all("versions")?.into_iter().map(|Number(number)| number).collect())
 }
 
 #[derive(Deserialize)]
 struct Versions {
     #[serde(default)]
-    versions: Vec<Number>,
+    versions: Several<Number, MAX_NUMBERS>,
 }
 
 /// How a version stands, as the API shows it.
@@ -233,7 +266,11 @@ async fn write(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
             Ok(version) => return exchange.data(&Shown::new(&version, &BTreeMap::new())),
             Err(failure) if failure.code == Code::SecretNotFound && expected.is_none_or(|number| number == 0) => {}
             Err(failure) if failure.code == Code::SecretNotFound => {
-                return Err(Failure::invalid("the check-and-set parameter did not match: there is no such secret"));
+                let why = "check-and-set parameter did not match the current version: there is no such secret";
+                return Err(Failure::new(Code::CheckAndSet, why));
+            }
+            Err(failure) if failure.code == Code::CheckAndSet && expected.is_none() => {
+                return Err(Failure::new(Code::CheckAndSet, "check-and-set parameter required for this call"));
             }
             Err(failure) => return Err(failure),
         }
@@ -280,7 +317,7 @@ async fn read_metadata(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
 #[derive(Deserialize)]
 struct MetadataBody {
     max_versions: Option<Number>,
-    cas_required: Option<bool>,
+    cas_required: Option<Flag>,
     delete_version_after: Option<Duration>,
     custom_metadata: Option<BTreeMap<String, String>>,
 }
@@ -289,7 +326,7 @@ async fn write_metadata(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let body: MetadataBody = exchange.body()?;
     let keeping = Keeping {
         max_versions: body.max_versions.map(|Number(most)| u32::try_from(most).unwrap_or(u32::MAX)),
-        expects_current: body.cas_required,
+        expects_current: body.cas_required.map(|Flag(is_required)| is_required),
         delete_after: body.delete_version_after.map(|Duration(seconds)| seconds),
         custom_metadata: body.custom_metadata,
     };

@@ -51,6 +51,8 @@ acts! {
     Tune = "sys/mounts/mount/tune", Read;
     UiMounts = "sys/internal/ui/mounts", Read;
     UiMount = "sys/internal/ui/mounts/mount", Read;
+    CapabilitiesSelf = "sys/capabilities-self", Read;
+    Capabilities = "sys/capabilities", Read;
     AppRoleLogin = "auth/approle/login", Write;
     CertificateLogin = "auth/cert/login", Write;
     LookupSelf = "auth/token/lookup-self", Read;
@@ -182,27 +184,13 @@ fn sys<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
         ["mounts", mount @ ..] => read(Act::Mount)?.named(mount),
         ["internal", "ui", "mounts"] => read(Act::UiMounts),
         ["internal", "ui", "mounts", mount @ ..] => read(Act::UiMount)?.named(mount),
+        ["capabilities-self"] if verb == Verb::Write => Ok(Route::plain(Act::CapabilitiesSelf)),
+        ["capabilities"] if verb == Verb::Write => Ok(Route::plain(Act::Capabilities)),
+        ["capabilities-self" | "capabilities"] => Err(Failure::method()),
+        ["capabilities-accessor"] => Err(no_accessors("sys/capabilities-accessor")),
         [
-            "wrapping"
-            | "policies"
-            | "policy"
-            | "auth"
-            | "audit"
-            | "unseal"
-            | "seal"
-            | "step-down"
-            | "leases"
-            | "storage"
-            | "namespaces"
-            | "capabilities"
-            | "capabilities-self"
-            | "capabilities-accessor"
-            | "tools"
-            | "plugins"
-            | "rekey"
-            | "rotate"
-            | "generate-root"
-            | "license"
+            "wrapping" | "policies" | "policy" | "auth" | "audit" | "unseal" | "seal" | "step-down" | "leases"
+            | "storage" | "namespaces" | "tools" | "plugins" | "rekey" | "rotate" | "generate-root" | "license"
             | "quotas",
             ..,
         ] => Err(Failure::unsupported(format!(
@@ -225,6 +213,10 @@ fn auth<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
         ["token", "renew"] => write(Act::Renew),
         ["token", "revoke-self"] => write(Act::RevokeSelf),
         ["token", "revoke"] => write(Act::Revoke),
+        ["token", "accessors"] => Err(no_accessors("auth/token/accessors")),
+        ["token", "lookup-accessor"] => Err(no_accessors("auth/token/lookup-accessor")),
+        ["token", "renew-accessor"] => Err(no_accessors("auth/token/renew-accessor")),
+        ["token", "revoke-accessor"] => Err(no_accessors("auth/token/revoke-accessor")),
         ["token", ..] => Err(Failure::unsupported(
             "this server makes tokens with `yaoku ram token create` and by logins; of auth/token, only lookup, renew and revoke \
              are supported",
@@ -241,6 +233,13 @@ fn auth<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
         ))),
         [] => Err(not_found()),
     }
+}
+
+fn no_accessors(path: &str) -> Failure {
+    Failure::unsupported(format!(
+        "{path} is not supported by this server: name the token itself; administrators list and revoke tokens by their IDs with \
+         `yaoku ram token`"
+    ))
 }
 
 fn transit<'a>(verb: Verb, rest: &[&'a str]) -> Result<Route<'a>, Failure> {
@@ -448,6 +447,8 @@ mod tests {
             "/v1/transit/keys/k/trim",
             "/v1/auth/userpass/login/u",
             "/v1/auth/token/create",
+            "/v1/auth/token/lookup-accessor",
+            "/v1/sys/capabilities-accessor",
             "/v1/sys/wrapping/wrap",
         ] {
             assert_eq!(act("POST", path), Err(Code::UnsupportedOperation), "{path}");

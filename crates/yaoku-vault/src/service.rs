@@ -23,7 +23,7 @@ use crate::failure::{CallLog, Code, Failure};
 use crate::reply::{Reply, failed, json, response};
 use crate::router::{Act, Route, route};
 use crate::told::{SERVICE, Told};
-use crate::{auth, body, key_value, sys, transit};
+use crate::{auth, body, capabilities, key_value, sys, transit};
 
 /// The protocol's name in metrics and the log.
 const PROTOCOL: &str = "vault";
@@ -101,6 +101,7 @@ impl Exchange<'_> {
             Act::RenewSelf | Act::Renew => auth::renew(self).await,
             Act::RevokeSelf | Act::Revoke => auth::revoke(self).await,
             Act::Mounts | Act::Mount | Act::Tune | Act::UiMounts | Act::UiMount => sys::mounts(self).await,
+            Act::CapabilitiesSelf | Act::Capabilities => capabilities::tell(self).await,
             // They are answered before anybody is asked who they are.
             Act::Health | Act::SealStatus | Act::Leader | Act::Init => Err(Failure::internal()),
             Act::CreateKey

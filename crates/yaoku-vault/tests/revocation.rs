@@ -20,8 +20,8 @@ use yaoku_iam::operations::attachments::{AttachPolicy, DetachPolicy, ToUser};
 use yaoku_iam::operations::tokens::{CreateToken, RevokeToken};
 use yaoku_iam::operations::users::{CreateUser, UserDetails};
 use yaoku_iam::{BoundNetworks, SystemClock};
-use yaoku_kms::KeyId;
-use yaoku_kms::operations::keys::{DisableKey, EnableKey};
+use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey};
+use yaoku_kms::{KeySpec, KeyUsage, Origin, ProtectionLevel};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_store::{
@@ -94,12 +94,26 @@ impl Store for Held {
     }
 }
 
-/// The kind of the rows that hold key material.
+/// The kinds of the rows that hold what is known of a key, and key material.
+const KEY: u8 = 16;
 const KEY_VERSION: u8 = 17;
 
 /// A gate, with nothing of keys in its memory.
 async fn gate(vault: &Arc<Vault>) -> Arc<Gate> {
     support::gate(vault, Arc::new(SystemClock)).await
+}
+
+fn create_key(spec: KeySpec) -> CreateKey {
+    CreateKey {
+        spec,
+        usage: Some(KeyUsage::EncryptDecrypt),
+        origin: Origin::Generated,
+        protection: ProtectionLevel::Software,
+        description: String::new(),
+        rotation: None,
+        tags: Vec::new(),
+        policy: None,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,9 +139,11 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
     let access_key = as_root(&first, CreateAccessKey { whose: Some(user()) }).await.key;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
 
-    for way in
-        [Way::Nothing, Way::DisableKey, Way::RevokeToken, Way::DetachPolicy, Way::DisableAccessKey, Way::RevokeLogin]
-    {
+    let ways =
+        [Way::Nothing, Way::DisableKey, Way::RevokeToken, Way::DetachPolicy, Way::DisableAccessKey, Way::RevokeLogin];
+    // Under a symmetric key, and with a key pair.
+    let specs = [KeySpec::Aes256, KeySpec::Rsa2048];
+    for (spec, way) in specs.into_iter().flat_map(|spec| ways.into_iter().map(move |way| (spec, way))) {
         let warm = Service::new(first.clone());
         let create = CreateToken { user: user(), ttl: None, networks: BoundNetworks::default() };
         let made = as_root(&first, create).await.token;
@@ -138,9 +154,7 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
         let by_login = matches!(way, Way::DisableAccessKey | Way::RevokeLogin);
         let token = if by_login { &login } else { &made };
 
-        let name = format!("transit/keys/{way:?}");
-        let (_, key) = post(&warm, token, &name, json!({})).await;
-        let key = KeyId::parse(key["data"]["key_id"].as_str().unwrap()).unwrap();
+        let key = as_root(&first, create_key(spec)).await.id;
         let (_, sealed) = post(&warm, token, &format!("transit/encrypt/{key}"), json!({"plaintext": "aGk="})).await;
         let ciphertext = sealed["data"]["ciphertext"].clone();
 
@@ -167,11 +181,11 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
         *store.before.lock().unwrap() = Some((KEY_VERSION, meanwhile));
         let body = json!({"ciphertext": ciphertext});
         let (status, answer) = post(&Service::new(cold.clone()), token, &format!("transit/decrypt/{key}"), body).await;
-        assert!(store.before.lock().unwrap().is_none(), "{way:?}: it did not wait");
+        assert!(store.before.lock().unwrap().is_none(), "{spec:?} {way:?}: it did not wait");
         match way {
             Way::Nothing => assert_eq!((status, &answer["data"]["plaintext"]), (StatusCode::OK, &json!("aGk="))),
             _ => {
-                assert_eq!(status, StatusCode::FORBIDDEN, "{way:?}: {answer}");
+                assert_eq!(status, StatusCode::FORBIDDEN, "{spec:?} {way:?}: {answer}");
                 assert!(!answer.to_string().contains("aGk="), "{way:?}");
             }
         }
@@ -183,6 +197,48 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
                 as_root(&cold, UpdateAccessKey { whose, id, active: true }).await;
             }
             Way::Nothing | Way::RevokeToken | Way::RevokeLogin => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_to_be_allowed_that_is_forbidden_by_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = Embedded::open(&dir.path().join("store"), Options::default()).unwrap();
+    let store = Arc::new(Held { inner, before: Mutex::default() });
+    let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+    let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+    let first = gate(&vault).await;
+    as_root(&first, CreateUser { name: user(), details: UserDetails::default() }).await;
+    as_root(&first, AttachPolicy::<ToUser>::new(user(), policy())).await;
+    let create = CreateToken { user: user(), ttl: None, networks: BoundNetworks::default() };
+    let made = as_root(&first, create).await.token;
+    let token = String::from_utf8(made.token.expose().to_vec()).unwrap();
+    let (_, key) = post(&Service::new(first.clone()), &token, "transit/keys/key", json!({})).await;
+    assert!(key["data"]["key_id"].is_string(), "{key}");
+    for way in [Way::Nothing, Way::DetachPolicy, Way::RevokeToken] {
+        // Another process, which has to read what is known of the key.
+        let cold = gate(&vault).await;
+        let meanwhile: Task = Box::pin({
+            let (gate, id) = (cold.clone(), made.id.clone());
+            async move {
+                match way {
+                    Way::DetachPolicy => as_root(&gate, DetachPolicy::<ToUser>::new(user(), policy())).await,
+                    Way::RevokeToken => as_root(&gate, RevokeToken { user: user(), id }).await,
+                    _ => {}
+                }
+            }
+        });
+        *store.before.lock().unwrap() = Some((KEY, meanwhile));
+        let body = json!({"paths": ["transit/encrypt/key"]});
+        let (status, answer) = post(&Service::new(cold.clone()), &token, "sys/capabilities-self", body).await;
+        assert!(store.before.lock().unwrap().is_none(), "{way:?}: it did not wait");
+        match way {
+            Way::Nothing => assert_eq!(answer["data"]["capabilities"], json!(["update"]), "{status} {answer}"),
+            _ => assert!(!answer.to_string().contains("update"), "{way:?}: {status} {answer}"),
+        }
+        if way == Way::DetachPolicy {
+            as_root(&cold, AttachPolicy::<ToUser>::new(user(), policy())).await;
         }
     }
 }

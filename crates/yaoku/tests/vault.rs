@@ -164,6 +164,113 @@ fn key_pairs_sign_and_mac_keys_authenticate() {
 }
 
 #[test]
+fn rsa_keys_for_encryption_encrypt_for_both_protocols() {
+    const HOW: (&str, &str) = ("Algorithm", "RSAES_OAEP_SHA_256");
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    make_user(&root, "symmetric", r#"{"Effect":"Allow","Action":["kms:Encrypt","kms:Decrypt"],"Resource":"*"}"#);
+    let pair = r#"{"Effect":"Allow","Action":["kms:AsymmetricEncrypt","kms:AsymmetricDecrypt"],"Resource":"*"}"#;
+    make_user(&root, "asymmetric", pair);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let key = root.create_key(&[("KeySpec", "RSA_2048"), ("KeyUsage", "ENCRYPT/DECRYPT")]);
+    root.call("CreateAlias", &[("AliasName", "alias/envelopes"), ("KeyId", &key)]).ok();
+    let about = vault.get("transit/keys/envelopes").ok();
+    assert_eq!((&about["type"], &about["supports_encryption"]), (&json!("rsa-2048"), &json!(true)));
+    assert_eq!(about["supports_signing"], false);
+
+    // Both ways.
+    let first =
+        root.call("ListKeyVersions", &[("KeyId", &key)]).ok().text("KeyVersions/KeyVersion/0/KeyVersionId").to_owned();
+    let of_transit = vault.encrypt("envelopes", "hello");
+    let (prefix, blob) = of_transit.split_at("vault:v1:".len());
+    assert_eq!(prefix, "vault:v1:");
+    let version = [("KeyId", &*key), ("KeyVersionId", &*first), HOW];
+    let opened = root.call("AsymmetricDecrypt", &[&version[..], &[("CiphertextBlob", blob)]].concat()).ok();
+    assert_eq!(opened.text("Plaintext"), STANDARD.encode("hello"));
+    let plaintext = STANDARD.encode("moved");
+    let made = root.call("AsymmetricEncrypt", &[&version[..], &[("Plaintext", &plaintext)]].concat()).ok();
+    let of_kms = format!("vault:v1:{}", made.text("CiphertextBlob"));
+    for (ciphertext, text) in [(&of_transit, "hello"), (&of_kms, "moved")] {
+        assert_eq!(vault.decrypt("envelopes", ciphertext).ok()["plaintext"], STANDARD.encode(text));
+        for other in ["vault:v2:", "vault:v0:"] {
+            vault.decrypt("envelopes", &ciphertext.replace("vault:v1:", other)).fails(400);
+        }
+    }
+    let batch = json!({"batch_input": [{"ciphertext": of_transit, "reference": "a"}, {"ciphertext": "vault:v1:aGk="}]});
+    let answer = vault.post("transit/decrypt/envelopes", batch);
+    assert_eq!(answer.status, 400);
+    let results = &answer.body["data"]["batch_results"];
+    assert_eq!(results[0], json!({"plaintext": STANDARD.encode("hello"), "reference": "a"}));
+    assert!(results[1]["error"].is_string(), "{results}");
+
+    // What it can't do is refused.
+    let plaintext = STANDARD.encode("hello");
+    for (path, body) in [
+        ("encrypt", json!({"plaintext": plaintext, "context": STANDARD.encode(r#"{"a":"b"}"#)})),
+        ("encrypt", json!({"plaintext": plaintext, "associated_data": plaintext})),
+        ("encrypt", json!({"plaintext": plaintext, "padding_scheme": "pkcs1v15"})),
+        ("encrypt", json!({"plaintext": STANDARD.encode([1; 191])})),
+        ("decrypt", json!({"ciphertext": of_transit, "context": STANDARD.encode("x")})),
+        ("decrypt", json!({"ciphertext": of_transit, "padding_scheme": "pkcs1v15"})),
+        ("rewrap", json!({"ciphertext": of_transit})),
+        ("datakey/plaintext", json!({})),
+        ("sign", json!({"input": plaintext})),
+    ] {
+        assert!(!vault.post(&format!("transit/{path}/envelopes"), body).fails(400).is_empty());
+    }
+    let oaep = json!({"plaintext": STANDARD.encode([1; 190]), "padding_scheme": "oaep"});
+    vault.post("transit/encrypt/envelopes", oaep).ok();
+    vault.post("transit/keys/signs", json!({"type": "rsa-2048"})).ok();
+    vault.post("transit/encrypt/signs", json!({"plaintext": plaintext})).fails(400);
+
+    // The permissions are those of the KMS API.
+    let symmetric = vault.with(&make_token(&root, "symmetric", &[]).1);
+    symmetric.post("transit/encrypt/envelopes", json!({"plaintext": plaintext})).fails(403);
+    symmetric.decrypt("envelopes", &of_transit).fails(403);
+    let asymmetric = vault.with(&make_token(&root, "asymmetric", &[]).1);
+    asymmetric.encrypt("envelopes", "hello");
+    asymmetric.decrypt("envelopes", &of_transit).ok();
+    root.call("DisableKey", &[("KeyId", &key)]).ok();
+    asymmetric.decrypt("envelopes", &of_transit).fails(403);
+    vault.post("transit/encrypt/envelopes", json!({"plaintext": plaintext})).fails(403);
+}
+
+#[test]
+fn what_the_command_line_writes_is_read() {
+    // It writes every value as a text, and lists with commas.
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    vault.post("transit/keys/k", json!({"type": "ecdsa-p256", "derived": "false", "exportable": "0"})).ok();
+    assert!(vault.post("transit/keys/x", json!({"exportable": "true"})).fails(400).contains("exportable"));
+    let config = json!({"deletion_allowed": "true", "min_decryption_version": "1"});
+    assert_eq!(vault.post("transit/keys/k/config", config).ok()["deletion_allowed"], true);
+    let digest = STANDARD.encode([7; 32]);
+    let signed = vault.post("transit/sign/k", json!({"input": digest, "prehashed": "true"})).ok();
+    let body = json!({"input": digest, "prehashed": true, "signature": signed["signature"]});
+    assert_eq!(vault.post("transit/verify/k", body).ok()["valid"], true);
+    for _ in 0..3 {
+        vault.post("secret/data/s", json!({"data": {"a": "b"}})).ok();
+    }
+    vault.post("secret/delete/s", json!({"versions": "1, 3"})).ok();
+    let deleted: Vec<_> =
+        ["1", "2", "3"].map(|version| vault.get(&format!("secret/data/s?version={version}")).status).into();
+    assert_eq!(deleted, [404, 200, 404]);
+    vault.post("secret/undelete/s", json!({"versions": 3})).ok();
+    vault.get("secret/data/s").ok();
+    vault.post("secret/metadata/s", json!({"cas_required": "true", "max_versions": "4"})).ok();
+    let refused = vault.post("secret/data/s", json!({"data": {}})).fails(400);
+    assert_eq!(refused, "check-and-set parameter required for this call");
+    let refused = vault.post("secret/data/s", json!({"data": {}, "options": {"cas": "1"}})).fails(400);
+    assert_eq!(refused, "check-and-set parameter did not match the current version");
+    vault.post("secret/data/s", json!({"data": {}, "options": {"cas": "3"}})).ok();
+}
+
+#[test]
 fn a_token_ends_with_what_it_came_from_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -385,6 +492,9 @@ fn failures_have_the_statuses_that_products_act_on() {
         ("GET", "transit/export/encryption-key/k", json!({}), "never leave"),
         ("GET", "transit/backup/k", json!({}), "yaoku backup"),
         ("POST", "auth/token/create", json!({}), "yaoku ram token create"),
+        ("POST", "auth/token/lookup-accessor", json!({"accessor": "x"}), "auth/token/lookup-accessor"),
+        ("LIST", "auth/token/accessors", json!({}), "auth/token/accessors"),
+        ("POST", "sys/capabilities-accessor", json!({"accessor": "x", "paths": ["a"]}), "sys/capabilities-accessor"),
         ("POST", "auth/ldap/login/u", json!({}), "ldap"),
     ] {
         let told = vault.send(method, path, &[], &body.to_string()).fails(400);
@@ -408,6 +518,9 @@ fn failures_have_the_statuses_that_products_act_on() {
     assert_eq!(vault.post("transit/encrypt/k", batch(256)).status, 200);
     vault.post("transit/encrypt/k", batch(257)).fails(400);
     vault.post("transit/encrypt/k", batch(0)).fails(400);
+    // Items beyond those that are done are counted, and take no memory.
+    let many = format!(r#"{{"batch_input":[{}{{}}]}}"#, "{},".repeat(340_000));
+    assert!(vault.send("POST", "transit/encrypt/k", &[], &many).fails(400).contains("at most 256"));
 
     // Records name the protocol's actions, and hold nothing of bodies or tokens.
     let text: Vec<_> = records(&data).iter().map(Value::to_string).collect();

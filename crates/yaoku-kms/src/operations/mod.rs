@@ -10,6 +10,7 @@ pub mod keys;
 pub mod mac;
 pub mod numbered;
 pub mod policies;
+pub mod rights;
 pub mod service;
 pub mod tags;
 pub mod versions;

@@ -3,15 +3,20 @@
 //! Versions are counted by age from 1. A new version is always younger than those that there are, so a number stays the same. Each
 //! operation is the one of the same name that knows no numbers: its permission, its states.
 
+use yaoku_crypto::Secret;
 use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::wrapping::WrappingAlgorithm;
 use yaoku_iam::{Call, Operation, OperationSpec};
 
-use super::asymmetric::{AsymmetricSign, AsymmetricVerify, KeyPair, Made, Verified};
-use super::crypto::{Decrypt, Decrypted, Encrypted, ReEncrypt, decrypt, encrypt};
+use super::asymmetric::{
+    AsymmetricDecrypt, AsymmetricEncrypt, AsymmetricSign, AsymmetricVerify, KeyPair, Made, Verified,
+};
+use super::crypto::{Decrypt, Decrypted, Encrypt, Encrypted, ReEncrypt, decrypt, encrypt};
 use crate::admission::proceed;
+use crate::blob::Content;
 use crate::keyring::Key;
 use crate::kms::versions;
-use crate::{EncryptionContext, Error, KeyId, KeyRef, KeyVersionId, Kms};
+use crate::{EncryptionContext, Error, Field, KeyId, KeyRef, KeyVersionId, Kms};
 
 /// What a ciphertext says of itself beside its blob, and must agree with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +45,38 @@ impl Expected {
     }
 }
 
-/// Decrypts what says of itself which version of which key made it.
+/// Encrypts with the newest version of a key, as keys of its kind do it: under a symmetric key, or with the public key of a pair, which
+/// takes the permission of AsymmetricEncrypt instead.
+pub struct EncryptNumbered {
+    /// The key.
+    pub key: KeyRef,
+    /// At most [`super::crypto::MAX_PLAINTEXT`] bytes; how much a key pair takes is the algorithm's matter.
+    pub plaintext: Secret,
+    /// What the ciphertext is bound to; nothing where it is made with a public key.
+    pub context: EncryptionContext,
+    /// How key pairs encrypt.
+    pub of_pairs: WrappingAlgorithm,
+}
+
+impl Operation for EncryptNumbered {
+    type Domain = Kms;
+    type Output = Encrypted;
+    const SPEC: OperationSpec = Encrypt::SPEC;
+
+    async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
+        let Self { key, plaintext, context, of_pairs: algorithm } = self;
+        if !kms.is_pair(call, &key).await? {
+            return Encrypt { key, plaintext, content: Content::Bytes, context }.perform(kms, call).await;
+        }
+        let (key_pair, number) = numbered(kms, call, &AsymmetricEncrypt::SPEC, key, WhichVersion::Newest).await?;
+        binds_nothing(&context)?;
+        let made = AsymmetricEncrypt { key_pair, algorithm, plaintext }.perform(kms, call).await?;
+        Ok(Encrypted { key: made.key, version: made.version, number, blob: made.bytes })
+    }
+}
+
+/// Decrypts what says of itself which version of which key made it; with a key pair, which takes the permission of AsymmetricDecrypt
+/// instead, what was encrypted with its public key.
 pub struct DecryptNumbered {
     /// See [`crate::blob`].
     pub blob: Vec<u8>,
@@ -48,6 +84,8 @@ pub struct DecryptNumbered {
     pub context: EncryptionContext,
     /// What it says.
     pub expected: Expected,
+    /// How key pairs decrypt.
+    pub of_pairs: WrappingAlgorithm,
 }
 
 impl Operation for DecryptNumbered {
@@ -56,8 +94,19 @@ impl Operation for DecryptNumbered {
     const SPEC: OperationSpec = Decrypt::SPEC;
 
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Decrypted, Error> {
-        let (permission, expected) = (Self::SPEC.permission(), Some(&self.expected));
-        let opened = decrypt(kms, call, &Self::SPEC, permission, &self.blob, &self.context, expected).await?;
+        let Self { blob, context, expected, of_pairs: algorithm } = self;
+        if kms.is_pair(call, &expected.key).await? {
+            let (spec, which) = (&AsymmetricDecrypt::SPEC, WhichVersion::Number(expected.number));
+            let named = numbered(kms, call, spec, expected.key, which).await;
+            let (key_pair, _) = named.map_err(|error| match error {
+                Error::KeyVersionNotFound => Error::Ciphertext,
+                other => other,
+            })?;
+            binds_nothing(&context)?;
+            return AsymmetricDecrypt { key_pair, algorithm, ciphertext: blob }.perform(kms, call).await;
+        }
+        let permission = Self::SPEC.permission();
+        let opened = decrypt(kms, call, &Self::SPEC, permission, &blob, &context, Some(&expected)).await?;
         proceed(call)?;
         Ok(opened)
     }
@@ -81,6 +130,7 @@ impl Operation for Rewrap {
     async fn perform(self, kms: &Kms, call: &Call<'_>) -> Result<Encrypted, Error> {
         let Self { blob, context, expected } = self;
         let key = kms.admit_bound(call, &Self::SPEC, ReEncrypt::TO, &expected.key, &context).await?;
+        key.record.spec.aead().ok_or(Error::Unsuitable("the key is not symmetric"))?;
         let expected = Some(&expected);
         let opened = decrypt(kms, call, &Self::SPEC, ReEncrypt::FROM, &blob, &context, expected).await?;
         encrypt(kms, call, &key, &context, &opened.plaintext, opened.content).await
@@ -147,6 +197,14 @@ impl Operation for VerifyNumbered {
     }
 }
 
+/// Nothing that is encrypted with a public key can be bound to anything.
+fn binds_nothing(context: &EncryptionContext) -> Result<(), Error> {
+    match *context == EncryptionContext::default() {
+        true => Ok(()),
+        false => Err(Error::invalid(Field::EncryptionContext, "what key pairs encrypt is bound to nothing")),
+    }
+}
+
 /// A version of a key pair that the caller may use, and its number.
 async fn numbered(
     kms: &Kms,
@@ -169,6 +227,11 @@ async fn numbered(
 }
 
 impl Kms {
+    /// Whether the key that a caller names is a key pair; a key that is not there is none.
+    async fn is_pair(&self, call: &Call<'_>, reference: &KeyRef) -> Result<bool, Error> {
+        Ok(self.key_of(call, reference).await?.is_some_and(|key| !key.record.spec.has_primary()))
+    }
+
     /// The id of the key that a caller names.
     fn named_key(&self, call: &Call<'_>, reference: &KeyRef) -> Result<KeyId, Error> {
         match reference {

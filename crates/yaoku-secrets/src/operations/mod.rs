@@ -5,6 +5,7 @@ pub mod due;
 pub mod numbered;
 pub mod passwords;
 pub mod policies;
+pub mod rights;
 pub mod rotation;
 pub mod secrets;
 pub mod tags;

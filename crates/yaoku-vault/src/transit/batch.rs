@@ -1,24 +1,20 @@
 //! Several things in one call: each has a result or an error of its own, and `reference`s of the caller's.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use yaoku_gate::Charged;
 
+use crate::body;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::service::Exchange;
 
 /// Items of a batch.
-pub(super) const MAX: usize = 256;
+const MAX: usize = 256;
 
-/// An item, and what the caller calls it.
-#[derive(Deserialize)]
-pub(super) struct Item<T> {
-    #[serde(flatten)]
-    pub(super) item: T,
-    #[serde(default)]
-    pub(super) reference: Option<String>,
-}
+/// The items of a batch, of which no more are kept than one can have. Bodies are read once as a single item, and once as what stands
+/// beside it: reading both at once would take copies of secret values, and more memory than the body.
+pub(super) type Items<T> = body::Items<T, MAX>;
 
 /// What came of an item.
 #[derive(Serialize)]
@@ -45,12 +41,10 @@ pub(super) struct Outcomes<T> {
 }
 
 /// Checks how many there are, and counts them as calls under way until the answer is dropped.
-pub(super) fn admit(exchange: &Exchange<'_>, count: usize) -> Result<Charged, Failure> {
-    match count {
-        0 => Err(Failure::invalid("batch_input has no items")),
-        1..=MAX => exchange.charge(count),
-        _ => Err(Failure::invalid(format!("batch_input can have at most {MAX} items"))),
-    }
+pub(super) fn admit<T>(exchange: &Exchange<'_>, Items { 0: items }: Items<T>) -> Result<(Vec<T>, Charged), Failure> {
+    let items = items.all("batch_input")?;
+    let charged = exchange.charge(items.len())?;
+    Ok((items, charged))
 }
 
 impl<T: Serialize> Outcomes<T> {

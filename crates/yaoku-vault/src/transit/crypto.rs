@@ -4,21 +4,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize, Serializer};
 use yaoku_crypto::Secret;
-use yaoku_kms::blob::Content;
-use yaoku_kms::operations::crypto::{Encrypt, Encrypted};
+use yaoku_crypto::wrapping::WrappingAlgorithm;
+use yaoku_kms::operations::crypto::Encrypted;
 use yaoku_kms::operations::data_keys::{DataKey, DataKeyRequest, GenerateDataKey, GenerateDataKeyWithoutPlaintext};
-use yaoku_kms::operations::numbered::{DecryptNumbered, Expected, Rewrap};
+use yaoku_kms::operations::numbered::{DecryptNumbered, EncryptNumbered, Expected, Rewrap};
 use yaoku_kms::{EncryptionContext, KeyRef};
 use zeroize::Zeroizing;
 
-use super::batch::{self, Item, Outcomes};
+use super::batch::{self, Items, Outcomes};
 use super::ciphertext::{Ciphertext, Numbered};
 use super::context;
-use crate::body::{Number, SecretText};
+use crate::body::{Flag, Number, SecretText};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::router::Act;
 use crate::service::Exchange;
+
+/// How RSA keys encrypt.
+const OF_PAIRS: WrappingAlgorithm = WrappingAlgorithm::RsaesOaepSha256;
 
 /// What stands in the body once, or in each item of a batch.
 #[derive(Deserialize, Default)]
@@ -30,17 +33,18 @@ struct Input {
     associated_data: Option<String>,
     nonce: Option<String>,
     key_version: Option<Number>,
+    padding_scheme: Option<String>,
+    /// What the caller calls an item of a batch.
+    reference: Option<String>,
 }
 
 /// What stands in the body beside that.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Body {
-    #[serde(flatten)]
-    one: Input,
-    batch_input: Option<Vec<Item<Input>>>,
+struct Beside {
+    batch_input: Option<Items<Input>>,
     partial_failure_response_code: Option<Number>,
-    convergent_encryption: bool,
+    convergent_encryption: Flag,
 }
 
 impl Input {
@@ -54,7 +58,15 @@ impl Input {
                 "only the newest version of a key encrypts: key_version is not supported",
             ));
         }
-        Ok(())
+        self.check_padding()
+    }
+
+    /// How RSA keys encrypt can be said, if it is how they do.
+    fn check_padding(&self) -> Result<(), Failure> {
+        match self.padding_scheme.as_deref() {
+            None | Some("" | "oaep") => Ok(()),
+            Some(_) => Err(Failure::unsupported("RSA keys encrypt with OAEP and SHA-256: use padding_scheme oaep")),
+        }
     }
 
     fn context(&self) -> Result<EncryptionContext, Failure> {
@@ -99,51 +111,52 @@ struct Deciphered {
 
 /// Does one thing, or each of a batch.
 macro_rules! each {
-    ($exchange:ident, $body:ident, $one:ident) => {{
+    ($exchange:ident, $one:ident) => {{
+        let beside: Beside = $exchange.body()?;
         let key = $exchange.key()?;
-        if $body.convergent_encryption {
+        if beside.convergent_encryption.0 {
             return Err(Failure::unsupported("convergent_encryption is not supported by this server"));
         }
-        let Some(items) = $body.batch_input else {
-            return $exchange.data(&$one($exchange, &key, $body.one).await?);
+        let Some(items) = beside.batch_input else {
+            return $exchange.data(&$one($exchange, &key, $exchange.body()?).await?);
         };
-        let _charged = batch::admit($exchange, items.len())?;
+        let (items, _charged) = batch::admit($exchange, items)?;
         let mut outcomes = Outcomes::new();
-        for Item { item, reference } in items {
+        for mut item in items {
+            let reference = item.reference.take();
             outcomes.push($exchange, $one($exchange, &key, item).await, reference).await?;
         }
-        let partial = $body.partial_failure_response_code.and_then(|Number(status)| u16::try_from(status).ok());
+        let partial = beside.partial_failure_response_code.and_then(|Number(status)| u16::try_from(status).ok());
         outcomes.reply($exchange, partial)
     }};
 }
 
 pub(super) async fn encrypt(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let body: Body = exchange.body()?;
-    each!(exchange, body, encrypt_one)
+    each!(exchange, encrypt_one)
 }
 
 async fn encrypt_one(exchange: &Exchange<'_>, key: &KeyRef, input: Input) -> Result<Enciphered, Failure> {
     input.check()?;
     let plaintext = input.plaintext.as_ref().ok_or_else(|| Failure::invalid("missing plaintext"))?;
     let plaintext = plaintext.base64("plaintext")?;
-    let operation = Encrypt { key: key.clone(), plaintext, content: Content::Bytes, context: input.context()? };
+    let operation = EncryptNumbered { key: key.clone(), plaintext, context: input.context()?, of_pairs: OF_PAIRS };
     exchange.perform(operation).await.map(Enciphered::from)
 }
 
 pub(super) async fn decrypt(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let body: Body = exchange.body()?;
-    each!(exchange, body, decrypt_one)
+    each!(exchange, decrypt_one)
 }
 
 async fn decrypt_one(exchange: &Exchange<'_>, key: &KeyRef, input: Input) -> Result<Deciphered, Failure> {
+    input.check_padding()?;
     let (blob, expected) = input.ciphertext(key)?;
-    let opened = exchange.perform(DecryptNumbered { blob, context: input.context()?, expected }).await?;
+    let operation = DecryptNumbered { blob, context: input.context()?, expected, of_pairs: OF_PAIRS };
+    let opened = exchange.perform(operation).await?;
     Ok(Deciphered { plaintext: Plain(opened.plaintext) })
 }
 
 pub(super) async fn rewrap(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let body: Body = exchange.body()?;
-    each!(exchange, body, rewrap_one)
+    each!(exchange, rewrap_one)
 }
 
 async fn rewrap_one(exchange: &Exchange<'_>, key: &KeyRef, input: Input) -> Result<Enciphered, Failure> {
@@ -155,8 +168,11 @@ async fn rewrap_one(exchange: &Exchange<'_>, key: &KeyRef, input: Input) -> Resu
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct DataKeyBody {
-    #[serde(flatten)]
-    input: Input,
+    context: Option<String>,
+    associated_data: Option<String>,
+    nonce: Option<String>,
+    key_version: Option<Number>,
+    padding_scheme: Option<String>,
     bits: Option<Number>,
 }
 
@@ -168,7 +184,8 @@ pub(super) async fn data_key(exchange: &Exchange<'_>) -> Result<Reply, Failure> 
         #[serde(flatten)]
         enciphered: Enciphered,
     }
-    let DataKeyBody { input, bits } = exchange.body()?;
+    let DataKeyBody { context, associated_data, nonce, key_version, padding_scheme, bits } = exchange.body()?;
+    let input = Input { context, associated_data, nonce, key_version, padding_scheme, ..Input::default() };
     input.check()?;
     let length = match bits {
         None | Some(Number(256)) => 32,
@@ -188,13 +205,13 @@ pub(super) async fn data_key(exchange: &Exchange<'_>) -> Result<Reply, Failure> 
 }
 
 pub(super) fn fuzz(bytes: &[u8]) {
-    if let Ok(Body { one, batch_input, .. }) = serde_json::from_slice(bytes) {
-        let items = batch_input.into_iter().flatten().map(|item| item.item);
-        for input in std::iter::once(one).chain(items) {
-            let _ = (input.check(), input.context());
-            let _ = input.plaintext.map(|plaintext| plaintext.base64("plaintext"));
-            let _ = input.ciphertext.as_deref().map(Ciphertext::parse);
-        }
+    let one = serde_json::from_slice::<Input>(bytes).ok();
+    let beside = serde_json::from_slice::<Beside>(bytes).ok();
+    let items = beside.and_then(|beside| beside.batch_input).map(|Items { 0: items }| items.kept);
+    for input in one.into_iter().chain(items.into_iter().flatten()) {
+        let _ = (input.check(), input.context());
+        let _ = input.plaintext.map(|plaintext| plaintext.base64("plaintext"));
+        let _ = input.ciphertext.as_deref().map(Ciphertext::parse);
     }
     let _ = serde_json::from_slice::<DataKeyBody>(bytes);
 }

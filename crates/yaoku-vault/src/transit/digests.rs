@@ -10,7 +10,7 @@ use yaoku_kms::KeyRef;
 use yaoku_kms::operations::mac::{GenerateMac, MacRequest};
 use zeroize::Zeroizing;
 
-use super::batch::{self, Item, Outcomes};
+use super::batch::{self, Items, Outcomes};
 use super::ciphertext::Numbered;
 use super::names;
 use crate::body::{Number, SecretText};
@@ -25,14 +25,15 @@ const MAX_RANDOM: u64 = 128 << 10;
 #[serde(default)]
 struct Input {
     input: Option<SecretText>,
+    /// What the caller calls an item of a batch.
+    reference: Option<String>,
 }
 
+/// What stands in the body beside that.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Body {
-    #[serde(flatten)]
-    one: Input,
-    batch_input: Option<Vec<Item<Input>>>,
+struct Beside {
+    batch_input: Option<Items<Input>>,
     algorithm: Option<String>,
     format: Option<String>,
     bytes: Option<Number>,
@@ -40,7 +41,7 @@ struct Body {
     key_version: Option<Number>,
 }
 
-impl Body {
+impl Beside {
     fn algorithm<'a>(&'a self, exchange: &'a Exchange<'_>) -> &'a str {
         let named = [exchange.detail(), self.algorithm.as_deref()];
         named.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or("sha2-256")
@@ -59,17 +60,18 @@ struct Code {
 }
 
 pub(super) async fn hmac(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let mut body: Body = exchange.body()?;
+    let mut beside: Beside = exchange.body()?;
     let key = exchange.key()?;
-    if body.key_version.is_some_and(|Number(number)| number > 1) {
+    if beside.key_version.is_some_and(|Number(number)| number > 1) {
         return Err(Failure::invalid("keys of type hmac have one version"));
     }
-    let items = body.batch_input.take();
-    let name = body.algorithm(exchange);
-    let Some(items) = items else { return exchange.data(&code(exchange, &key, name, &body.one).await?) };
-    let _charged = batch::admit(exchange, items.len())?;
+    let items = beside.batch_input.take();
+    let name = beside.algorithm(exchange);
+    let Some(items) = items else { return exchange.data(&code(exchange, &key, name, &exchange.body()?).await?) };
+    let (items, _charged) = batch::admit(exchange, items)?;
     let mut outcomes = Outcomes::new();
-    for Item { item, reference } in items {
+    for mut item in items {
+        let reference = item.reference.take();
         outcomes.push(exchange, code(exchange, &key, name, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
@@ -95,11 +97,11 @@ pub(super) async fn hash(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     struct Sum {
         sum: String,
     }
-    let body: Body = exchange.body()?;
+    let (one, beside): (Input, Beside) = (exchange.body()?, exchange.body()?);
     // Whoever holds a token can have this; that they still do is asked again before the answer.
     exchange.perform(GetCallerIdentity).await?;
-    let write = format(body.format.as_deref(), "hex")?;
-    let sum = digest(names::hash(body.algorithm(exchange))?, body.one.bytes()?.expose());
+    let write = format(beside.format.as_deref(), "hex")?;
+    let sum = digest(names::hash(beside.algorithm(exchange))?, one.bytes()?.expose());
     exchange.data(&Sum { sum: write(sum.as_bytes()) })
 }
 
@@ -108,7 +110,7 @@ pub(super) async fn random(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     struct Drawn<'a> {
         random_bytes: &'a str,
     }
-    let body: Body = exchange.body()?;
+    let body: Beside = exchange.body()?;
     exchange.perform(GetCallerIdentity).await?;
     let in_path = exchange.route.rest.iter().find_map(|part| part.parse::<u64>().ok());
     let source = exchange.route.rest.iter().find(|part| part.parse::<u64>().is_err()).copied();
@@ -128,5 +130,6 @@ pub(super) async fn random(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
 }
 
 pub(super) fn fuzz(bytes: &[u8]) {
-    let _ = serde_json::from_slice::<Body>(bytes);
+    let _ = serde_json::from_slice::<Input>(bytes).is_ok();
+    let _ = serde_json::from_slice::<Beside>(bytes).is_ok();
 }

@@ -18,7 +18,7 @@ use yaoku_kms::{
 };
 
 use super::{alias, names, signing};
-use crate::body::{Duration, Number};
+use crate::body::{Duration, Flag, Number};
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::service::Exchange;
@@ -36,10 +36,10 @@ const PROTECTION: &str = "deletion_allowed is false (transit)";
 #[serde(default)]
 struct CreateBody {
     r#type: Option<String>,
-    derived: bool,
-    convergent_encryption: bool,
-    exportable: bool,
-    allow_plaintext_backup: bool,
+    derived: Flag,
+    convergent_encryption: Flag,
+    exportable: Flag,
+    allow_plaintext_backup: Flag,
     key_size: Option<Number>,
     auto_rotate_period: Option<Duration>,
     managed_key_name: Option<String>,
@@ -49,15 +49,15 @@ struct CreateBody {
 impl CreateBody {
     fn check(&self) -> Result<(), Failure> {
         for (asked, what) in [
-            (self.derived, "derived keys are"),
-            (self.convergent_encryption, "convergent_encryption is"),
+            (self.derived.0, "derived keys are"),
+            (self.convergent_encryption.0, "convergent_encryption is"),
             (self.managed_key_name.is_some() || self.managed_key_id.is_some(), "managed keys are"),
         ] {
             if asked {
                 return Err(Failure::unsupported(format!("{what} not supported by this server")));
             }
         }
-        no_export(self.exportable, self.allow_plaintext_backup)
+        no_export(self.exportable.0, self.allow_plaintext_backup.0)
     }
 }
 
@@ -102,13 +102,20 @@ pub(super) async fn create(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
                 Ok(made) => made,
                 // Whoever asks for what is there is told of it.
                 Err(failure) if failure.code == Code::InvalidRequest && is_there(&failure) => {
-                    describe(KeyRef::Alias(alias)).await?
+                    match describe(KeyRef::Alias(alias)).await {
+                        Err(failure) if failure.code == Code::PermissionDenied => return Ok(Reply::done()),
+                        about => about?,
+                    }
                 }
                 Err(failure) => return Err(failure),
             }
         }
     };
-    show(exchange, about).await
+    match show(exchange, about).await {
+        // It is there as asked for, whether the caller may see more of it or not.
+        Err(failure) if failure.code == Code::PermissionDenied => Ok(Reply::done()),
+        shown => shown,
+    }
 }
 
 /// Whether a key could not be made because there is one of its name.
@@ -174,7 +181,8 @@ async fn show(exchange: &Exchange<'_>, about: KeyMetadata) -> Result<Reply, Fail
     for (number, version) in (1..).zip(&versions.items) {
         keys.insert(number, shown_version(exchange, &about, version).await?);
     }
-    let encrypts = about.spec.aead().is_some();
+    let is_rsa = matches!(about.spec, KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096);
+    let encrypts = about.spec.aead().is_some() || (is_rsa && about.usage == KeyUsage::EncryptDecrypt);
     exchange.data(&Data {
         name: &exchange.route.name,
         r#type: names::type_of(about.spec),
@@ -254,9 +262,9 @@ pub(super) async fn rotate(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
 struct ConfigBody {
     min_decryption_version: Option<Number>,
     min_encryption_version: Option<Number>,
-    deletion_allowed: Option<bool>,
-    exportable: bool,
-    allow_plaintext_backup: bool,
+    deletion_allowed: Option<Flag>,
+    exportable: Flag,
+    allow_plaintext_backup: Flag,
     auto_rotate_period: Option<Duration>,
 }
 
@@ -274,7 +282,7 @@ impl ConfigBody {
                 )));
             }
         }
-        no_export(self.exportable, self.allow_plaintext_backup)
+        no_export(self.exportable.0, self.allow_plaintext_backup.0)
     }
 }
 
@@ -287,7 +295,7 @@ pub(super) async fn configure(exchange: &Exchange<'_>) -> Result<Reply, Failure>
     if let Some(interval) = interval {
         exchange.perform(UpdateRotationPolicy { key, interval }).await?;
     }
-    if let Some(allowed) = body.deletion_allowed {
+    if let Some(Flag(allowed)) = body.deletion_allowed {
         let protection = (!allowed).then(|| PROTECTION.to_owned());
         exchange.perform(SetDeletionProtection { key, protection }).await?;
     }

@@ -2,7 +2,7 @@
 //!
 //! A key's name is the key's id, or an alias without its prefix. [`names`] maps types of keys, [`ciphertext`] what stands around a
 //! blob, [`context`] what it is bound to; [`keys`] manages keys, [`crypto`] encrypts, [`signing`] signs, [`digests`] needs no key or
-//! a MAC key; [`batch`] does several at once.
+//! a MAC key; [`batch`] does several at once, and [`rights`] tells what takes which permission.
 
 mod batch;
 mod ciphertext;
@@ -11,8 +11,10 @@ mod crypto;
 mod digests;
 mod keys;
 mod names;
+mod rights;
 mod signing;
 
+pub(crate) use rights::may;
 use yaoku_kms::{AliasName, KeyId, KeyRef};
 
 use crate::failure::{Code, Failure};

@@ -9,10 +9,10 @@ use yaoku_kms::operations::mac::{MacRequest, VerifyMac};
 use yaoku_kms::operations::numbered::{SignNumbered, VerifyNumbered, WhichVersion};
 use yaoku_kms::{KeyRef, KeySpec};
 
-use super::batch::{self, Item, Outcomes};
+use super::batch::{self, Items, Outcomes};
 use super::ciphertext::{Numbered, parse_signature};
 use super::names;
-use crate::body::{Number, SecretText, base64};
+use crate::body::{Flag, Number, SecretText, base64};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::service::Exchange;
@@ -26,17 +26,18 @@ struct Input {
     input: Option<SecretText>,
     signature: Option<String>,
     hmac: Option<String>,
+    /// What the caller calls an item of a batch.
+    reference: Option<String>,
 }
 
+/// What stands in the body beside that.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Body {
-    #[serde(flatten)]
-    one: Input,
-    batch_input: Option<Vec<Item<Input>>>,
+struct Beside {
+    batch_input: Option<Items<Input>>,
     hash_algorithm: Option<String>,
     algorithm: Option<String>,
-    prehashed: bool,
+    prehashed: Flag,
     signature_algorithm: Option<String>,
     marshaling_algorithm: Option<String>,
     salt_length: Option<SaltLength>,
@@ -61,7 +62,7 @@ struct How {
     jws: bool,
 }
 
-impl Body {
+impl Beside {
     /// Checks what stands beside the input, in the light of the key.
     async fn how(&self, exchange: &Exchange<'_>, key: &KeyRef) -> Result<How, Failure> {
         let named = [exchange.detail(), self.hash_algorithm.as_deref(), self.algorithm.as_deref()];
@@ -86,7 +87,7 @@ impl Body {
             Some(_) => return Err(Failure::unsupported("salts are as long as the hash: use salt_length hash or auto")),
         }
         let spec = exchange.perform(DescribeKey { key: key.clone() }).await?.spec;
-        Ok(How { spec, padding: self.signature_algorithm.clone(), prehashed: self.prehashed, jws })
+        Ok(How { spec, padding: self.signature_algorithm.clone(), prehashed: self.prehashed.0, jws })
     }
 }
 
@@ -112,19 +113,20 @@ struct Signed {
 }
 
 pub(super) async fn sign(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let mut body: Body = exchange.body()?;
+    let mut beside: Beside = exchange.body()?;
     let key = exchange.key()?;
-    let how = body.how(exchange, &key).await?;
-    let version = match body.key_version {
+    let how = beside.how(exchange, &key).await?;
+    let version = match beside.key_version {
         None | Some(Number(0)) => WhichVersion::Newest,
         Some(Number(number)) => WhichVersion::Number(u32::try_from(number).unwrap_or(u32::MAX)),
     };
-    let Some(items) = body.batch_input.take() else {
-        return exchange.data(&sign_one(exchange, &key, &how, version, &body.one).await?);
+    let Some(items) = beside.batch_input.take() else {
+        return exchange.data(&sign_one(exchange, &key, &how, version, &exchange.body()?).await?);
     };
-    let _charged = batch::admit(exchange, items.len())?;
+    let (items, _charged) = batch::admit(exchange, items)?;
     let mut outcomes = Outcomes::new();
-    for Item { item, reference } in items {
+    for mut item in items {
+        let reference = item.reference.take();
         outcomes.push(exchange, sign_one(exchange, &key, &how, version, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
@@ -156,23 +158,24 @@ struct Verified {
 }
 
 pub(super) async fn verify(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
-    let mut body: Body = exchange.body()?;
+    let (one, mut beside): (Input, Beside) = (exchange.body()?, exchange.body()?);
     let key = exchange.key()?;
     let is_code = |input: &Input| input.hmac.is_some();
-    let items = body.batch_input.take();
-    let has_codes = is_code(&body.one) || items.iter().flatten().any(|item| is_code(&item.item));
+    let items = beside.batch_input.take();
+    let has_codes = is_code(&one) || items.iter().flat_map(|items| &items.0.kept).any(is_code);
     let how = match has_codes {
         true => None,
-        false => Some(body.how(exchange, &key).await?),
+        false => Some(beside.how(exchange, &key).await?),
     };
-    let names = [exchange.detail(), body.hash_algorithm.as_deref(), body.algorithm.as_deref()];
+    let names = [exchange.detail(), beside.hash_algorithm.as_deref(), beside.algorithm.as_deref()];
     let chosen = names.into_iter().flatten().find(|name| !name.is_empty());
     let Some(items) = items else {
-        return exchange.data(&verify_one(exchange, &key, how.as_ref(), chosen, &body.one).await?);
+        return exchange.data(&verify_one(exchange, &key, how.as_ref(), chosen, &one).await?);
     };
-    let _charged = batch::admit(exchange, items.len())?;
+    let (items, _charged) = batch::admit(exchange, items)?;
     let mut outcomes = Outcomes::new();
-    for Item { item, reference } in items {
+    for mut item in items {
+        let reference = item.reference.take();
         outcomes.push(exchange, verify_one(exchange, &key, how.as_ref(), chosen, &item).await, reference).await?;
     }
     outcomes.reply(exchange, None)
@@ -278,12 +281,12 @@ pub(super) fn pem(der: &[u8]) -> String {
 }
 
 pub(super) fn fuzz(bytes: &[u8]) {
-    if let Ok(body) = serde_json::from_slice::<Body>(bytes) {
-        let items = body.batch_input.into_iter().flatten().map(|item| item.item);
-        for input in std::iter::once(body.one).chain(items) {
-            let _ = input.signature.as_deref().map(parse_signature);
-            let _ = input.hmac.as_deref().map(|text| base64(text, "hmac"));
-        }
+    let one = serde_json::from_slice::<Input>(bytes).ok();
+    let beside = serde_json::from_slice::<Beside>(bytes).ok();
+    let items = beside.and_then(|beside| beside.batch_input).map(|Items { 0: items }| items.kept);
+    for input in one.into_iter().chain(items.into_iter().flatten()) {
+        let _ = input.signature.as_deref().map(parse_signature);
+        let _ = input.hmac.as_deref().map(|text| base64(text, "hmac"));
     }
     if let Some(numbers) = numbers(bytes) {
         let _ = der(&numbers);

@@ -132,7 +132,18 @@ where
 }
 
 pub(crate) async fn post(service: &Service, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
-    let request = Request::builder().method(Method::POST).uri(format!("/v1/{path}")).header("x-vault-token", token);
+    send(service, token, "POST", path, &body).await
+}
+
+pub(crate) async fn send(
+    service: &Service,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> (StatusCode, Value) {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let request = Request::builder().method(method).uri(format!("/v1/{path}")).header("x-vault-token", token);
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let request = Incoming {
         parts,
