@@ -18,8 +18,12 @@ pub(crate) const SECRET: Kind = Kind(48);
 /// The value of one version, sealed under the secret's CMK.
 pub(crate) const VALUE: Kind = Kind(49);
 
-/// Layout of a [`SecretRecord`]: 1 had no `policy`.
-const LAYOUT: u8 = 2;
+/// Layout of a [`SecretRecord`]: 1 had no `policy`, and 2 no `rotations`.
+const LAYOUT: u8 = 3;
+/// Rotations of a secret that can be asked for within [`WHILE`].
+pub(crate) const MOST_ROTATIONS: usize = 50;
+/// An hour, in seconds.
+const WHILE: u64 = 3600;
 
 /// What a secret is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +81,8 @@ pub(crate) struct SecretRecord {
     pub(crate) custom_metadata: BTreeMap<String, String>,
     /// The document of its policy; none for the default.
     pub(crate) policy: Option<Box<str>>,
+    /// When it was rotated because somebody asked for it, within an hour before the last time.
+    pub(crate) rotations: Vec<Timestamp>,
 }
 
 /// One version of a secret, without its value.
@@ -144,6 +150,19 @@ impl SecretRecord {
         }
     }
 
+    /// Notes that a rotation is asked for.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if there were too many within an hour.
+    pub(crate) fn count_rotation(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.rotations.retain(|then| *then <= now && now.seconds_since(*then) < WHILE);
+        if self.rotations.len() >= MOST_ROTATIONS {
+            return Err(Error::LimitExceeded(format!("a secret can be rotated {MOST_ROTATIONS} times an hour")));
+        }
+        self.rotations.push(now);
+        Ok(())
+    }
+
     /// When something is to be done to it by itself, and what: its deletion, or else its rotation.
     pub(crate) fn due(&self) -> Option<(Timestamp, Due)> {
         match (self.deletion, &self.purpose) {
@@ -177,8 +196,9 @@ impl SecretRecord {
     pub(crate) fn decode(bytes: &Secret) -> Result<Self, Error> {
         let unreadable = |_| Error::Record("a secret");
         match bytes.expose().split_first() {
-            // What comes after the end of the older layout reads as absent.
-            Some((1, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
+            // What comes after the end of an older layout reads as absent.
+            Some((1, body)) => postcard::from_bytes(&[body, &[0, 0]].concat()).map_err(unreadable),
+            Some((2, body)) => postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable),
             Some((&LAYOUT, body)) => postcard::from_bytes(body).map_err(unreadable),
             _ => Err(Error::Record("a secret")),
         }
@@ -232,17 +252,20 @@ mod tests {
             delete_versions_after: None,
             custom_metadata: BTreeMap::from([("owner".into(), "shop".into())]),
             policy: None,
+            rotations: Vec::new(),
         };
         let encoded = record.encode().unwrap();
         let read = SecretRecord::decode(&encoded).unwrap();
         assert_eq!((read.versions, read.custom_metadata), (record.versions, record.custom_metadata));
         let later = Secret::new([&[LAYOUT + 1], &encoded.expose()[1..]].concat());
         assert!(SecretRecord::decode(&later).is_err());
-        // The first layout ended before `policy`.
+        // The first layout ended before `policy`, and the second before `rotations`.
         let body = &encoded.expose()[1..];
-        let first = Secret::new([&[1], &body[..body.len() - 1]].concat());
-        let read = SecretRecord::decode(&first).unwrap();
-        assert!(read.last == 7 && read.policy.is_none());
+        for (layout, lacks) in [(1, 2), (2, 1)] {
+            let older = Secret::new([&[layout], &body[..body.len() - lacks]].concat());
+            let read = SecretRecord::decode(&older).unwrap();
+            assert!(read.last == 7 && read.policy.is_none() && read.rotations.is_empty());
+        }
     }
 
     #[test]

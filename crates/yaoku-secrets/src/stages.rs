@@ -149,6 +149,7 @@ mod tests {
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
             policy: None,
+            rotations: Vec::new(),
         }
     }
 

@@ -149,6 +149,30 @@ async fn a_rotation_makes_an_access_key_and_deletes_the_one_before_the_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_can_be_rotated_so_often_within_an_hour() {
+    let world = World::new(1).await;
+    world.user().await;
+    let first = world.access_key().await;
+    world.call(holding(&[&first], hours(6))).await.unwrap();
+    for number in 0..50 {
+        world.call(rotate(&format!("r{number}"))).await.unwrap();
+        world.clock.advance_seconds(1);
+    }
+    let current = world.whole().await;
+    assert!(matches!(world.call(rotate("more")).await.map(drop), Err(Error::LimitExceeded(_))));
+    // What is done already is no rotation.
+    world.call(rotate("r49")).await.unwrap();
+    assert_eq!(world.whole().await, current);
+    // An hour after the first there is room for one, and an hour after the last for all.
+    world.clock.advance_seconds(HOURS - 50);
+    world.call(rotate("more")).await.unwrap();
+    assert!(matches!(world.call(rotate("most")).await.map(drop), Err(Error::LimitExceeded(_))));
+    world.clock.advance_seconds(HOURS);
+    world.call(rotate("most")).await.unwrap();
+    assert_ne!(world.whole().await, current);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_takes_over_all_access_keys_of_a_user_or_none() {
     let world = World::new(1).await;
     let nobody = NewAccessKey::chosen("YKAKnobody", Secret::new(vec![b'x'; 40])).unwrap();

@@ -18,6 +18,7 @@ const NO_USER: Error = Error::Unsuitable("its RAM user does not exist any more")
 /// one until then is deleted.
 ///
 /// The caller needs to be allowed to make and delete AccessKeys of the user: the permission to rotate a secret does not replace that.
+/// A secret can be rotated so 50 times an hour.
 pub struct RotateSecret {
     /// The secret.
     pub name: SecretName,
@@ -41,7 +42,7 @@ impl Operation for RotateSecret {
         }
         let done = |held: &HeldSecret| HeldName { account: held.account, name: held.name.clone() };
         for _ in 0..ATTEMPTS {
-            let held = secrets.admit_change(call, &Self::SPEC, &reference).await?;
+            let mut held = secrets.admit_change(call, &Self::SPEC, &reference).await?;
             secrets.allow_replacement(call, &held)?;
             let made = done(&held);
             if held.record.version(&self.version).is_some() {
@@ -49,6 +50,7 @@ impl Operation for RotateSecret {
                 // What somebody else rotated must be in force before it is said to be there.
                 return secrets.in_force(held.revision).await.map(|()| (made, self.version));
             }
+            held.record.count_rotation(secrets.clock.now())?;
             proceed(call)?;
             if let Some(version) = secrets.rotate(call, held, self.version.clone(), OnBehalf::Caller).await? {
                 return Ok((made, version.id));

@@ -165,6 +165,7 @@ impl Operation for CreateSecret {
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
             policy: self.policy.map(Into::into),
+            rotations: Vec::new(),
         };
         record.add_version(first, None)?;
         let name = secret_name(account, &new_name);
