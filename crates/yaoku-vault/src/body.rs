@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use yaoku_crypto::Secret;
@@ -19,14 +19,16 @@ use crate::failure::{Code, Failure};
 /// When it is of another type, or not of the form. Nothing of it is repeated.
 pub(crate) fn read<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a [u8]) -> Result<T, Failure> {
     check_type(headers)?;
-    let body: &[u8] = match body.trim_ascii() {
+    // Also where it is passed over.
+    let text = std::str::from_utf8(body).map_err(|_| Failure::invalid("the body must be in UTF-8"))?;
+    let text = match text.trim_ascii() {
         // Some clients send what their caller gave them: nothing.
-        b"" | b"null" => b"{}",
-        [b'{', ..] => body,
+        "" | "null" => "{}",
+        object if object.starts_with('{') => text,
         // An array would do for an object of as many fields.
         _ => return Err(Failure::invalid("the body must be a JSON object")),
     };
-    serde_json::from_slice(body).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         match error.classify() {
             serde_json::error::Category::Data => {
@@ -39,6 +41,9 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a [u8]) 
 
 /// Some clients name no type, and others that of forms whatever they send: both send JSON.
 fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !matches!(coding.as_bytes(), b"" | b"identity")) {
+        return Err(Failure::new(Code::UnsupportedMediaType, "the body must have no Content-Encoding"));
+    }
     let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let given = given.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
     const TAKEN: [&str; 4] =
@@ -342,7 +347,8 @@ mod tests {
             let read: Body = read(&headers, body).ok().unwrap();
             assert!(read.plaintext.unwrap().base64("plaintext").ok().unwrap().ct_eq(b"hi"));
         }
-        for headers in [typed("text/xml"), typed("multipart/form-data; boundary=x")] {
+        let packed = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+        for headers in [typed("text/xml"), typed("multipart/form-data; boundary=x"), packed] {
             assert_eq!(read::<Body>(&headers, body).err().unwrap().code, Code::UnsupportedMediaType);
         }
         for nothing in [&b""[..], b" \n", b"null"] {
@@ -358,6 +364,7 @@ mod tests {
             br#"{"plaintext":["c2VjcmV0"]}"#,
             br#"{"plaintext":"a","plaintext":"c2VjcmV0"}"#,
             b"\xff\xfe",
+            b"{\"plaintext\":\"c2VjcmV0\",\"x\":\"\xff\"}",
             br#"["c2VjcmV0"]"#,
         ] {
             let failure = read::<Body>(&HeaderMap::new(), body).err().unwrap();

@@ -14,7 +14,7 @@ use yaoku_iam::operations::caller::GetCallerIdentity;
 use crate::body::{SecretText, Several};
 use crate::failure::Failure;
 use crate::reply::Reply;
-use crate::router::{Act, Route, route};
+use crate::router::{Act, Decoded, Route, route};
 use crate::service::Exchange;
 use crate::{key_value, transit};
 
@@ -74,7 +74,8 @@ pub(crate) async fn tell(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
 /// What the caller may do at a path, in the API's words.
 async fn of_path(exchange: &Exchange<'_>, path: &str) -> Result<Vec<&'static str>, Failure> {
     // It is a path as policies of the API have it, in which nothing is encoded.
-    let path = format!("/v1/{}", path.trim_start_matches('/').replace('%', "%25"));
+    let path = format!("/v1/{}", path.strip_prefix('/').unwrap_or(path));
+    let path = Decoded::plain(&path);
     let list = Method::from_bytes(b"LIST").map_err(|_| Failure::internal())?;
     let mut words = Vec::new();
     for (method, word) in [(Method::DELETE, "delete"), (list, "list"), (Method::GET, "read"), (Method::POST, "update")]
@@ -147,7 +148,7 @@ async fn may(exchange: &Exchange<'_>, route: &Route<'_>) -> Result<Allowed, Fail
 pub fn fuzz(bytes: &[u8]) {
     if let Ok(Body { paths, path, .. }) = serde_json::from_slice(bytes) {
         for path in paths.kept.iter().chain(&path.kept) {
-            let _ = route(&Method::GET, &format!("/v1/{path}"), None);
+            let _ = route(&Method::GET, &Decoded::plain(&format!("/v1/{path}")), None).is_ok();
         }
     }
 }

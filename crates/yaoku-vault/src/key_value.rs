@@ -35,13 +35,15 @@ use crate::body::{Duration, Flag, Number, Several};
 use crate::capabilities::Allowed;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
-use crate::router::{Act, Route};
+use crate::router::{Act, Route, is_segment};
 use crate::service::Exchange;
 
 /// Names that a listing looks at.
 const MAX_LISTED: u32 = 10_000;
 /// Versions that can be named at once: more than a secret has.
 const MAX_NUMBERS: usize = 100;
+/// How deep a value may be: the readers of many clients end with an error, or worse, somewhat beyond this.
+const MAX_DEPTH: usize = 100;
 /// How often a value is put and a secret made in turn, when others make and delete it meanwhile.
 const ATTEMPTS: usize = 4;
 
@@ -224,11 +226,31 @@ enum Data<'a> {
     Text { value: &'a str },
 }
 
-/// A value that is a JSON object.
+/// A value that is a JSON object which clients can read.
 fn json_object(value: &Value) -> Option<&RawValue> {
     let bytes = value.bytes.expose().trim_ascii();
     let may_be = value.kind == ValueKind::Text && bytes.starts_with(b"{");
-    may_be.then(|| serde_json::from_slice(bytes).ok()).flatten()
+    let object: Option<&RawValue> = may_be.then(|| serde_json::from_slice(bytes).ok()).flatten();
+    object.filter(|object| depth(object.get()) <= MAX_DEPTH)
+}
+
+/// How deep arrays and objects stand within each other in a valid JSON text. Nothing of it is copied.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[derive(Deserialize)]
@@ -249,7 +271,8 @@ impl<'a> WriteBody<'a> {
     fn object(&self) -> Result<&'a str, Failure> {
         let text = self.data.map_or("", RawValue::get);
         match text.starts_with('{') {
-            true => Ok(text),
+            true if depth(text) <= MAX_DEPTH => Ok(text),
+            true => Err(Failure::invalid(format!("data can be at most {MAX_DEPTH} objects and lists deep"))),
             false => Err(Failure::invalid("data must be a JSON object")),
         }
     }
@@ -355,6 +378,10 @@ async fn list(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
         else {
             continue;
         };
+        // And no path leads to a name that paths can't have.
+        if !rest.split('/').all(is_segment) {
+            continue;
+        }
         let key = match rest.split_once('/') {
             Some((first, _)) => format!("{first}/"),
             None => rest.to_owned(),
@@ -385,4 +412,50 @@ pub fn fuzz(bytes: &[u8]) {
     let value =
         Value { kind: if text { ValueKind::Text } else { ValueKind::Binary }, bytes: Secret::new(bytes.to_vec()) };
     let _ = json_object(&value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn depth_counts_what_stands_outside_of_texts() {
+        for (json, expected) in [
+            ("{}", 1),
+            (r#"{"a":[1,{"b":[]}],"c":{}}"#, 4),
+            (r#"{"a":"[[[[","b{":"\"]["}"#, 1),
+            (r#"{"a":"\\","b":[]}"#, 2),
+            ("1", 0),
+        ] {
+            assert_eq!(depth(json), expected, "{json}");
+        }
+    }
+
+    /// The depth of a value, the plain way.
+    fn depth_of(value: &Json) -> usize {
+        match value {
+            Json::Array(items) => 1 + items.iter().map(depth_of).max().unwrap_or(0),
+            Json::Object(entries) => 1 + entries.values().map(depth_of).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Json> {
+        let leaves = prop_oneof![Just(Json::Null), ".{0,6}".prop_map(Json::String), any::<i64>().prop_map(Json::from)];
+        leaves.prop_recursive(5, 30, 4, |inner| {
+            let entry = (".{0,3}", inner.clone());
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Json::Array),
+                prop::collection::vec(entry, 0..4).prop_map(|entries| Json::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn depth_is_that_of_the_value(value in values()) {
+            prop_assert_eq!(depth(&value.to_string()), depth_of(&value));
+        }
+    }
 }

@@ -8,7 +8,9 @@ use yaoku_iam::Access;
 
 use crate::failure::{Code, Failure};
 
-/// Bytes of a name in a path, decoded: more than any alias or secret has.
+/// Bytes of a path: more than any alias or secret takes, however it is encoded.
+const MAX_PATH: usize = 4096;
+/// Bytes of a name in a path: more than any alias or secret has.
 const MAX_NAME: usize = 1024;
 
 /// Declares [`Act`] with each one's name in records and metrics, and whether it changes anything.
@@ -121,6 +123,38 @@ impl Act {
     }
 }
 
+/// A path without what encodes characters in it: `%2F` is a slash like any other, as for other servers of this API, so that no two
+/// readers of a path see different things in it.
+#[derive(Debug)]
+pub(crate) struct Decoded<'a>(Result<Cow<'a, str>, Failure>);
+
+impl<'a> Decoded<'a> {
+    /// The path of a request.
+    pub(crate) fn new(path: &'a str) -> Self {
+        let decoded = percent_decode_str(path).decode_utf8();
+        Self(decoded.map_err(|_| not_found()).and_then(Self::checked))
+    }
+
+    /// A path in which nothing is encoded.
+    pub(crate) fn plain(path: &'a str) -> Self {
+        Self(Self::checked(path.into()))
+    }
+
+    /// Refuses what programs on the way could take for another path.
+    fn checked(path: Cow<'a, str>) -> Result<Cow<'a, str>, Failure> {
+        let segments = path.strip_suffix('/').unwrap_or(&path).split('/').skip(1);
+        match path.len() <= MAX_PATH && !path.contains(char::is_control) && segments.clone().all(is_segment) {
+            true => Ok(path),
+            false => Err(not_found()),
+        }
+    }
+}
+
+/// Whether a segment of a path names something in every program's view.
+pub(crate) fn is_segment(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+}
+
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route<'a> {
@@ -145,23 +179,28 @@ enum Verb {
 /// # Errors
 /// [`Code::NotFound`] for what is no path, [`Code::UnsupportedMethod`], and [`Code::UnsupportedOperation`] for what the API has and
 /// this server does not do.
-pub(crate) fn route<'a>(method: &Method, path: &'a str, query: Option<&str>) -> Result<Route<'a>, Failure> {
+pub(crate) fn route<'a>(
+    method: &Method,
+    Decoded(path): &'a Decoded<'_>,
+    query: Option<&str>,
+) -> Result<Route<'a>, Failure> {
     let verb = verb(method, query)?;
-    let path = path.strip_prefix("/v1/").ok_or_else(not_found)?;
+    let path = path.as_deref().map_err(Failure::clone)?.strip_prefix("/v1/").ok_or_else(not_found)?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let parts: Vec<&str> = path.splitn(16, '/').collect();
     match parts.as_slice() {
         ["sys", rest @ ..] => sys(verb, rest),
         ["auth", rest @ ..] => auth(verb, rest),
         ["transit", rest @ ..] => transit(verb, rest),
-        ["", ..] => Err(not_found()),
         [mount, rest @ ..] => key_value(verb, mount, rest),
         [] => Err(not_found()),
     }
 }
 
 fn verb(method: &Method, query: Option<&str>) -> Result<Verb, Failure> {
-    let lists = || query.is_some_and(|query| query.split('&').any(|pair| pair == "list=true" || pair == "list=1"));
+    let is_yes = |text: &str| matches!(text, "true" | "TRUE" | "True" | "t" | "T" | "1");
+    let lists = || query?.split('&').find_map(|pair| pair.strip_prefix("list=")).map(is_yes);
+    let lists = || lists().unwrap_or_default();
     Ok(match *method {
         Method::GET | Method::HEAD if lists() => Verb::List,
         Method::GET | Method::HEAD => Verb::Read,
@@ -342,16 +381,13 @@ impl<'a> Route<'a> {
 
     /// With what the path names.
     fn named(self, parts: &[&'a str]) -> Result<Self, Failure> {
-        let decode = |part: &'a str| percent_decode_str(part).decode_utf8();
         let name = match parts {
-            [part] => decode(part),
-            _ => parts.iter().map(|part| decode(part)).collect::<Result<Vec<_>, _>>().map(|all| all.join("/").into()),
+            [part] => Cow::Borrowed(*part),
+            _ => parts.join("/").into(),
         };
-        match name {
-            Ok(name) if !name.is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control) => {
-                Ok(Self { name, ..self })
-            }
-            _ => Err(not_found()),
+        match (1..=MAX_NAME).contains(&name.len()) {
+            true => Ok(Self { name, ..self }),
+            false => Err(not_found()),
         }
     }
 
@@ -363,7 +399,8 @@ impl<'a> Route<'a> {
 /// Routes any method, path and query.
 pub fn fuzz(method: &[u8], path: &str, query: Option<&str>) {
     if let Ok(method) = Method::from_bytes(method) {
-        let _ = route(&method, path, query);
+        let _ = route(&method, &Decoded::new(path), query).is_ok();
+        let _ = route(&method, &Decoded::plain(path), query).is_ok();
     }
 }
 
@@ -374,7 +411,8 @@ mod tests {
 
     fn act(method: &str, path: &str) -> Result<(Act, String), Code> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let found = route(&Method::from_bytes(method.as_bytes()).unwrap(), path, query);
+        let path = Decoded::new(path);
+        let found = route(&Method::from_bytes(method.as_bytes()).unwrap(), &path, query);
         found.map(|route| (route.act, route.name.into_owned())).map_err(|failure| failure.code)
     }
 
@@ -384,18 +422,28 @@ mod tests {
             assert_eq!(act(method, "/v1/transit/encrypt/k"), Ok((Act::Encrypt, "k".into())));
         }
         for (method, path) in
-            [("LIST", "/v1/transit/keys"), ("LIST", "/v1/transit/keys/"), ("GET", "/v1/transit/keys?list=true")]
+            [("LIST", "/v1/transit/keys"), ("LIST", "/v1/transit/keys/"), ("GET", "/v1/transit/keys?a=b&list=TRUE")]
         {
             assert_eq!(act(method, path), Ok((Act::ListKeys, String::new())));
         }
         assert_eq!(act("GET", "/v1/transit/keys"), Err(Code::UnsupportedMethod));
+        assert_eq!(act("GET", "/v1/transit/keys?list=false"), Err(Code::UnsupportedMethod));
         assert_eq!(act("GET", "/v1/transit/encrypt/k"), Err(Code::UnsupportedMethod));
         assert_eq!(act("TRACE", "/v1/transit/keys/k"), Err(Code::UnsupportedMethod));
     }
 
     #[test]
     fn names_are_decoded_and_what_is_none_is_not_found() {
-        assert_eq!(act("GET", "/v1/transit/keys/a%2Fb"), Ok((Act::ReadKey, "a/b".into())));
+        assert_eq!(act("GET", "/v1/transit/keys/%61%2db"), Ok((Act::ReadKey, "a-b".into())));
+        for (encoded, plain) in [
+            ("/v1/%73ecret%2Fdata%2Fa", "/v1/secret/data/a"),
+            ("/v1/transit/keys%2fk/rotate", "/v1/transit/keys/k/rotate"),
+            ("/v1/%73ys/mounts", "/v1/sys/mounts"),
+        ] {
+            for method in ["GET", "POST"] {
+                assert_eq!(act(method, encoded), act(method, plain), "{encoded}");
+            }
+        }
         assert_eq!(act("GET", "/v1/sys/mounts/a/b/tune"), Ok((Act::Tune, "a/b".into())));
         for path in [
             "/",
@@ -411,10 +459,22 @@ mod tests {
             "/v1/auth",
             "/v1/sys/nothing",
             "/v1/transit/keys//rotate",
+            "/v1/transit/keys/a%2Fb%2Fc",
+            "/v1/secret/data//a",
+            "/v1/secret/data/a//b",
+            "/v1/secret/data/a/../b",
+            "/v1/secret/data/%2e%2e/b",
+            "/v1/secret/data/a%2f..%2fb",
+            "/v1/secret/data/.",
+            "//v1/secret/data/a",
+            "/v1//secret/data/a",
+            "/v1/../v1/secret/data/a",
+            "/v1/secret/data/a//",
         ] {
             assert_eq!(act("POST", path).unwrap_err(), Code::NotFound, "{path}");
         }
         assert_eq!(act("GET", &format!("/v1/transit/keys/{}", "x".repeat(MAX_NAME + 1))), Err(Code::NotFound));
+        assert_eq!(act("POST", &format!("/v1/transit/sign/k/{}", "x".repeat(MAX_PATH))), Err(Code::NotFound));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use yaoku_iam::{AccountId, BearerError, Caller, Operation};
 
 use crate::failure::{CallLog, Code, Failure};
 use crate::reply::{Reply, failed, json, response};
-use crate::router::{Act, Route, route};
+use crate::router::{Act, Decoded, Route, route};
 use crate::told::{SERVICE, Told};
 use crate::{auth, body, capabilities, key_value, sys, transit};
 
@@ -143,7 +143,8 @@ impl Service {
 
     async fn answer(&self, request: &Incoming) -> Response<Full<Bytes>> {
         let parts = &request.parts;
-        let found = route(&parts.method, parts.uri.path(), parts.uri.query());
+        let path = Decoded::new(parts.uri.path());
+        let found = route(&parts.method, &path, parts.uri.query());
         if let Ok(Route { act, .. }) = &found
             && act.is_probe()
         {
@@ -164,7 +165,7 @@ impl Service {
             Err(failure) => {
                 let mut response = failed(&failure);
                 if failure.code == Code::UnsupportedMethod {
-                    response.headers_mut().insert(ALLOW, allowed(parts.uri.path()));
+                    response.headers_mut().insert(ALLOW, allowed(&path));
                 }
                 response
             }
@@ -224,7 +225,7 @@ impl Service {
             Ok(route) => route,
             Err(failure) => return call.finish(told, Err(failure.clone()), spell).await,
         };
-        if parts.headers.contains_key(WRAP) {
+        if wraps(parts) {
             let failure = Failure::unsupported("response wrapping (X-Vault-Wrap-TTL) is not supported by this server");
             return call.finish(told, Err(failure), spell).await;
         }
@@ -274,7 +275,7 @@ async fn refuse(admitted: Admitted<'_>, told: &Told<'_>, failure: Failure) -> Re
 }
 
 /// The methods that a path has (RFC 9110, 10.2.1).
-fn allowed(path: &str) -> HeaderValue {
+fn allowed(path: &Decoded<'_>) -> HeaderValue {
     let list = Method::from_bytes(b"LIST").ok();
     let asked =
         [Some(Method::GET), Some(Method::HEAD), list, Some(Method::POST), Some(Method::PUT), Some(Method::DELETE)];
@@ -287,9 +288,22 @@ fn allowed(path: &str) -> HeaderValue {
     HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
-/// The token that a request came with.
+/// Whether a request asks for its answer to be wrapped.
+fn wraps(parts: &Parts) -> bool {
+    let is_time = |value: &HeaderValue| !matches!(value.as_bytes(), b"" | b"0" | b"0s");
+    parts.headers.get_all(WRAP).iter().any(is_time)
+}
+
+/// The token that a request came with; of several, none is one.
 fn token(parts: &Parts) -> Option<&str> {
-    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &HeaderName| {
+        let mut all = parts.headers.get_all(name).iter();
+        match (all.next(), all.next()) {
+            (Some(value), None) => Some(value.to_str().unwrap_or("?")),
+            (Some(_), Some(_)) => Some("?"),
+            (None, _) => None,
+        }
+    };
     let bearer = || text(&AUTHORIZATION)?.strip_prefix("Bearer ").map(str::trim);
     text(&TOKEN).or_else(bearer).filter(|token| !token.is_empty())
 }
@@ -305,7 +319,11 @@ fn claimed(token: &str) -> String {
 /// # Errors
 /// When it names something else.
 fn namespace(parts: &Parts) -> Result<Option<AccountId>, Failure> {
-    let Some(given) = parts.headers.get(NAMESPACE) else { return Ok(None) };
+    let mut all = parts.headers.get_all(NAMESPACE).iter();
+    let Some(given) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(Failure::denied());
+    }
     let text = given.to_str().unwrap_or("?").trim_matches('/');
     if text.is_empty() || text == "root" {
         return Ok(None);
@@ -341,7 +359,7 @@ impl Handler for Service {
         if request.parts.method == Method::OPTIONS {
             // It asks nothing of anybody, and leaves no record.
             let mut response = response(StatusCode::NO_CONTENT, Bytes::new());
-            response.headers_mut().insert(ALLOW, allowed(request.parts.uri.path()));
+            response.headers_mut().insert(ALLOW, allowed(&Decoded::new(request.parts.uri.path())));
             return response;
         }
         let mut response = self.answer(request).await;
@@ -360,7 +378,8 @@ impl Handler for Service {
         }
         // Nobody is there any more, or the call was recorded as far as it came.
         if !matches!(refusal, Refusal::BrokenOff | Refusal::Panicked) {
-            let found = route(&parts.method, parts.uri.path(), parts.uri.query());
+            let path = Decoded::new(parts.uri.path());
+            let found = route(&parts.method, &path, parts.uri.query());
             let told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
             let arrived = self.gate.arrive(arrival(request_id, parts, None, source, false, None));
             failure = arrived.refuse_unread(&told, failure).await.open();

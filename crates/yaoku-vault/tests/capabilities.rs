@@ -265,6 +265,8 @@ async fn paths_that_lead_nowhere_are_denied_and_tokens_of_others_tell_nothing() 
         "secret/data",
         "secret/data/*",
         "secret/data/a%2Fb",
+        "secret/data/a/../b",
+        "secret/data//a",
         "transit/keys/a/b/c",
         "transit/encrypt/none",
         "transit/export/encryption-key/pair",

@@ -143,7 +143,8 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
         [Way::Nothing, Way::DisableKey, Way::RevokeToken, Way::DetachPolicy, Way::DisableAccessKey, Way::RevokeLogin];
     // Under a symmetric key, and with a key pair.
     let specs = [KeySpec::Aes256, KeySpec::Rsa2048];
-    for (spec, way) in specs.into_iter().flat_map(|spec| ways.into_iter().map(move |way| (spec, way))) {
+    let pairs = specs.into_iter().flat_map(|spec| ways.into_iter().map(move |way| (spec, way)));
+    for (spec, way, is_batch) in pairs.flat_map(|(spec, way)| [(spec, way, false), (spec, way, true)]) {
         let warm = Service::new(first.clone());
         let create = CreateToken { user: user(), ttl: None, networks: BoundNetworks::default() };
         let made = as_root(&first, create).await.token;
@@ -179,13 +180,20 @@ async fn a_decrypt_that_waits_is_withheld_when_what_it_needs_is_taken_away() {
             }
         });
         *store.before.lock().unwrap() = Some((KEY_VERSION, meanwhile));
-        let body = json!({"ciphertext": ciphertext});
+        let body = match is_batch {
+            false => json!({"ciphertext": ciphertext}),
+            // What is taken away while the first waits forbids what was done by then as well.
+            true => json!({"batch_input": vec![json!({"ciphertext": ciphertext}); 3]}),
+        };
         let (status, answer) = post(&Service::new(cold.clone()), token, &format!("transit/decrypt/{key}"), body).await;
-        assert!(store.before.lock().unwrap().is_none(), "{spec:?} {way:?}: it did not wait");
+        assert!(store.before.lock().unwrap().is_none(), "{spec:?} {way:?} {is_batch}: it did not wait");
         match way {
+            Way::Nothing if is_batch => {
+                assert_eq!(answer["data"]["batch_results"], json!(vec![json!({"plaintext": "aGk="}); 3]));
+            }
             Way::Nothing => assert_eq!((status, &answer["data"]["plaintext"]), (StatusCode::OK, &json!("aGk="))),
             _ => {
-                assert_eq!(status, StatusCode::FORBIDDEN, "{spec:?} {way:?}: {answer}");
+                assert_eq!(status, StatusCode::FORBIDDEN, "{spec:?} {way:?} {is_batch}: {answer}");
                 assert!(!answer.to_string().contains("aGk="), "{way:?}");
             }
         }

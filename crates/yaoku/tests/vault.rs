@@ -538,6 +538,95 @@ fn failures_have_the_statuses_that_products_act_on() {
     vault.get("auth/token/lookup-self").ok();
 }
 
+/// The status and the body of what is answered to these bytes.
+fn raw(vault: &Vault, request: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(&vault.address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split_whitespace().nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn requests_that_two_programs_could_read_differently_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let id = vault.post("transit/keys/k", json!({})).ok()["key_id"].clone();
+    vault.post("secret/data/a", json!({"data": {"x": 1}})).ok();
+
+    // An encoded slash is a slash, and no path leads out of its mount or to a name of its own by going up and down.
+    for path in ["transit%2Fkeys%2fk", "%74ransit/keys/%6B"] {
+        assert_eq!(vault.get(path).ok()["key_id"], id, "{path}");
+    }
+    vault.get("secret%2Fdata%2fa").ok();
+    for path in ["a/../a", "%2e%2e/a", "a%2f..%2fa", "./a", "a//b", "/a", "..", "x/../../../transit/keys/k"] {
+        vault.get(&format!("secret/data/{path}")).fails(404);
+        vault.post(&format!("secret/data/{path}"), json!({"data": {}})).fails(404);
+    }
+    assert_eq!(vault.send("LIST", "secret/metadata", &[], "").ok()["keys"], json!(["a"]));
+    // Names that the KMS API allows, and no path leads to.
+    let odd = [("SecretName", "b//c"), ("VersionId", "1"), ("SecretData", "x")];
+    root.call("CreateSecret", &odd).ok();
+    assert_eq!(vault.send("LIST", "secret/metadata", &[], "").ok()["keys"], json!(["a"]));
+
+    // Headers that say two things, and what says nothing.
+    let key = "transit/keys/k";
+    let with = |headers: &[(&str, &str)]| vault.send("GET", key, headers, "").status;
+    assert_eq!(with(&[("x-vault-token", "ykt.other.token")]), 403, "two tokens");
+    assert_eq!(with(&[("x-vault-namespace", ACCOUNT), ("x-vault-namespace", "1111111111111111")]), 403);
+    assert_eq!(with(&[("x-vault-namespace", "1111111111111111"), ("x-vault-namespace", ACCOUNT)]), 403);
+    assert_eq!(with(&[("x-vault-namespace", "../1111111111111111")]), 403);
+    for (ttl, status) in [("60", 400), ("1h", 400), ("", 200), ("0", 200)] {
+        assert_eq!(with(&[("x-vault-wrap-ttl", ttl)]), status, "{ttl:?}");
+    }
+    let body = r#"{"plaintext":"aGk="}"#;
+    let encrypt = |headers: &[(&str, &str)]| vault.send("POST", "transit/encrypt/k", headers, body).status;
+    assert_eq!(encrypt(&[("content-encoding", "gzip")]), 415);
+    assert_eq!(encrypt(&[("content-encoding", "identity")]), 200);
+
+    // Other methods, and bodies that come otherwise.
+    for method in ["PATCH", "TRACE", "PROPFIND"] {
+        vault.send(method, "secret/data/a", &[], "{}").fails(405);
+    }
+    for (path, status) in [("secret/data/a", 200), ("secret/data/none", 404), ("transit/encrypt/k", 405)] {
+        let answer = vault.send("HEAD", path, &[], "");
+        assert_eq!((answer.status, answer.body), (status, Value::Null), "{path}");
+    }
+    let head = format!(
+        "POST /v1/transit/encrypt/k HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-vault-token: {}\r\n",
+        vault.token
+    );
+    let chunks = |text: &str| format!("{head}transfer-encoding: chunked\r\n\r\n{text}").into_bytes();
+    let (status, answer) = raw(&vault, &chunks("b\r\n{\"plaintext\r\n9\r\n\":\"aGk=\"}\r\n0\r\n\r\n"));
+    assert!(status == 200 && answer.contains("vault:v1:"), "{status} {answer}");
+    assert_eq!(raw(&vault, &chunks("a\r\n{\"plaintextXX\r\n")).0, 400);
+    let both = format!("{head}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+    assert!(raw(&vault, both.as_bytes()).0 >= 400);
+    let sent = |body: &[u8]| {
+        let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+        raw(&vault, &[head.as_bytes(), body].concat())
+    };
+    assert_eq!(sent(body.as_bytes()).0, 200);
+    for bad in [&b"{\"plaintext\":\"aGk=\",\"x\":\"\xff\"}"[..], b"\xef\xbb\xbf{\"plaintext\":\"aGk=\"}"] {
+        let (status, answer) = sent(bad);
+        assert!(status == 400 && !answer.contains("aGk"), "{status} {answer}");
+    }
+    let twice = vault.send("POST", "transit/encrypt/k", &[], r#"{"plaintext":"aGk=","plaintext":"aG8="}"#);
+    assert!(!twice.fails(400).contains("aGk"));
+
+    // What others could not read is not kept, and shown as text if it came by the KMS API.
+    let deep = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let write = |depth| vault.send("POST", "secret/data/deep", &[], &format!(r#"{{"data":{}}}"#, deep(depth))).status;
+    assert_eq!((write(100), write(101), write(5000)), (200, 400, 400));
+    root.call("PutSecretValue", &[("SecretName", "deep"), ("VersionId", "v"), ("SecretData", &deep(2000))]).ok();
+    assert_eq!(vault.get("secret/data/deep").ok()["data"]["value"], deep(2000));
+}
+
 /// One request over TLS with a client's certificate, without a token.
 fn over_tls(address: &str, config: &Arc<rustls::ClientConfig>, path: &str, body: &str) -> (u16, Value) {
     let mut client = rustls::ClientConnection::new(config.clone(), "localhost".try_into().unwrap()).unwrap();
