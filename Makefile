@@ -61,8 +61,8 @@ fuzz:
 	fuzz/run $(or $(FUZZ_SECONDS),60)
 
 # make test: its parts, what each waits for, and what it does. Those that others wait for stand first.
-SUITES := python node go java caching-python caching-go caching-java vault-python vault-go kubernetes-go kmip-python kmip-go
-PARTS := tools fmt build clippy deny sdk-go sdk-java sdk-python sdk-node sdk-vault-go sdk-vault-python sdk-kubernetes-go \
+SUITES := python node go java caching-python caching-go caching-java vault-python vault-node vault-go kubernetes-go kmip-python kmip-go
+PARTS := tools fmt build clippy deny sdk-go sdk-java sdk-python sdk-node sdk-vault-go sdk-vault-python sdk-vault-node sdk-kubernetes-go \
     sdk-kmip-python sdk-kmip-go sdk-caching-python sdk-caching-go sdk-caching-java unit instructions \
     $(SUITES:%=conformance-%) integrations fuzz-build fuzz
 
