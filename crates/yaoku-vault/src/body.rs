@@ -1,5 +1,6 @@
 //! Bodies: JSON objects, whose secret values are wiped.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -107,22 +108,67 @@ pub(crate) fn base64(text: &str, name: &str) -> Result<Vec<u8>, Failure> {
     STANDARD.decode(text).map_err(|_| Failure::invalid(format!("{name} must be base64")))
 }
 
+/// A single value, of whatever type a client writes it: what has parts is refused before it takes any memory.
+enum Scalar<'a> {
+    Nothing,
+    Flag(bool),
+    Number(u64),
+    Negative,
+    Text(Cow<'a, str>),
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Scalar<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a single value")
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Scalar::Nothing)
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+                Ok(Scalar::Flag(flag))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Scalar::Number(number))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(u64::try_from(number).map_or(Scalar::Negative, Scalar::Number))
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Scalar::Text(text.into()))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Scalar::Text(text.to_owned().into()))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}
+
 /// A number that some clients write as a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Number(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<'a> {
-            Number(u64),
-            Text(#[serde(borrow)] std::borrow::Cow<'a, str>),
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Number(number) => Ok(Self(number)),
-            Either::Text(text) => text.parse().map(Self).map_err(|_| D::Error::custom("it must be a number")),
-        }
+        let number = match Scalar::deserialize(deserializer)? {
+            Scalar::Number(number) => Some(number),
+            Scalar::Text(text) => text.parse().ok(),
+            Scalar::Nothing | Scalar::Flag(_) | Scalar::Negative => None,
+        };
+        number.map(Self).ok_or_else(|| D::Error::custom("it must be a number"))
     }
 }
 
@@ -132,23 +178,16 @@ pub(crate) struct Flag(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Any<'a> {
-            Nothing(()),
-            Flag(bool),
-            Number(u64),
-            Text(#[serde(borrow)] std::borrow::Cow<'a, str>),
-        }
-        let is_set = match Any::deserialize(deserializer)? {
-            Any::Nothing(()) => Some(false),
-            Any::Flag(is_set) => Some(is_set),
-            Any::Number(number) => (number < 2).then_some(number == 1),
-            Any::Text(text) => match &*text {
+        let is_set = match Scalar::deserialize(deserializer)? {
+            Scalar::Nothing | Scalar::Number(0) => Some(false),
+            Scalar::Number(1) => Some(true),
+            Scalar::Flag(is_set) => Some(is_set),
+            Scalar::Text(text) => match &*text {
                 "true" | "TRUE" | "True" | "t" | "T" | "1" => Some(true),
                 "false" | "FALSE" | "False" | "f" | "F" | "0" | "" => Some(false),
                 _ => None,
             },
+            Scalar::Number(_) | Scalar::Negative => None,
         };
         is_set.map(Self).ok_or_else(|| D::Error::custom("it must be true or false"))
     }
@@ -283,15 +322,26 @@ pub(crate) struct Duration(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<'a> {
-            Number(u64),
-            Text(#[serde(borrow)] std::borrow::Cow<'a, str>),
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Number(seconds) => Ok(Self(seconds)),
-            Either::Text(text) => seconds(&text).map(Self).ok_or_else(|| D::Error::custom("it must be a time")),
+        let time = match Scalar::deserialize(deserializer)? {
+            Scalar::Number(seconds) => Some(seconds),
+            Scalar::Text(text) => seconds(&text),
+            Scalar::Nothing | Scalar::Flag(_) | Scalar::Negative => None,
+        };
+        time.map(Self).ok_or_else(|| D::Error::custom("it must be a time"))
+    }
+}
+
+/// A word that some clients write as a number.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Word(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) => Ok(Self(text.into_owned())),
+            Scalar::Number(number) => Ok(Self(number.to_string())),
+            Scalar::Negative => Ok(Self("-1".to_owned())),
+            Scalar::Nothing | Scalar::Flag(_) => Err(D::Error::custom("it must be a word or a number")),
         }
     }
 }
@@ -394,7 +444,7 @@ mod tests {
         {
             assert_eq!(serde_json::from_str::<Flag>(text).unwrap(), Flag(expected), "{text}");
         }
-        for text in ["2", "\"yes\"", "[]", "{}", "-1"] {
+        for text in ["2", "\"yes\"", "[]", "{}", "-1", "1.5"] {
             assert!(serde_json::from_str::<Flag>(text).is_err(), "{text}");
         }
         let numbers = |text| serde_json::from_str::<Several<Number, 3>>(text).unwrap();

@@ -7,6 +7,7 @@ mod support;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -247,6 +248,68 @@ async fn nothing_is_said_to_be_allowed_that_is_forbidden_by_then() {
         }
         if way == Way::DetachPolicy {
             as_root(&cold, AttachPolicy::<ToUser>::new(user(), policy())).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_batch_that_comes_after_a_revocation_was_answered_gets_anything() {
+    const TASKS: usize = 4;
+    const ROUNDS: usize = 12;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
+    let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+    let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap());
+    let gate = gate(&vault).await;
+    as_root(&gate, CreateUser { name: user(), details: UserDetails::default() }).await;
+    as_root(&gate, AttachPolicy::<ToUser>::new(user(), policy())).await;
+    let create = CreateToken { user: user(), ttl: None, networks: BoundNetworks::default() };
+    let token = as_root(&gate, create).await.token.token;
+    let token: Arc<str> = std::str::from_utf8(token.expose()).unwrap().into();
+    let key = as_root(&gate, create_key(KeySpec::Aes256)).await.id;
+    let service = Arc::new(Service::new(gate.clone()));
+    let (_, sealed) = post(&service, &token, &format!("transit/encrypt/{key}"), json!({"plaintext": "aGk="})).await;
+    let body = Arc::new(json!({"batch_input": vec![json!({"ciphertext": sealed["data"]["ciphertext"]}); 32]}));
+
+    for round in 0..ROUNDS {
+        let is_revoked = Arc::new(AtomicBool::new(false));
+        let opened = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let (service, token, body) = (service.clone(), token.clone(), body.clone());
+                let (is_revoked, opened) = (is_revoked.clone(), opened.clone());
+                tokio::spawn(async move {
+                    loop {
+                        let is_late = is_revoked.load(Ordering::SeqCst);
+                        let (status, answer) =
+                            post(&service, &token, &format!("transit/decrypt/{key}"), (*body).clone()).await;
+                        if is_late {
+                            assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+                            assert!(!answer.to_string().contains("aGk="), "{answer}");
+                            return;
+                        }
+                        if status == StatusCode::OK {
+                            opened.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                })
+            })
+            .collect();
+        while opened.load(Ordering::SeqCst) < TASKS {
+            tokio::task::yield_now().await;
+        }
+        let by_policy = round % 2 == 0;
+        match by_policy {
+            true => as_root(&gate, DetachPolicy::<ToUser>::new(user(), policy())).await,
+            false => as_root(&gate, DisableKey { key }).await,
+        }
+        is_revoked.store(true, Ordering::SeqCst);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        match by_policy {
+            true => as_root(&gate, AttachPolicy::<ToUser>::new(user(), policy())).await,
+            false => as_root(&gate, EnableKey { key }).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use yaoku_kms::{KeyRef, KeySpec};
 use super::batch::{self, Items, Outcomes};
 use super::ciphertext::{Numbered, parse_signature};
 use super::names;
-use crate::body::{Flag, Number, SecretText, base64};
+use crate::body::{Flag, Number, SecretText, Word, base64};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::service::Exchange;
@@ -40,17 +40,10 @@ struct Beside {
     prehashed: Flag,
     signature_algorithm: Option<String>,
     marshaling_algorithm: Option<String>,
-    salt_length: Option<SaltLength>,
+    /// `auto`, `hash`, or a number.
+    salt_length: Option<Word>,
     key_version: Option<Number>,
     context: Option<String>,
-}
-
-/// `auto`, `hash`, or a number, which some clients write as one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SaltLength {
-    Number(i64),
-    Text(String),
 }
 
 /// How to sign, as a body says it.
@@ -81,9 +74,8 @@ impl Beside {
             Some("jws") => true,
             Some(_) => return Err(Failure::invalid("marshaling_algorithm must be asn1 or jws")),
         };
-        match &self.salt_length {
-            None | Some(SaltLength::Number(32 | 0 | -1)) => {}
-            Some(SaltLength::Text(text)) if matches!(&**text, "" | "auto" | "hash" | "32") => {}
+        match self.salt_length.as_ref().map(|Word(word)| &**word) {
+            None | Some("" | "auto" | "hash" | "32" | "0" | "-1") => {}
             Some(_) => return Err(Failure::unsupported("salts are as long as the hash: use salt_length hash or auto")),
         }
         let spec = exchange.perform(DescribeKey { key: key.clone() }).await?.spec;
