@@ -305,7 +305,8 @@ fn token(parts: &Parts) -> Option<&str> {
         }
     };
     let bearer = || text(&AUTHORIZATION)?.strip_prefix("Bearer ").map(str::trim);
-    text(&TOKEN).or_else(bearer).filter(|token| !token.is_empty())
+    let is_one = |token: &&str| !token.is_empty();
+    text(&TOKEN).filter(is_one).or_else(bearer).filter(is_one)
 }
 
 /// What a record may say of a token that proves nobody: the part of it that is no secret.

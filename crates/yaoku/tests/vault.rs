@@ -578,6 +578,11 @@ fn requests_that_two_programs_could_read_differently_are_refused() {
     let key = "transit/keys/k";
     let with = |headers: &[(&str, &str)]| vault.send("GET", key, headers, "").status;
     assert_eq!(with(&[("x-vault-token", "ykt.other.token")]), 403, "two tokens");
+    let bearer = format!("Bearer {}", vault.token);
+    let nobody = vault.with("");
+    nobody.send("GET", key, &[("authorization", &bearer)], "").ok();
+    nobody.send("GET", key, &[("authorization", &bearer), ("x-vault-token", "")], "").ok();
+    nobody.send("GET", key, &[("authorization", &bearer), ("authorization", "Bearer x")], "").fails(403);
     assert_eq!(with(&[("x-vault-namespace", ACCOUNT), ("x-vault-namespace", "1111111111111111")]), 403);
     assert_eq!(with(&[("x-vault-namespace", "1111111111111111"), ("x-vault-namespace", ACCOUNT)]), 403);
     assert_eq!(with(&[("x-vault-namespace", "../1111111111111111")]), 403);
