@@ -11,11 +11,12 @@ use yaoku_iam::operations::bearers::{
 };
 use yaoku_iam::{AccountId, Caller};
 
-use crate::body::{Duration, SecretText};
+use crate::body::SecretText;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::router::Act;
 use crate::service::Exchange;
+use crate::values::Duration;
 
 /// An AccessKey, as AppRole has it.
 #[derive(Deserialize)]

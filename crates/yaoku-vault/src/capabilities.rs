@@ -11,11 +11,12 @@ use yaoku_crypto::Secret;
 use yaoku_iam::operations::bearers::DescribeBearer;
 use yaoku_iam::operations::caller::GetCallerIdentity;
 
-use crate::body::{SecretText, Several};
+use crate::body::SecretText;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::router::{Act, Decoded, Route, route};
 use crate::service::Exchange;
+use crate::values::Several;
 use crate::{key_value, transit};
 
 /// Paths of a call.

@@ -31,12 +31,12 @@ use yaoku_secrets::{
 };
 use zeroize::Zeroizing;
 
-use crate::body::{Duration, Flag, Number, Several};
 use crate::capabilities::Allowed;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::router::{Act, Route, is_segment};
 use crate::service::Exchange;
+use crate::values::{Duration, Flag, Number, Several};
 
 /// Names that a listing looks at.
 const MAX_LISTED: u32 = 10_000;

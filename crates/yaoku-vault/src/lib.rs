@@ -1,6 +1,7 @@
 //! The Vault HTTP API, in front of yaoku's gate: what storage products and databases speak to a key manager.
 //!
-//! [`router`] tells from method and path what is asked for, [`body`] reads the JSON that comes with it, [`auth`] proves who asks;
+//! [`router`] tells from method and path what is asked for, [`body`] reads the JSON that comes with it, [`values`] what
+//! stands in it in several forms, [`auth`] proves who asks;
 //! [`transit`] maps keys and ciphertexts onto customer master keys, [`key_value`] secrets onto those of `yaoku-secrets`, and [`sys`] answers what clients probe,
 //! [`capabilities`] what their tokens are good for. [`service`] takes a call
 //! through all of it, and through `yaoku-gate`. What a call is refused for is spelled in [`failure`].
@@ -16,6 +17,7 @@ mod service;
 mod sys;
 mod told;
 mod transit;
+mod values;
 
 pub use service::{Service, counted};
 

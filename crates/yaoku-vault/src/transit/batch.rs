@@ -4,17 +4,17 @@ use http::StatusCode;
 use serde::Serialize;
 use yaoku_gate::Charged;
 
-use crate::body;
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::service::Exchange;
+use crate::values;
 
 /// Items of a batch.
 const MAX: usize = 256;
 
 /// The items of a batch, of which no more are kept than one can have. Bodies are read once as a single item, and once as what stands
 /// beside it: reading both at once would take copies of secret values, and more memory than the body.
-pub(super) type Items<T> = body::Items<T, MAX>;
+pub(super) type Items<T> = values::Items<T, MAX>;
 
 /// What came of an item.
 #[derive(Serialize)]

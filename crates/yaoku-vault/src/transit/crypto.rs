@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use super::batch::{self, Items, Outcomes};
 use super::ciphertext::{Ciphertext, Numbered};
 use super::context;
-use crate::body::{Flag, Number, SecretText};
+use crate::body::SecretText;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::router::Act;
 use crate::service::Exchange;
+use crate::values::{Flag, Number};
 
 /// How RSA keys encrypt.
 const OF_PAIRS: WrappingAlgorithm = WrappingAlgorithm::RsaesOaepSha256;

@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 use super::batch::{self, Items, Outcomes};
 use super::ciphertext::Numbered;
 use super::names;
-use crate::body::{Number, SecretText};
+use crate::body::SecretText;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::service::Exchange;
+use crate::values::Number;
 
 /// Random bytes of one call.
 const MAX_RANDOM: u64 = 128 << 10;

@@ -18,10 +18,10 @@ use yaoku_kms::{
 };
 
 use super::{alias, names, signing};
-use crate::body::{Duration, Flag, Number};
 use crate::failure::{Code, Failure};
 use crate::reply::Reply;
 use crate::service::Exchange;
+use crate::values::{Duration, Flag, Number};
 
 /// Names of a listing.
 const MAX_LISTED: u32 = 10_000;

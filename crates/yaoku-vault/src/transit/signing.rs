@@ -12,10 +12,11 @@ use yaoku_kms::{KeyRef, KeySpec};
 use super::batch::{self, Items, Outcomes};
 use super::ciphertext::{Numbered, parse_signature};
 use super::names;
-use crate::body::{Flag, Number, SecretText, Word, base64};
+use crate::body::{SecretText, base64};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::service::Exchange;
+use crate::values::{Flag, Number, Word};
 
 /// Bytes of a number in a signature on P-256 or secp256k1.
 const SCALAR: usize = 32;
