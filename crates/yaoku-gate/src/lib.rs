@@ -87,6 +87,7 @@
 //! ```
 
 mod audit_log;
+pub mod base64;
 mod control_socket;
 mod due;
 mod gate;

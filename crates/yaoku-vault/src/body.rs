@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::Deserialize;
@@ -64,12 +62,7 @@ impl SecretText {
 
     /// The bytes that it is the base64 of.
     pub(crate) fn base64(&self, name: &str) -> Result<Secret, Failure> {
-        let text = self.expose();
-        let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
-        // What was decoded until it failed is wiped as well.
-        let decoded = STANDARD.decode_vec(text, &mut bytes);
-        let secret = Secret::new(bytes);
-        decoded.map(|()| secret).map_err(|_| Failure::invalid(format!("{name} must be base64")))
+        base64(self.expose(), name).map(Secret::new)
     }
 }
 
@@ -102,9 +95,10 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
-/// Bytes in base64 that are no secret.
+/// The bytes that a text is the base64 of. A body has a bound, and so has what is in it.
 pub(crate) fn base64(text: &str, name: &str) -> Result<Vec<u8>, Failure> {
-    STANDARD.decode(text).map_err(|_| Failure::invalid(format!("{name} must be base64")))
+    let read = yaoku_gate::base64::decode(text, usize::MAX - 3);
+    read.map_err(|_| Failure::invalid(format!("{name} must be base64")))
 }
 
 #[cfg(test)]

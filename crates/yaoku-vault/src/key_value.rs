@@ -130,7 +130,10 @@ async fn delete(exchange: &Exchange<'_>, numbers: Vec<u64>) -> Result<Reply, Fai
 /// The versions that a body names.
 fn numbers(exchange: &Exchange<'_>) -> Result<Vec<u64>, Failure> {
     let Versions { versions } = exchange.body()?;
-    Ok(versions.all("versions")?.into_iter().map(|Number(number)| number).collect())
+    let numbers: Vec<_> = versions.all("versions")?.into_iter().map(|Number(number)| number).collect();
+    let shown: Vec<_> = numbers.iter().map(u64::to_string).collect();
+    exchange.show("versions", shown.join(","));
+    Ok(numbers)
 }
 
 #[derive(Deserialize)]
@@ -172,6 +175,9 @@ async fn read(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     };
     // 0 is the current one.
     let version = version.filter(|number| *number != 0);
+    if let Some(number) = version {
+        exchange.show("version", number);
+    }
     let get = GetSecretValue { secret: secret(exchange)?, version: version.map(VersionRef::Number), stage: None };
     match exchange.perform(get).await {
         Ok(SecretValue { secret, version, value }) => {
@@ -282,11 +288,18 @@ async fn write(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let body: WriteBody<'_> = exchange.body()?;
     let (object, secret) = (body.object()?, secret(exchange)?);
     let expected = body.options.cas.map(|Number(number)| number);
+    if let Some(number) = expected {
+        exchange.show("cas", number);
+    }
+    let written = |version: &VersionAbout, metadata| {
+        exchange.tell("version", version.number);
+        exchange.data(&Shown::new(version, metadata))
+    };
     let value = || Value { kind: ValueKind::Text, bytes: Secret::new(object.as_bytes().to_vec()) };
     for _ in 0..ATTEMPTS {
         let put = PutSecretValue { secret: secret.clone(), version: None, value: value(), stages: None, expected };
         match exchange.perform(put).await {
-            Ok(version) => return exchange.data(&Shown::new(&version, &BTreeMap::new())),
+            Ok(version) => return written(&version, &BTreeMap::new()),
             Err(failure) if failure.code == Code::SecretNotFound && expected.is_none_or(|number| number == 0) => {}
             Err(failure) if failure.code == Code::SecretNotFound => {
                 let why = "check-and-set parameter did not match the current version: there is no such secret";
@@ -306,7 +319,7 @@ async fn write(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
             policy: None,
         };
         match exchange.perform(create).await {
-            Ok((about, version)) => return exchange.data(&Shown::new(&version, &about.custom_metadata)),
+            Ok((about, version)) => return written(&version, &about.custom_metadata),
             // Somebody else made it.
             Err(failure) if failure.code == Code::SecretExists => {}
             Err(failure) => return Err(failure),
@@ -353,6 +366,13 @@ async fn write_metadata(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
         delete_after: body.delete_version_after.map(|Duration(seconds)| seconds),
         custom_metadata: body.custom_metadata,
     };
+    keeping.max_versions.inspect(|most| exchange.show("max_versions", most));
+    keeping.expects_current.inspect(|is_required| exchange.show("cas_required", is_required));
+    keeping.delete_after.inspect(|seconds| exchange.show("delete_version_after", seconds));
+    if let Some(metadata) = &keeping.custom_metadata {
+        // Values are whatever their writers put there.
+        exchange.show("custom_metadata", metadata.keys().map(String::as_str).collect::<Vec<_>>().join(","));
+    }
     match exchange.perform(KeepVersions { secret: secret(exchange)?, keeping }).await {
         Ok(()) => Ok(Reply::done()),
         Err(failure) if failure.code == Code::SecretNotFound => Err(Failure::unsupported(

@@ -1,6 +1,7 @@
 //! The way of a call: what its path asks for, who calls, and the operation; through the gate, forward only.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use yaoku_iam::{AccountId, BearerError, Caller, Operation};
 use crate::failure::{CallLog, Code, Failure};
 use crate::reply::{Reply, failed, json, response};
 use crate::router::{Act, Decoded, Route, route};
-use crate::told::{SERVICE, Told};
+use crate::told::{Notes, SERVICE, Told};
 use crate::{auth, body, capabilities, key_value, sys, transit};
 
 /// The protocol's name in metrics and the log.
@@ -50,6 +51,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) route: &'a Route<'a>,
     pub(crate) request_id: RequestId,
     log: CallLog,
+    notes: &'a Notes,
     /// The token that it came with; none of logins.
     pub(crate) token: Option<&'a str>,
 }
@@ -83,6 +85,21 @@ impl Exchange<'_> {
     /// Counts a call of many items as several under way.
     pub(crate) fn charge(&self, items: usize) -> Result<Charged, Failure> {
         self.performing.charge(items).map_err(Spelling::of)
+    }
+
+    /// Begins an item of a call of many, counted from 1.
+    pub(crate) fn begin_item(&self, number: usize) {
+        self.performing.begin_item(number);
+    }
+
+    /// Has the call's record show something that its body or query asks for, and that is no secret.
+    pub(crate) fn show(&self, name: &'static str, value: impl Display) {
+        self.notes.shown.lock().push((name, value.to_string()));
+    }
+
+    /// As [`Self::show`], of what came of it.
+    pub(crate) fn tell(&self, name: &'static str, value: impl Into<serde_json::Value>) {
+        self.notes.elements.lock().insert(name.to_owned(), value.into());
     }
 
     /// Notes that an item of the call failed while the others go on.
@@ -159,7 +176,12 @@ impl Service {
             request.tls,
             Some(&request.abandoned),
         ));
-        let mut told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
+        let mut told = Told {
+            path: parts.uri.path(),
+            route: found.as_ref().ok(),
+            claimed: Cow::Borrowed(""),
+            notes: Notes::default(),
+        };
         match self.run(arrived, request, &found, request_id, &mut told).await.open() {
             Ok(reply) => reply.response(),
             Err(failure) => {
@@ -232,8 +254,15 @@ impl Service {
         let environment = call.environment();
         let result = {
             let performing = call.perform(told, &environment);
-            let exchange =
-                Exchange { performing: &performing, request, route, request_id, log: CallLog::new(request_id), token };
+            let exchange = Exchange {
+                performing: &performing,
+                request,
+                route,
+                request_id,
+                log: CallLog::new(request_id),
+                notes: &told.notes,
+                token,
+            };
             // What a change has done until it panics is recorded as well.
             catch_panic(pin!(exchange.run())).await.unwrap_or_else(|| Err(Failure::internal()))
         };
@@ -381,7 +410,12 @@ impl Handler for Service {
         if !matches!(refusal, Refusal::BrokenOff | Refusal::Panicked) {
             let path = Decoded::new(parts.uri.path());
             let found = route(&parts.method, &path, parts.uri.query());
-            let told = Told { path: parts.uri.path(), route: found.as_ref().ok(), claimed: Cow::Borrowed("") };
+            let told = Told {
+                path: parts.uri.path(),
+                route: found.as_ref().ok(),
+                claimed: Cow::Borrowed(""),
+                notes: Notes::default(),
+            };
             let arrived = self.gate.arrive(arrival(request_id, parts, None, source, false, None));
             failure = arrived.refuse_unread(&told, failure).await.open();
         }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use parking_lot::Mutex;
 use yaoku_gate::{Telling, ToldAction};
 use yaoku_iam::{Named, Which};
 use yaoku_kms::{KEY, KeyId};
 use yaoku_secrets::SECRET;
 
-use crate::router::Route;
+use crate::router::{Act, Route};
 
 /// The service, as records and metrics name it.
 pub(crate) const SERVICE: &str = "Vault";
@@ -18,6 +19,14 @@ pub(crate) struct Told<'a> {
     pub(crate) route: Option<&'a Route<'a>>,
     /// The credential that was claimed, proven or not.
     pub(crate) claimed: Cow<'a, str>,
+    pub(crate) notes: Notes,
+}
+
+/// What a body or query asks for and a record may show, and what came of it: bodies as a whole hold secrets.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) shown: Mutex<Vec<(&'static str, String)>>,
+    pub(crate) elements: Mutex<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// The first segments of a path, up to one that may be more than a word.
@@ -57,10 +66,15 @@ impl Telling for Told<'_> {
         &self.claimed
     }
 
-    /// The path alone: bodies hold secrets.
     fn parameters(&self, show: &mut dyn FnMut(&str, &str)) {
-        if self.route.is_some() {
-            show("path", self.path);
+        match self.route.map(|route| route.act) {
+            // What follows is the name of an algorithm or a number of bytes, if it is.
+            Some(Act::Hash | Act::Random) => show("path", beginning(self.path)),
+            Some(_) => show("path", self.path),
+            None => {}
+        }
+        for (name, value) in &*self.notes.shown.lock() {
+            show(name, value);
         }
     }
 
@@ -76,7 +90,8 @@ impl Telling for Told<'_> {
     }
 
     fn elements(&self) -> Option<serde_json::Value> {
-        None
+        let elements = self.notes.elements.lock();
+        (!elements.is_empty()).then(|| serde_json::Value::Object(elements.clone()))
     }
 }
 

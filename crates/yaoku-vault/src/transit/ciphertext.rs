@@ -42,7 +42,7 @@ fn split(text: &str) -> Option<(u32, Vec<u8>)> {
     let (number, encoded) = text.strip_prefix(PREFIX)?.split_once(':')?;
     let plain = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
     let number = number.parse().ok().filter(|_| plain)?;
-    Some((number, STANDARD.decode(encoded).ok()?))
+    Some((number, yaoku_gate::base64::decode(encoded, MAX).ok()?))
 }
 
 /// Bytes with what stands around them.

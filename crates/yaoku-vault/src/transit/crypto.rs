@@ -123,7 +123,8 @@ macro_rules! each {
         };
         let (items, _charged) = batch::admit($exchange, items)?;
         let mut outcomes = Outcomes::new();
-        for mut item in items {
+        for (number, mut item) in (1..).zip(items) {
+            $exchange.begin_item(number);
             let reference = item.reference.take();
             outcomes.push($exchange, $one($exchange, &key, item).await, reference).await?;
         }

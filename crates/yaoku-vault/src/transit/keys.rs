@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use yaoku_gate::time::format_time;
+use yaoku_iam::Operation;
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::ListAliases;
 use yaoku_kms::operations::asymmetric::{GetPublicKey, KeyPair};
 use yaoku_kms::operations::keys::{
     CreateKey, CreateNamedKey, DescribeKey, ListKeys, ScheduleKeyDeletion, SetDeletionProtection,
 };
+use yaoku_kms::operations::rights::{CheckRights, Rights};
 use yaoku_kms::operations::versions::{CreateKeyVersion, ListKeyVersions, UpdateRotationPolicy};
 use yaoku_kms::{
     AliasName, KeyFilters, KeyId, KeyMetadata, KeyRef, KeySpec, KeyState, KeyUsage, KeyVersion, Origin,
@@ -86,6 +88,7 @@ pub(super) async fn create(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     {
         return Err(Failure::unsupported("key_size is 32 for keys of type hmac, and not supported for others"));
     }
+    exchange.show("type", names::type_of(spec));
     let name = &*exchange.route.name;
     let describe = |key| exchange.perform(DescribeKey { key });
     let about = match KeyId::parse(name) {
@@ -242,9 +245,11 @@ pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     if aliases.total > u64::from(MAX_LISTED) || ids.total > u64::from(MAX_LISTED) {
         warnings.push(format!("there are more keys or aliases than the {MAX_LISTED} that are listed; use the KMS API"));
     }
-    let short = |alias: &AliasName| alias.as_str().trim_start_matches(AliasName::PREFIX).to_owned();
-    let keys: Vec<_> =
-        aliases.items.iter().map(|(alias, _)| short(alias)).chain(ids.items.iter().map(KeyId::to_string)).collect();
+    // A name with a slash would be taken for a path: it is one only where the slash is encoded.
+    let short = |(alias, _): &(AliasName, KeyId)| {
+        alias.as_str().strip_prefix(AliasName::PREFIX).filter(|name| !name.contains('/')).map(str::to_owned)
+    };
+    let keys: Vec<_> = aliases.items.iter().filter_map(short).chain(ids.items.iter().map(KeyId::to_string)).collect();
     if keys.is_empty() {
         return Err(Failure::new(Code::NotFound, "there are no keys"));
     }
@@ -253,7 +258,8 @@ pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
 
 pub(super) async fn rotate(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     let key = exchange.key()?;
-    exchange.perform(CreateKeyVersion { key }).await?;
+    let version = exchange.perform(CreateKeyVersion { key }).await?;
+    exchange.tell("keyVersionId", version.id.to_string());
     Ok(Reply::done())
 }
 
@@ -291,8 +297,13 @@ pub(super) async fn configure(exchange: &Exchange<'_>) -> Result<Reply, Failure>
     body.check()?;
     // Before anything is changed, whatever of it can't be.
     let interval = body.auto_rotate_period.map(|period| rotation(Some(period))).transpose()?;
+    body.auto_rotate_period.inspect(|Duration(seconds)| exchange.show("auto_rotate_period", seconds));
+    body.deletion_allowed.inspect(|Flag(allowed)| exchange.show("deletion_allowed", allowed));
     let key = exchange.perform(DescribeKey { key: exchange.key()? }).await?.id;
-    if let Some(interval) = interval {
+    // Nor is it, where the caller may do only one of the two: then the other's refusal comes first.
+    let protects = Rights::OnKey(key.into(), |_, _| &[&SetDeletionProtection::SPEC]);
+    let may_do_all = body.deletion_allowed.is_none() || exchange.perform(CheckRights(protects)).await?;
+    if let Some(interval) = interval.filter(|_| may_do_all) {
         exchange.perform(UpdateRotationPolicy { key, interval }).await?;
     }
     if let Some(Flag(allowed)) = body.deletion_allowed {

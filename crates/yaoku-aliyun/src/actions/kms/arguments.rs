@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use yaoku_crypto::Secret;
+use yaoku_gate::base64;
 use yaoku_iam::AccountId;
 use yaoku_kms::blob::Content;
 use yaoku_kms::{AliasName, EncryptionContext, KeyId, KeyRef, KeyVersionId, RotationInterval, Tag};
 
-use super::base64;
 use crate::actions::Arguments;
 use crate::actions::arguments::{Parameter, Read};
 use crate::wire::params::MAX_PARAMETERS;

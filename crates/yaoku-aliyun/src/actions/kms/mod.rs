@@ -3,7 +3,6 @@
 mod aliases;
 mod arguments;
 mod asymmetric;
-mod base64;
 mod crypto;
 mod data_keys;
 pub(in crate::actions) mod failure;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use yaoku_crypto::Secret;
+use yaoku_gate::base64;
 use yaoku_iam::{AccessKeyId, AccountId, Field, Name};
 use yaoku_secrets::operations::values::{GetSecretValue, MAX_BATCH};
 use yaoku_secrets::{
@@ -13,7 +14,6 @@ use yaoku_secrets::{
 };
 
 use super::arguments::read_interval;
-use super::base64;
 use super::filters::Filter;
 use crate::actions::Arguments;
 use crate::actions::arguments::{Parameter, Read, unsupported};

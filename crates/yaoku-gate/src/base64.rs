@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 /// Why text could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Error {
+pub enum Error {
     /// It is more than the limit.
     TooLong,
     /// No bytes have this text as their base64.
@@ -16,7 +16,10 @@ pub(super) enum Error {
 }
 
 /// The bytes, at most `limit`, whose base64 is `text` when its carriage returns and line feeds are left out.
-pub(super) fn decode(text: &str, limit: usize) -> Result<Vec<u8>, Error> {
+///
+/// # Errors
+/// [`Error`]; what was decoded until then is wiped.
+pub fn decode(text: &str, limit: usize) -> Result<Vec<u8>, Error> {
     let mut joined = without_line_breaks(text);
     let decoded = decode_joined(&joined, limit);
     if let Cow::Owned(copy) = &mut joined {
