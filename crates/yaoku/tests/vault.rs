@@ -271,6 +271,73 @@ fn what_the_command_line_writes_is_read() {
 }
 
 #[test]
+fn records_say_what_was_done_with_keys_and_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = start(&data);
+    let root = server.client();
+    make_user(&root, "u", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    vault.post("secret/data/s", json!({"data": {"password": "planted-value"}, "options": {"cas": 0}})).ok();
+    vault.post("secret/data/s", json!({"data": {"password": "planted-value"}})).ok();
+    vault.get("secret/data/s?version=1").ok();
+    vault.post("secret/destroy/s", json!({"versions": [1]})).ok();
+    let metadata = json!({"max_versions": 5, "custom_metadata": {"owner": "planted-value"}});
+    vault.post("secret/metadata/s", metadata).ok();
+    vault.post("transit/keys/k", json!({"type": "aes128-gcm96"})).ok();
+    vault.post("transit/keys/k/config", json!({"deletion_allowed": true, "auto_rotate_period": "168h"})).ok();
+    vault.post("transit/keys/k/rotate", json!({})).ok();
+    vault.post("transit/hash/ykt.planted-value", json!({"input": ""})).fails(400);
+    let all = records(&data);
+    let shown = |name: &str, part: &str, field: &str| {
+        let found = all.iter().filter(|record| record["eventName"] == name).map(|record| &record[part][field]);
+        found.filter(|value| !value.is_null()).map(|value| value.to_string().replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("kv/data/write", "requestParameters", "cas"), ["0"]);
+    assert_eq!(shown("kv/data/write", "responseElements", "version"), ["1", "2"]);
+    assert_eq!(shown("kv/data/read", "requestParameters", "version"), ["1"]);
+    assert_eq!(shown("kv/destroy", "requestParameters", "versions"), ["1"]);
+    assert_eq!(shown("kv/metadata/write", "requestParameters", "max_versions"), ["5"]);
+    assert_eq!(shown("kv/metadata/write", "requestParameters", "custom_metadata"), ["owner"]);
+    assert_eq!(shown("transit/keys/create", "requestParameters", "type"), ["aes128-gcm96"]);
+    assert_eq!(shown("transit/keys/config", "requestParameters", "deletion_allowed"), ["true"]);
+    assert_eq!(shown("transit/keys/config", "requestParameters", "auto_rotate_period"), ["604800"]);
+    assert_eq!(shown("transit/keys/rotate", "responseElements", "keyVersionId").len(), 1);
+    assert!(!all.iter().any(|record| record.to_string().contains("planted-value")));
+}
+
+#[test]
+fn a_configuration_is_changed_wholly_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&dir.path().join("data"));
+    let root = server.client();
+    let actions = r#"["kms:DescribeKey","kms:ListKeyVersions","kms:UpdateRotationPolicy"]"#;
+    make_user(&root, "u", &format!(r#"{{"Effect":"Allow","Action":{actions},"Resource":"*"}}"#));
+    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
+    let key = root.create_key(&[]);
+    let both = json!({"deletion_allowed": false, "auto_rotate_period": "168h"});
+    vault.post(&format!("transit/keys/{key}/config"), both).fails(403);
+    let about = root.call("DescribeKey", &[("KeyId", &key)]).ok();
+    assert_eq!(about.text("KeyMetadata/AutomaticRotation"), "Disabled");
+    vault.post(&format!("transit/keys/{key}/config"), json!({"auto_rotate_period": "168h"})).ok();
+    let about = root.call("DescribeKey", &[("KeyId", &key)]).ok();
+    assert_eq!(about.text("KeyMetadata/AutomaticRotation"), "Enabled");
+    // Base64 as command lines wrap it, and names that are no path.
+    make_user(&root, "v", FULL_ACCESS);
+    let vault = Vault::new(&server, &make_token(&root, "v", &[]).1);
+    let made = vault.post(&format!("transit/encrypt/{key}"), json!({"plaintext": "aGVs\r\nbG8=\n"})).ok();
+    let wrapped = made["ciphertext"].as_str().unwrap().replacen("vault:v1:", "vault:v1:\n", 1);
+    let opened = vault.post(&format!("transit/decrypt/{key}"), json!({"ciphertext": wrapped})).ok();
+    assert_eq!(opened["plaintext"], "aGVsbG8=");
+    for name in ["alias/alias/twice", "alias/team/orders", "alias/plain"] {
+        root.call("CreateAlias", &[("KeyId", &key), ("AliasName", name)]).ok();
+    }
+    let listed = vault.get("transit/keys?list=true").ok();
+    let names: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(names, ["plain", &key]);
+}
+
+#[test]
 fn a_token_ends_with_what_it_came_from_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");

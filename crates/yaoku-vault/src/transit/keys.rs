@@ -245,7 +245,7 @@ pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Reply, Failure> {
     if aliases.total > u64::from(MAX_LISTED) || ids.total > u64::from(MAX_LISTED) {
         warnings.push(format!("there are more keys or aliases than the {MAX_LISTED} that are listed; use the KMS API"));
     }
-    // A name with a slash would be taken for a path: it is one only where the slash is encoded.
+    // A name with a slash would be taken for a path.
     let short = |(alias, _): &(AliasName, KeyId)| {
         alias.as_str().strip_prefix(AliasName::PREFIX).filter(|name| !name.contains('/')).map(str::to_owned)
     };

@@ -52,16 +52,20 @@ pub(super) const fn type_of(spec: KeySpec) -> &'static str {
 
 /// The hash of that name.
 pub(super) fn hash(name: &str) -> Result<Hash, Failure> {
+    const LONGEST: usize = "sha2-512-256".len();
     match name {
         "sha2-224" => Ok(Hash::Sha224),
         "sha2-256" => Ok(Hash::Sha256),
         "sha2-384" => Ok(Hash::Sha384),
         "sha2-512" => Ok(Hash::Sha512),
         "sm3" => Ok(Hash::Sm3),
-        _ => Err(Failure::unsupported(format!(
-            "the hash {} is not supported by this server: use sha2-224, sha2-256, sha2-384, sha2-512 or sm3",
-            repeatable(name)
-        ))),
+        _ => {
+            // What is longer than any algorithm's name may be a token.
+            let named = if name.len() <= LONGEST { format!("{} ", repeatable(name)) } else { String::new() };
+            Err(Failure::unsupported(format!(
+                "the hash {named}is not supported by this server: use sha2-224, sha2-256, sha2-384, sha2-512 or sm3"
+            )))
+        }
     }
 }
 
