@@ -104,6 +104,19 @@ impl Kms {
         self.workers.at(Pace::Short).work(&self.iam, domain, call, work).await
     }
 
+    /// As [`Self::compute_for`], of a second or so.
+    ///
+    /// # Errors
+    /// As [`Turns::work`].
+    pub async fn compute_long_for<T: Send + 'static, D: Domain<Error: From<NotDone>>>(
+        &self,
+        domain: &D,
+        call: &Call<'_>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, D::Error> {
+        self.workers.at(Pace::Long).work(&self.iam, domain, call, work).await
+    }
+
     /// Keeps a place for a piece of work, before a row is written for it: what is refused for its number writes none.
     pub(crate) fn reserve(&self, call: &Call<'_>, pace: Pace) -> Result<Reserved, Error> {
         Ok(self.workers.at(pace).reserve(call)?)

@@ -63,7 +63,7 @@ impl Objects {
     pub(crate) fn fetched(&self, call: &Call<'_>, permission: Permission, object: &HeldObject) {
         call.granted(Grant {
             permission,
-            states: object_states::FETCH,
+            states: object_states::KEPT,
             on: Named { kind: FETCHED, name: object.id.into() },
             account: object.account,
             owner: None,
@@ -75,7 +75,7 @@ impl Objects {
     /// Decides again whether the value of an object may be released.
     async fn decide_on_fetched(&self, account: AccountId, id: ObjectId) -> Result<(), Error> {
         let held = self.held(account, id).ok_or(Error::ObjectNotFound)?;
-        check_state(object_states::FETCH, held.record.life.state_at(self.clock.now()))?;
+        check_state(object_states::KEPT, held.record.life.state_at(self.clock.now()))?;
         // Nobody needs a permission on the CMK. Its state counts all the same.
         Ok(self.kms.check_usable(account, held.record.key).await?)
     }

@@ -73,7 +73,7 @@ impl Catalogue {
             self.by_key.entry(object.record.key).or_default().insert(object.id);
         }
         let account = self.accounts.entry(object.account).or_default();
-        for name in &object.record.names {
+        for name in object.record.names.iter().filter(|_| object.holds_names()) {
             account.names.insert(name.clone(), object.id);
         }
         account.objects.insert(object.id, Arc::new(object));

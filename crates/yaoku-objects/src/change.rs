@@ -7,6 +7,7 @@ use yaoku_seal::{Changes, Outcome, Revision};
 
 use crate::held::HeldObject;
 use crate::record::{ObjectRecord, Pointer, encode, name_name, object_name};
+use crate::resource::check_state;
 use crate::{Error, ObjectAbout, ObjectId, ObjectName, Objects};
 
 /// How often a change is tried against others of the same object, and against changes of the account's identities, on which the caller's
@@ -35,6 +36,8 @@ impl Objects {
             self.admit(call, spec, id)?;
             let mut held = self.stored(call.principal.account(), id).await?;
             let (before, now) = (held.record.names.clone(), self.clock.now());
+            // The store may have more than is known here yet.
+            check_state(spec.states, held.record.life.state_at(now))?;
             change(&mut held.record, now)?;
             proceed(call)?;
             held.record.changed = now;

@@ -60,6 +60,12 @@ impl From<yaoku_iam::NotPerformed> for Error {
     }
 }
 
+impl From<yaoku_iam::NotDone> for Error {
+    fn from(error: yaoku_iam::NotDone) -> Self {
+        Self::Keys(error.into())
+    }
+}
+
 impl From<NotCommitted> for Error {
     fn from(error: NotCommitted) -> Self {
         match error {

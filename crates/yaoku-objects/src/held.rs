@@ -16,7 +16,36 @@ pub(crate) struct HeldObject {
     pub(crate) revision: Revision,
 }
 
+/// What the owner of an object may change of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Editable {
+    /// Its names.
+    pub names: Vec<ObjectName>,
+    /// What the protocol keeps of it.
+    pub attributes: Attributes,
+    /// From when on it is Active; may be ahead.
+    pub activation: Option<Timestamp>,
+    /// From when on it is Deactivated; may be ahead.
+    pub deactivation: Option<Timestamp>,
+}
+
+impl ObjectRecord {
+    pub(crate) fn editable(&self) -> Editable {
+        Editable {
+            names: self.names.clone(),
+            attributes: self.attributes.clone(),
+            activation: self.life.activation,
+            deactivation: self.life.deactivation,
+        }
+    }
+}
+
 impl HeldObject {
+    /// Whether no other object may have its names. They stay known of one whose value is gone, and are free.
+    pub(crate) const fn holds_names(&self) -> bool {
+        self.record.life.destruction.is_none()
+    }
+
     pub(crate) fn about(&self, now: Timestamp) -> ObjectAbout {
         let record = &self.record;
         ObjectAbout {
@@ -37,6 +66,7 @@ impl HeldObject {
             length: record.length,
             replaces: record.replaces,
             replaced_by: record.replaced_by,
+            other_half: record.other_half,
         }
     }
 }
@@ -78,4 +108,18 @@ pub struct ObjectAbout {
     pub replaces: Option<ObjectId>,
     /// The object that replaces it.
     pub replaced_by: Option<ObjectId>,
+    /// The other half of its key pair, if they were made together.
+    pub other_half: Option<ObjectId>,
+}
+
+impl ObjectAbout {
+    /// What its owner may change of it.
+    pub fn editable(&self) -> Editable {
+        Editable {
+            names: self.names.clone(),
+            attributes: self.attributes.clone(),
+            activation: self.activation,
+            deactivation: self.deactivation,
+        }
+    }
 }

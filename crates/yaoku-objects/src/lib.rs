@@ -21,7 +21,7 @@ mod sealing;
 mod state;
 
 pub use error::Error;
-pub use held::ObjectAbout;
+pub use held::{Editable, ObjectAbout};
 pub use id::{ObjectId, ObjectName};
 pub use objects::{Objects, ObjectsConfig};
 pub use record::{Attributes, ObjectKind};

@@ -61,6 +61,8 @@ pub(crate) struct ObjectRecord {
     /// The object that this one replaces, and the one that replaces this one.
     pub(crate) replaces: Option<ObjectId>,
     pub(crate) replaced_by: Option<ObjectId>,
+    /// The other half of its key pair, if they were made together.
+    pub(crate) other_half: Option<ObjectId>,
 }
 
 /// What another row holds: the object of a name, or the CMK of an account.

@@ -21,8 +21,8 @@ pub mod object_states {
 
     /// Whatever the state. What a state change needs is decided where it is made.
     pub const ANY: StateRule = StateRule::ANY;
-    /// Fetching the value: while there is one.
-    pub const FETCH: StateRule =
+    /// What needs the value: while there is one.
+    pub const KEPT: StateRule =
         StateRule::new([Admitted, Admitted, Admitted, Admitted, NotInThisState, NotInThisState]);
 }
 
@@ -43,7 +43,7 @@ mod tests {
     fn values_are_fetched_until_they_are_gone() {
         for (number, state) in ObjectState::ALL.into_iter().enumerate() {
             assert_eq!(state as usize, number);
-            assert_eq!(check_state(object_states::FETCH, state).is_err(), state.is_destroyed(), "{state:?}");
+            assert_eq!(check_state(object_states::KEPT, state).is_err(), state.is_destroyed(), "{state:?}");
         }
     }
 }

@@ -75,6 +75,34 @@ impl Life {
         }
     }
 
+    /// Sets when its use begins and ends: neither once that has come.
+    pub(crate) fn reschedule(
+        &mut self,
+        now: Timestamp,
+        activation: Option<Timestamp>,
+        deactivation: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        let state = self.state_at(now);
+        if activation != self.activation && state != ObjectState::PreActive {
+            return Err(Error::State(state));
+        }
+        if deactivation != self.deactivation && !matches!(state, ObjectState::PreActive | ObjectState::Active) {
+            return Err(Error::State(state));
+        }
+        (self.activation, self.deactivation) = (activation, deactivation);
+        self.check_order()
+    }
+
+    /// Makes sure that its use does not end before it begins.
+    pub(crate) fn check_order(&self) -> Result<(), Error> {
+        match (self.activation, self.deactivation) {
+            (Some(activation), Some(deactivation)) if deactivation < activation => {
+                Err(Error::Invalid("an object can't be deactivated before it is activated".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Ends its use; with a compromise, from any state.
     pub(crate) fn revoke(&mut self, now: Timestamp, is_compromised: bool) -> Result<(), Error> {
         match (self.state_at(now), is_compromised) {
@@ -143,6 +171,20 @@ mod tests {
                 prop_assert_eq!(after, drawn.map_or(before, |(_, _, to)| *to));
             }
         }
+    }
+
+    #[test]
+    fn times_are_set_until_they_have_come() {
+        let (now, ahead) = (Timestamp(10), Some(Timestamp(20)));
+        let mut life = Life::default();
+        assert!(life.reschedule(now, ahead, Some(Timestamp(19))).is_err(), "in their order");
+        let mut life = Life::default();
+        assert!(life.reschedule(now, Some(now), ahead).is_ok());
+        assert_eq!(life.state_at(now), ObjectState::Active);
+        assert!(life.reschedule(now, ahead, ahead).is_err(), "it is active");
+        assert!(life.reschedule(now, Some(now), Some(now)).is_ok());
+        assert_eq!(life.state_at(now), ObjectState::Deactivated);
+        assert!(life.reschedule(now, Some(now), ahead).is_err(), "it is deactivated");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Domain, Environment, Iam, Principal};
 use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey, ScheduleKeyDeletion};
@@ -14,10 +15,12 @@ use yaoku_kms::{
 use yaoku_objects::operations::chosen_key::{GetObjectKey, SetObjectKey};
 use yaoku_objects::operations::lifecycle::{ActivateManagedObject, DestroyManagedObject, RevokeManagedObject};
 use yaoku_objects::operations::objects::{
-    CreateManagedObject, DescribeManagedObject, GetManagedObject, ListManagedObjects, MAX_VALUE, ObjectFilter,
-    UpdateManagedObject,
+    AttributeTest, CreateManagedKeyPair, CreateManagedObject, DescribeManagedObject, GetManagedObject,
+    ListManagedObjects, MAX_VALUE, NewHalf, NewObject, ObjectFilter, ObjectTime, UpdateManagedObject,
 };
-use yaoku_objects::{Error, ObjectAbout, ObjectId, ObjectKind, ObjectName, ObjectState, Objects, ObjectsConfig};
+use yaoku_objects::{
+    Editable, Error, ObjectAbout, ObjectId, ObjectKind, ObjectName, ObjectState, Objects, ObjectsConfig,
+};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_store::{Embedded, Options, Store};
@@ -120,8 +123,13 @@ impl World {
 
     async fn located(&self, name: &str) -> Vec<ObjectId> {
         let filter = ObjectFilter { name: Some(named(name)), ..ObjectFilter::default() };
-        let found = self.call(ListManagedObjects { filter, after: None, most: 10 }).await.unwrap();
-        found.into_iter().map(|object| object.id).collect()
+        self.listed(filter).await
+    }
+
+    async fn listed(&self, filter: ObjectFilter) -> Vec<ObjectId> {
+        let found = self.call(ListManagedObjects { filter, after: None, skip: 0, most: 10 }).await.unwrap();
+        assert_eq!((found.total, found.next), (found.objects.len(), None));
+        found.objects.into_iter().map(|object| object.id).collect()
     }
 }
 
@@ -129,16 +137,23 @@ fn named(name: &str) -> ObjectName {
     ObjectName::parse(name).unwrap()
 }
 
-fn create(value: &[u8], names: &[&str]) -> CreateManagedObject {
-    CreateManagedObject {
+fn new(value: &[u8], names: &[&str]) -> NewObject {
+    NewObject {
         kind: ObjectKind::SymmetricKey,
         value: Secret::new(value.to_vec()),
         names: names.iter().map(|name| named(name)).collect(),
         attributes: vec![("group".into(), b"disks".to_vec())],
         activation: None,
         deactivation: None,
-        replaces: None,
     }
+}
+
+fn create(value: &[u8], names: &[&str]) -> CreateManagedObject {
+    CreateManagedObject { object: new(value, names), replaces: None }
+}
+
+fn revoke(id: ObjectId, is_compromised: bool) -> RevokeManagedObject {
+    RevokeManagedObject { id, is_compromised, attributes: vec![("why".into(), b"because".to_vec())] }
 }
 
 async fn made(world: &World, value: &[u8], names: &[&str]) -> ObjectAbout {
@@ -203,7 +218,7 @@ async fn objects_live_and_a_destroyed_ones_value_is_gone_and_its_names_are_free(
     assert_eq!(world.state(id).await, ObjectState::Active);
     assert!(matches!(world.call(DestroyManagedObject { id }).await, Err(Error::State(ObjectState::Active))));
     assert_eq!(world.located("one").await, [id], "nothing was changed");
-    world.call(RevokeManagedObject { id, is_compromised: false }).await.unwrap();
+    world.call(revoke(id, false)).await.unwrap();
     assert_eq!(world.value(id).await.unwrap(), b"value", "what it protected must still be read");
     let trace = Trace::default();
     let call = Call::of(&world.principal, &HERE, &trace);
@@ -212,9 +227,9 @@ async fn objects_live_and_a_destroyed_ones_value_is_gone_and_its_names_are_free(
     world.call(DestroyManagedObject { id }).await.unwrap();
     assert!(world.nodes[0].objects.decide_again(&call).await.is_err(), "what was opened before is withheld");
     assert!(matches!(world.value(id).await, Err(Error::State(ObjectState::Destroyed))));
-    assert!(world.located("one").await.is_empty());
+    assert!(world.located("one").await.is_empty(), "it has its names no more");
     let next = made(&world, b"next", &["one"]).await.id;
-    world.call(RevokeManagedObject { id, is_compromised: true }).await.unwrap();
+    world.call(revoke(id, true)).await.unwrap();
     // Another process reads it from the store.
     world.nodes.clear();
     world.add_node().await;
@@ -259,24 +274,60 @@ async fn a_replacement_takes_the_names_and_both_know_of_each_other() {
 async fn names_and_attributes_are_replaced_if_they_are_what_was_read() {
     let (world, _) = World::with_key(1).await;
     let object = made(&world, b"v", &["one"]).await;
-    let before = (object.names.clone(), object.attributes.clone());
-    let after = (vec![named("two")], vec![("group".to_owned(), b"tapes".to_vec())]);
-    let update = |before: &(Vec<_>, Vec<_>), after: &(Vec<_>, Vec<_>)| UpdateManagedObject {
+    let before = object.editable();
+    let attributes = vec![("group".to_owned(), b"tapes".to_vec())];
+    let after = Editable { names: vec![named("two")], attributes, ..before.clone() };
+    let update = |before: &Editable, after: &Editable| UpdateManagedObject {
         id: object.id,
         before: before.clone(),
         after: after.clone(),
     };
     let updated = world.call(update(&before, &after)).await.unwrap().unwrap();
-    assert_eq!((updated.names, updated.attributes), after);
+    assert_eq!(updated.editable(), after);
     assert!(world.call(update(&before, &after)).await.unwrap().is_none(), "somebody else was first");
     assert!(world.located("one").await.is_empty());
     assert_eq!(world.located("two").await, [object.id]);
     made(&world, b"v", &["one"]).await;
-    let taken = (vec![named("one")], Vec::new());
+    let taken = Editable { names: vec![named("one")], ..after.clone() };
     assert!(matches!(world.call(update(&after, &taken)).await, Err(Error::NameExists)));
-    let filter = ObjectFilter { attributes: vec![("group".into(), b"tapes".to_vec())], ..ObjectFilter::default() };
-    let found = world.call(ListManagedObjects { filter, after: None, most: 10 }).await.unwrap();
-    assert_eq!(found.into_iter().map(|object| object.id).collect::<Vec<_>>(), [object.id]);
+    let tapes = AttributeTest { name: "group".into(), wanted: b"tapes".to_vec(), admits: |is, wanted| is == wanted };
+    let filter = ObjectFilter { attributes: vec![tapes], ..ObjectFilter::default() };
+    assert_eq!(world.listed(filter).await, [object.id]);
+    // Times are set until they have come.
+    let begun = Editable { activation: Some(Timestamp(0)), ..after.clone() };
+    world.call(update(&after, &begun)).await.unwrap().unwrap();
+    assert_eq!(world.state(object.id).await, ObjectState::Active);
+    let refused = world.call(update(&begun, &after)).await;
+    assert!(matches!(refused, Err(Error::State(ObjectState::Active))), "{refused:?}");
+    let times = vec![(ObjectTime::Activation, Timestamp(0), Timestamp(1))];
+    assert_eq!(world.listed(ObjectFilter { times, ..ObjectFilter::default() }).await, [object.id]);
+    // One without a value is changed no more.
+    let id = object.id;
+    world.call(revoke(id, true)).await.unwrap();
+    world.call(DestroyManagedObject { id }).await.unwrap();
+    let gone = world.call(DescribeManagedObject { id }).await.unwrap();
+    assert_eq!(gone.names, [named("two")], "it is still known as what it was");
+    let refused = world.call(update(&gone.editable(), &Editable { names: Vec::new(), ..gone.editable() })).await;
+    assert!(matches!(refused, Err(Error::State(ObjectState::DestroyedCompromised))), "{refused:?}");
+    let replace = CreateManagedObject { replaces: Some(id), ..create(b"new", &[]) };
+    assert!(matches!(world.call(replace).await, Err(Error::State(_))));
+}
+
+#[tokio::test]
+async fn halves_of_a_key_pair_are_made_together_and_know_of_each_other() {
+    let (world, _) = World::with_key(1).await;
+    let half =
+        |name: &str| NewHalf { names: vec![named(name)], attributes: Vec::new(), activation: None, deactivation: None };
+    let algorithm = KeyAlgorithm::EcP256;
+    let pair =
+        |private: &str, public: &str| CreateManagedKeyPair { algorithm, private: half(private), public: half(public) };
+    let [private, public] = world.call(pair("a", "b")).await.unwrap();
+    assert_eq!((private.other_half, public.other_half), (Some(public.id), Some(private.id)));
+    let private_key = PrivateKey::new(algorithm, &Secret::new(world.value(private.id).await.unwrap()));
+    assert_eq!(world.value(public.id).await.unwrap(), private_key.unwrap().public_key_der());
+    assert!(matches!(world.call(pair("c", "c")).await, Err(Error::NameExists)));
+    assert!(matches!(world.call(pair("c", "b")).await, Err(Error::NameExists)));
+    assert!(world.located("c").await.is_empty(), "both or none");
 }
 
 #[tokio::test]
@@ -285,20 +336,26 @@ async fn objects_are_bounded() {
     for value in [Vec::new(), vec![1; MAX_VALUE + 1]] {
         assert!(matches!(world.call(create(&value, &[])).await, Err(Error::Invalid(_))));
     }
-    let large = CreateManagedObject { attributes: vec![("x".into(), vec![0; 16 << 10])], ..create(b"v", &[]) };
+    let large = NewObject { attributes: vec![("x".into(), vec![0; 16 << 10])], ..new(b"v", &[]) };
+    let large = CreateManagedObject { object: large, replaces: None };
     assert!(matches!(world.call(large).await, Err(Error::LimitExceeded(_))));
     for _ in 0..20 {
         made(&world, &[1; MAX_VALUE], &[]).await;
     }
     assert!(matches!(world.call(create(b"v", &[])).await, Err(Error::LimitExceeded(_))));
-    let mut after = None;
-    let mut seen = 0;
+    let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let list = ListManagedObjects { filter: ObjectFilter::default(), after, most: 7 };
+        let list = ListManagedObjects { filter: ObjectFilter::default(), after, skip: 0, most: 7 };
         let page = world.call(list).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        seen += page.len();
+        assert_eq!(page.total, 20 - seen.len());
+        seen.extend(page.objects.into_iter().map(|object| object.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen.len(), 20);
+    let list = ListManagedObjects { filter: ObjectFilter::default(), after: None, skip: 18, most: 7 };
+    let page = world.call(list).await.unwrap();
+    assert_eq!(page.objects.iter().map(|object| object.id).collect::<Vec<_>>(), seen[18..]);
 }

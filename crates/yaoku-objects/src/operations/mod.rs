@@ -12,6 +12,7 @@ pub const REGISTRY: &[OperationSpec] = &[
     chosen_key::SetObjectKey::SPEC,
     chosen_key::GetObjectKey::SPEC,
     objects::CreateManagedObject::SPEC,
+    objects::CreateManagedKeyPair::SPEC,
     objects::GetManagedObject::SPEC,
     objects::DescribeManagedObject::SPEC,
     objects::ListManagedObjects::SPEC,

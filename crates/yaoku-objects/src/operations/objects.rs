@@ -1,15 +1,18 @@
 //! Making, fetching, finding and describing managed objects.
 
-use yaoku_crypto::Secret;
+use std::sync::Arc;
+
+use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, generate};
 use yaoku_crypto::mac::{Hash, hash};
-use yaoku_iam::{Call, Operation, OperationSpec, Timestamp};
-use yaoku_kms::proceed;
+use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Timestamp};
+use yaoku_kms::{KeyId, proceed};
 use yaoku_seal::Changes;
 
 use crate::change::ATTEMPTS;
-use crate::held::HeldObject;
-use crate::record::{Attributes, ObjectRecord, encode, object_name, value_name};
-use crate::resource::{OBJECT, SERVICE, object_states};
+use crate::held::{Editable, HeldObject};
+use crate::record::{Attributes, ObjectRecord, Pointer, encode, name_name, object_name, value_name};
+use crate::resource::{OBJECT, SERVICE, check_state, object_states};
 use crate::state::Life;
 use crate::{Error, ObjectAbout, ObjectId, ObjectKind, ObjectName, ObjectState, Objects};
 
@@ -22,8 +25,8 @@ pub const MAX_ATTRIBUTES: usize = 100;
 /// Bytes of all attributes together, with their names.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 << 10;
 
-/// Makes an object.
-pub struct CreateManagedObject {
+/// An object to be made.
+pub struct NewObject {
     /// What it is.
     pub kind: ObjectKind,
     /// 1 to [`MAX_VALUE`] bytes.
@@ -36,6 +39,12 @@ pub struct CreateManagedObject {
     pub activation: Option<Timestamp>,
     /// From when on it is Deactivated.
     pub deactivation: Option<Timestamp>,
+}
+
+/// Makes an object.
+pub struct CreateManagedObject {
+    /// The object.
+    pub object: NewObject,
     /// The object that it replaces, and whose names move to it. That needs permission to update this one.
     pub replaces: Option<ObjectId>,
 }
@@ -46,85 +55,204 @@ impl Operation for CreateManagedObject {
     const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateManagedObject", &[OBJECT], object_states::ANY);
 
     async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<ObjectAbout, Error> {
-        objects.allow_all(call, &Self::SPEC)?;
-        if !(1..=MAX_VALUE).contains(&self.value.len()) {
-            return Err(Error::Invalid(format!("the value must have 1 to {MAX_VALUE} bytes")));
-        }
-        let account = call.principal.account();
-        let (id, now) = (ObjectId::generate(objects.vault.random())?, objects.clock.now());
-        call.touch(OBJECT, id.into());
-        let digest = hash(Hash::Sha256, self.value.expose());
-        let digest = digest.as_bytes().try_into().map_err(|_| Error::Record("a digest"))?;
-        let life = Life { activation: self.activation, deactivation: self.deactivation, ..Life::default() };
-        let mut record = ObjectRecord {
-            kind: self.kind,
-            created: now,
-            changed: now,
-            // Whichever is chosen when it is sealed.
-            key: yaoku_kms::KeyId::from_bytes([0; 16]),
-            life,
-            names: self.names,
-            attributes: self.attributes,
-            digest,
-            length: self.value.len() as u64,
-            replaces: self.replaces,
-            replaced_by: None,
-        };
-        check(&record)?;
-        // One replacement of an object at a time.
-        let _one = match self.replaces {
-            Some(replaced) => Some(objects.changing.enter(replaced, call.standing(false)).await),
-            None => None,
-        };
-        let own = record.names.clone();
-        for _ in 0..ATTEMPTS {
-            // It may have waited for its turn: what was taken from the caller meanwhile counts.
-            call.rest_on_authority();
-            objects.allow_all(call, &Self::SPEC)?;
-            let limit = objects.config.max_objects;
-            if objects.catalogue.read().count(account) >= limit {
-                return Err(Error::LimitExceeded(format!(
-                    "the account has reached its limit of {limit} managed objects"
-                )));
-            }
-            let sealing = objects.sealing_key(call, id).await?;
-            record.key = sealing.id();
-            record.names.clone_from(&own);
-            let mut changes = Changes { expected: vec![sealing.unchanged()], ..Changes::default() };
-            if let Some(replaced) = self.replaces {
-                objects.admit(call, &UpdateManagedObject::SPEC, replaced)?;
-                let mut replaced = objects.stored(account, replaced).await?;
-                record.names.extend(std::mem::take(&mut replaced.record.names));
-                replaced.record.replaced_by = Some(id);
-                replaced.record.changed = now;
-                let row = object_name(account, replaced.id);
-                changes.expected.push((row.clone(), Some(replaced.revision)));
-                changes.puts.push((row, encode(&replaced.record)?));
-                check(&record)?;
-            }
-            let object = HeldObject { account, id, record: record.clone(), revision: Default::default() };
-            // Names that move have rows, which then name this object.
-            let moved: Vec<_> = record.names.iter().filter(|name| !own.contains(name)).cloned().collect();
-            for name in &moved {
-                let row = crate::record::name_name(account, name);
-                changes.puts.push((row, encode(&crate::record::Pointer(id))?));
-            }
-            objects.rename(&object, &moved, &mut changes)?;
-            proceed(call)?;
-            let sealed = objects.seal(call, &sealing, id, &self.value).await?;
-            changes.expected.push((object_name(account, id), None));
-            changes.puts.push((object_name(account, id), encode(&record)?));
-            changes.puts.push((value_name(account, id), sealed));
-            if objects.commit(call, changes).await? {
-                return Ok(object.about(now));
-            }
-        }
-        Err(Error::contended())
+        let [made] = create(objects, call, &Self::SPEC, [self.object], self.replaces).await?;
+        Ok(made)
     }
 }
 
+/// A half of a key pair to be made.
+pub struct NewHalf {
+    /// At most [`MAX_NAMES`], which no other object of the account has.
+    pub names: Vec<ObjectName>,
+    /// At most [`MAX_ATTRIBUTES`], of [`MAX_ATTRIBUTE_BYTES`].
+    pub attributes: Attributes,
+    /// From when on it is Active; none until it is activated.
+    pub activation: Option<Timestamp>,
+    /// From when on it is Deactivated.
+    pub deactivation: Option<Timestamp>,
+}
+
+impl NewHalf {
+    fn object(self, kind: ObjectKind, value: Secret) -> NewObject {
+        let Self { names, attributes, activation, deactivation } = self;
+        NewObject { kind, value, names, attributes, activation, deactivation }
+    }
+}
+
+/// Makes a key pair: two objects, which know of each other. The private key is PKCS#8 in DER, and the public key
+/// SubjectPublicKeyInfo.
+pub struct CreateManagedKeyPair {
+    /// Of what kind.
+    pub algorithm: KeyAlgorithm,
+    /// The private key.
+    pub private: NewHalf,
+    /// The public key.
+    pub public: NewHalf,
+}
+
+impl Operation for CreateManagedKeyPair {
+    type Domain = Objects;
+    /// The private and the public key.
+    type Output = [ObjectAbout; 2];
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "CreateManagedKeyPair", &[OBJECT], object_states::ANY);
+
+    async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<[ObjectAbout; 2], Error> {
+        let Self { algorithm, private, public } = self;
+        objects.allow_all(call, &Self::SPEC)?;
+        // Nothing is computed that could not be kept.
+        objects.sealing_key(call, ObjectId::from_bytes([0; 16])).await?;
+        proceed(call)?;
+        let make = move || {
+            let material = generate(algorithm, &SystemRandom)?;
+            let public = PrivateKey::new(algorithm, &material)?.public_key_der().to_vec();
+            Ok::<_, yaoku_crypto::Error>((material, public))
+        };
+        let (private_key, public_key) = objects.kms.compute_long_for(objects, call, make).await??;
+        let halves = [
+            private.object(ObjectKind::PrivateKey, private_key),
+            public.object(ObjectKind::PublicKey, Secret::new(public_key)),
+        ];
+        create(objects, call, &Self::SPEC, halves, None).await
+    }
+}
+
+/// An object that is being made, and its value.
+struct Making {
+    object: HeldObject,
+    value: Secret,
+}
+
+impl Making {
+    fn new(objects: &Objects, account: AccountId, new: NewObject, replaces: Option<ObjectId>) -> Result<Self, Error> {
+        let NewObject { kind, value, names, attributes, activation, deactivation } = new;
+        if !(1..=MAX_VALUE).contains(&value.len()) {
+            return Err(Error::Invalid(format!("the value must have 1 to {MAX_VALUE} bytes")));
+        }
+        let (id, now) = (ObjectId::generate(objects.vault.random())?, objects.clock.now());
+        let digest = hash(Hash::Sha256, value.expose());
+        let life = Life { activation, deactivation, ..Life::default() };
+        life.check_order()?;
+        let record = ObjectRecord {
+            kind,
+            created: now,
+            changed: now,
+            // Whichever is chosen when it is sealed.
+            key: KeyId::from_bytes([0; 16]),
+            life,
+            names,
+            attributes,
+            digest: digest.as_bytes().try_into().map_err(|_| Error::Record("a digest"))?,
+            length: value.len() as u64,
+            replaces,
+            replaced_by: None,
+            other_half: None,
+        };
+        check(&record)?;
+        Ok(Self { object: HeldObject { account, id, record, revision: Default::default() }, value })
+    }
+}
+
+/// Makes objects in one commit, of which the first may replace another.
+async fn create<const N: usize>(
+    objects: &Objects,
+    call: &Call<'_>,
+    spec: &OperationSpec,
+    new: [NewObject; N],
+    replaces: Option<ObjectId>,
+) -> Result<[ObjectAbout; N], Error> {
+    objects.allow_all(call, spec)?;
+    let account = call.principal.account();
+    let mut all = Vec::with_capacity(N);
+    for new in new {
+        all.push(Making::new(objects, account, new, replaces)?);
+    }
+    let ids: Vec<_> = all.iter().map(|making| making.object.id).collect();
+    for (at, making) in all.iter_mut().enumerate() {
+        call.touch(OBJECT, making.object.id.into());
+        making.object.record.other_half = (N == 2).then(|| ids.get(1 - at).copied()).flatten();
+    }
+    let same = |one: &Making, other: &Making| {
+        one.object.record.names.iter().any(|name| other.object.record.names.contains(name))
+    };
+    if (1..all.len()).any(|at| all[..at].iter().any(|one| same(one, &all[at]))) {
+        return Err(Error::NameExists);
+    }
+    let own: Vec<_> = all.iter().map(|making| making.object.record.names.clone()).collect();
+    // One replacement of an object at a time.
+    let _one = match replaces {
+        Some(replaced) => Some(objects.changing.enter(replaced, call.standing(false)).await),
+        None => None,
+    };
+    for _ in 0..ATTEMPTS {
+        // It may have waited for its turn: what was taken from the caller meanwhile counts.
+        call.rest_on_authority();
+        objects.allow_all(call, spec)?;
+        let limit = objects.config.max_objects;
+        if objects.catalogue.read().count(account).saturating_add(N as u64) > limit {
+            return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} managed objects")));
+        }
+        let mut changes = Changes::default();
+        for (making, own) in all.iter_mut().zip(&own) {
+            making.object.record.names.clone_from(own);
+        }
+        let mut moved = Vec::new();
+        if let (Some(replaced), Some(making)) = (replaces, all.first_mut()) {
+            moved = replace(objects, call, replaced, &mut making.object, &mut changes).await?;
+        }
+        for (at, making) in all.iter_mut().enumerate() {
+            let Making { object, value } = making;
+            let sealing = objects.sealing_key(call, object.id).await?;
+            object.record.key = sealing.id();
+            // The same for all, if it is not chosen anew meanwhile.
+            let unchanged = sealing.unchanged();
+            if !changes.expected.contains(&unchanged) {
+                changes.expected.push(unchanged);
+            }
+            objects.rename(object, if at == 0 { &moved } else { &[] }, &mut changes)?;
+            proceed(call)?;
+            let sealed = objects.seal(call, &sealing, object.id, value).await?;
+            let row = object_name(account, object.id);
+            changes.expected.push((row.clone(), None));
+            changes.puts.push((row, encode(&object.record)?));
+            changes.puts.push((value_name(account, object.id), sealed));
+        }
+        if objects.commit(call, changes).await? {
+            let made: Vec<_> = all.iter().map(|making| making.object.about(objects.clock.now())).collect();
+            return made.try_into().map_err(|_| Error::Internal("objects were lost while they were made".into()));
+        }
+    }
+    Err(Error::contended())
+}
+
+/// Moves the names of an object to the one that replaces it; which they are.
+async fn replace(
+    objects: &Objects,
+    call: &Call<'_>,
+    replaced: ObjectId,
+    by: &mut HeldObject,
+    changes: &mut Changes,
+) -> Result<Vec<ObjectName>, Error> {
+    let spec = &UpdateManagedObject::SPEC;
+    objects.admit(call, spec, replaced)?;
+    let mut replaced = objects.stored(by.account, replaced).await?;
+    let now = objects.clock.now();
+    check_state(spec.states, replaced.record.life.state_at(now))?;
+    let moved = std::mem::take(&mut replaced.record.names);
+    by.record.names.extend(moved.iter().cloned());
+    check(&by.record)?;
+    replaced.record.replaced_by = Some(by.id);
+    replaced.record.changed = now;
+    let row = object_name(by.account, replaced.id);
+    changes.expected.push((row.clone(), Some(replaced.revision)));
+    changes.puts.push((row, encode(&replaced.record)?));
+    for name in &moved {
+        changes.puts.push((name_name(by.account, name), encode(&Pointer(by.id))?));
+    }
+    Ok(moved)
+}
+
 /// Makes sure of the bounds of a record.
-fn check(record: &ObjectRecord) -> Result<(), Error> {
+pub(super) fn check(record: &ObjectRecord) -> Result<(), Error> {
     let bytes: usize = record.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
     if record.names.len() > MAX_NAMES {
         return Err(Error::LimitExceeded(format!("an object can have at most {MAX_NAMES} names")));
@@ -149,7 +277,7 @@ pub struct GetManagedObject {
 impl Operation for GetManagedObject {
     type Domain = Objects;
     type Output = (ObjectAbout, Secret);
-    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetManagedObject", &[OBJECT], object_states::FETCH);
+    const SPEC: OperationSpec = OperationSpec::read(SERVICE, "GetManagedObject", &[OBJECT], object_states::KEPT);
 
     async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<Self::Output, Error> {
         let held = objects.admit(call, &Self::SPEC, self.id)?;
@@ -178,26 +306,82 @@ impl Operation for DescribeManagedObject {
     }
 }
 
+/// A time of an object's life, by which it can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectTime {
+    /// When it was made.
+    Created,
+    /// When it was last changed.
+    Changed,
+    /// From when on it is Active.
+    Activation,
+    /// From when on it is Deactivated.
+    Deactivation,
+    /// When it was said to be compromised.
+    Compromise,
+    /// When its value was taken away.
+    Destruction,
+}
+
+impl ObjectTime {
+    const fn of(self, record: &ObjectRecord) -> Option<Timestamp> {
+        match self {
+            Self::Created => Some(record.created),
+            Self::Changed => Some(record.changed),
+            Self::Activation => record.life.activation,
+            Self::Deactivation => record.life.deactivation,
+            Self::Compromise => record.life.compromise,
+            Self::Destruction => record.life.destruction,
+        }
+    }
+}
+
+/// What an attribute must be. What attributes mean is the protocol's matter, and so is the comparison.
+#[derive(Debug, Clone)]
+pub struct AttributeTest {
+    /// Its name.
+    pub name: String,
+    /// What is wanted, as the protocol encodes it.
+    pub wanted: Vec<u8>,
+    /// Whether one of that name meets it: what is kept, and what is wanted.
+    pub admits: fn(&[u8], &[u8]) -> bool,
+}
+
+impl AttributeTest {
+    fn admits(&self, attributes: &Attributes) -> bool {
+        attributes.iter().any(|(name, value)| *name == self.name && (self.admits)(value, &self.wanted))
+    }
+}
+
 /// Which objects a listing gives: those that meet every condition that is given.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectFilter {
-    /// By name.
+    /// By id.
+    pub id: Option<ObjectId>,
+    /// By name: an object that has it still, which one without a value has not.
     pub name: Option<ObjectName>,
     /// By kind.
     pub kind: Option<ObjectKind>,
     /// By state.
     pub state: Option<ObjectState>,
-    /// By attributes that it has with these values.
-    pub attributes: Attributes,
+    /// By times, each between two, both included.
+    pub times: Vec<(ObjectTime, Timestamp, Timestamp)>,
+    /// By attributes.
+    pub attributes: Vec<AttributeTest>,
 }
 
 impl ObjectFilter {
     fn admits(&self, object: &HeldObject, now: Timestamp) -> bool {
         let record = &object.record;
-        self.name.as_ref().is_none_or(|name| record.names.contains(name))
+        let is_between = |(time, from, to): &(ObjectTime, Timestamp, Timestamp)| {
+            time.of(record).is_some_and(|time| (*from..=*to).contains(&time))
+        };
+        self.id.is_none_or(|id| object.id == id)
+            && self.name.as_ref().is_none_or(|name| object.holds_names() && record.names.contains(name))
             && self.kind.is_none_or(|kind| record.kind == kind)
             && self.state.is_none_or(|state| record.life.state_at(now) == state)
-            && self.attributes.iter().all(|wanted| record.attributes.contains(wanted))
+            && self.times.iter().all(is_between)
+            && self.attributes.iter().all(|test| test.admits(&record.attributes))
     }
 }
 
@@ -207,59 +391,83 @@ pub struct ListManagedObjects {
     pub filter: ObjectFilter,
     /// Behind this one.
     pub after: Option<ObjectId>,
+    /// Without so many at the beginning.
+    pub skip: usize,
     /// How many, at the most.
     pub most: usize,
 }
 
+/// A part of a listing.
+pub struct ObjectPage {
+    /// Those of the part.
+    pub objects: Vec<ObjectAbout>,
+    /// Behind which object the next part begins, if there is one.
+    pub next: Option<ObjectId>,
+    /// How many there are, also in other parts, behind the one that was named.
+    pub total: usize,
+}
+
 impl Operation for ListManagedObjects {
     type Domain = Objects;
-    type Output = Vec<ObjectAbout>;
+    type Output = ObjectPage;
     const SPEC: OperationSpec = OperationSpec::read(SERVICE, "ListManagedObjects", &[OBJECT], object_states::ANY);
 
-    async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<Vec<ObjectAbout>, Error> {
+    async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<ObjectPage, Error> {
         objects.allow_all(call, &Self::SPEC)?;
         proceed(call)?;
+        let Self { filter, after, skip, most } = self;
         let (account, now) = (call.principal.account(), objects.clock.now());
-        let admitted = |object: &HeldObject| self.filter.admits(object, now);
-        if let Some(name) = &self.filter.name {
-            let catalogue = objects.catalogue.read();
-            let object = catalogue.of_name(account, name).and_then(|id| catalogue.object(account, id));
-            let behind = |object: &&std::sync::Arc<HeldObject>| self.after.is_none_or(|after| object.id > after);
-            let found = object.filter(behind).filter(|object| admitted(object)).map(|object| object.about(now));
-            return Ok(found.into_iter().take(self.most).collect());
-        }
-        let _scan = objects.scans.enter(call).await?;
-        let catalogue = objects.catalogue.read();
-        let found = catalogue.after(account, self.after).filter(|object| admitted(object));
-        Ok(found.take(self.most).map(|object| object.about(now)).collect())
+        let admitted = |object: &&Arc<HeldObject>| filter.admits(object, now);
+        let only = match (filter.id, &filter.name) {
+            (Some(id), _) => Some(Some(id)),
+            (None, Some(name)) => Some(objects.catalogue.read().of_name(account, name)),
+            (None, None) => None,
+        };
+        let found: Vec<_> = match only {
+            Some(id) => {
+                let object = id.and_then(|id| objects.held(account, id));
+                let object = object.filter(|object| after.is_none_or(|after| object.id > after));
+                object.filter(|object| filter.admits(object, now)).into_iter().collect()
+            }
+            None => {
+                let _scan = objects.scans.enter(call).await?;
+                let catalogue = objects.catalogue.read();
+                catalogue.after(account, after).filter(admitted).cloned().collect()
+            }
+        };
+        let part: Vec<_> = found.iter().skip(skip).take(most).map(|object| object.about(now)).collect();
+        let is_last = skip.saturating_add(part.len()) >= found.len();
+        let next = part.last().filter(|_| !is_last).map(|object| object.id);
+        Ok(ObjectPage { objects: part, next, total: found.len() })
     }
 }
 
-/// Replaces names and attributes of an object. What the caller read must still be so.
+/// Changes what its owner may change of an object. What the caller read must still be so.
 pub struct UpdateManagedObject {
     /// The object.
     pub id: ObjectId,
-    /// Names and attributes as they were read.
-    pub before: (Vec<ObjectName>, Attributes),
-    /// Names and attributes as they are to be.
-    pub after: (Vec<ObjectName>, Attributes),
+    /// What was read.
+    pub before: Editable,
+    /// What is to be. The time of activation can be changed before it has come, and so can that of deactivation.
+    pub after: Editable,
 }
 
 impl Operation for UpdateManagedObject {
     type Domain = Objects;
     /// None where something else was there than what was read.
     type Output = Option<ObjectAbout>;
-    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UpdateManagedObject", &[OBJECT], object_states::ANY);
+    const SPEC: OperationSpec = OperationSpec::write(SERVICE, "UpdateManagedObject", &[OBJECT], object_states::KEPT);
 
     async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<Option<ObjectAbout>, Error> {
         let Self { id, before, after } = self;
         let changed = std::sync::atomic::AtomicBool::new(false);
-        let change = |record: &mut ObjectRecord, _| {
-            if (&record.names, &record.attributes) != (&before.0, &before.1) {
+        let change = |record: &mut ObjectRecord, now| {
+            if record.editable() != before {
                 changed.store(true, std::sync::atomic::Ordering::Relaxed);
                 return Err(Error::contended());
             }
-            (record.names, record.attributes) = after.clone();
+            record.life.reschedule(now, after.activation, after.deactivation)?;
+            (record.names, record.attributes) = (after.names.clone(), after.attributes.clone());
             check(record)
         };
         match objects.change(call, &Self::SPEC, id, change, |_, _| Ok(())).await {
