@@ -9,6 +9,7 @@ use yaoku_iam::{
     OperatingSystemUser, SessionError,
 };
 use yaoku_kms::{Clock, Kms};
+use yaoku_objects::Objects;
 use yaoku_seal::Vault;
 use yaoku_secrets::Secrets;
 
@@ -36,6 +37,8 @@ pub struct Domains {
     pub secrets: Arc<Secrets>,
     /// Disks.
     pub disks: Arc<Disks>,
+    /// Managed objects.
+    pub objects: Arc<Objects>,
 }
 
 /// The one way in, for every protocol.
@@ -43,6 +46,7 @@ pub struct Gate {
     pub(crate) kms: Arc<Kms>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) disks: Arc<Disks>,
+    pub(crate) objects: Arc<Objects>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) audit_log: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
@@ -77,7 +81,7 @@ impl Gate {
         config: GateConfig,
     ) -> Result<Self, yaoku_seal::Error> {
         let GateConfig { region, unauthenticated_per_minute } = config;
-        let Domains { iam, kms, secrets, disks } = domains;
+        let Domains { iam, kms, secrets, disks, objects } = domains;
         let intents = Intents::open(vault.clone(), trail.as_deref()).await?;
         let [limiter, lines] = [(); 2].map(|()| UnauthenticatedLimiter::new(unauthenticated_per_minute));
         let audit_log = AuditLog::new(iam.clone(), trail.clone(), vault.clone());
@@ -86,6 +90,7 @@ impl Gate {
             kms,
             secrets,
             disks,
+            objects,
             iam,
             audit_log,
             clock,
@@ -205,6 +210,9 @@ impl Gate {
         if !self.disks.is_current() {
             return Err("changes of disks are not being followed at present");
         }
+        if !self.objects.is_current() {
+            return Err("changes of managed objects are not being followed at present");
+        }
         let hsm = "the HSM can't be used at present, so keys in it answer errors; the log says why";
         self.kms.hsm_health().await.map_err(log).map_err(|()| hsm)
     }
@@ -251,6 +259,9 @@ pub enum Failure {
     /// On disks.
     #[error(transparent)]
     Disks(yaoku_disks::Error),
+    /// On managed objects.
+    #[error(transparent)]
+    Objects(yaoku_objects::Error),
     /// On identities.
     #[error(transparent)]
     Identities(IamError),
@@ -286,6 +297,16 @@ impl Serves<Disks> for Gate {
 
     fn failure(error: yaoku_disks::Error) -> Failure {
         Failure::Disks(error)
+    }
+}
+
+impl Serves<Objects> for Gate {
+    fn domain(&self) -> &Objects {
+        &self.objects
+    }
+
+    fn failure(error: yaoku_objects::Error) -> Failure {
+        Failure::Objects(error)
     }
 }
 

@@ -88,6 +88,7 @@
 
 mod audit_log;
 pub mod base64;
+mod call_log;
 mod control_socket;
 mod due;
 mod gate;
@@ -103,6 +104,7 @@ mod shown_contexts;
 pub mod time;
 
 pub use audit_log::{AuditLog, EventPage, LookupError, LookupEvents};
+pub use call_log::CallLog;
 pub use control_socket::{CONTROL_SOCKET, OPERATOR_PROGRAM};
 pub use due::DueWork;
 pub use gate::{Domains, Failure, Gate, GateConfig, Serves};

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use softhsm::{PIN, SoftHsm, module};
 use yaoku_audit::note::Signer;
 use yaoku_audit::{Direction, Lookup, Options as LogOptions, Sync as LogSync, Trail};
-use yaoku_crypto::asymmetric::SigningAlgorithm;
+use yaoku_crypto::asymmetric::{KeyAlgorithm, SigningAlgorithm};
 use yaoku_crypto::exchange::{ExchangeKey, Point};
 use yaoku_crypto::mac::Hash;
 use yaoku_crypto::pkcs11::{Token, TokenConfig};
@@ -89,6 +89,13 @@ use yaoku_kms::{
     AliasName, Clock, EncryptionContext, KeyFilters, KeyId, KeyMetadata, KeySpec, KeyUsage, KeyVersionId, Kms,
     KmsConfig, Origin, ProtectionLevel, SystemClock, Tag,
 };
+use yaoku_objects::operations::chosen_key::{GetObjectKey, SetObjectKey};
+use yaoku_objects::operations::lifecycle::{ActivateManagedObject, DestroyManagedObject, RevokeManagedObject};
+use yaoku_objects::operations::objects::{
+    CreateManagedKeyPair, CreateManagedObject, DescribeManagedObject, GetManagedObject, ListManagedObjects, NewHalf,
+    NewObject, ObjectFilter, UpdateManagedObject,
+};
+use yaoku_objects::{Editable, ObjectAbout, ObjectKind, ObjectName, Objects, ObjectsConfig};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
@@ -226,6 +233,11 @@ fn spell(failure: Failure) -> Spelled {
         Failure::Disks(yaoku_disks::Error::Disabled | yaoku_disks::Error::Elsewhere) => "state",
         Failure::Disks(yaoku_disks::Error::DiskNotFound | yaoku_disks::Error::KeyNotFound) => "not found",
         Failure::Disks(error) => panic!("{error:?}"),
+        Failure::Objects(yaoku_objects::Error::Keys(error)) => return spell(Failure::Keys(error)),
+        Failure::Objects(yaoku_objects::Error::Denied(_) | yaoku_objects::Error::Hidden(_)) => "denied",
+        Failure::Objects(yaoku_objects::Error::State(_)) => "state",
+        Failure::Objects(yaoku_objects::Error::ObjectNotFound) => "not found",
+        Failure::Objects(error) => panic!("{error:?}"),
         Failure::Identities(yaoku_iam::Error::Denied(_)) => "denied",
         Failure::Identities(yaoku_iam::Error::NotFound(_) | yaoku_iam::Error::NoLogin(_)) => "not found",
         Failure::Identities(error) => panic!("{error:?}"),
@@ -295,7 +307,9 @@ async fn open_gate(
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
     let config = DisksConfig::default();
     let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
-    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets, disks };
+    let config = ObjectsConfig::default();
+    let objects = Objects::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets, disks, objects };
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[], |_| {}));
     let gate = Gate::open(vault.clone(), domains, clock, metrics, trail, config);
@@ -1449,6 +1463,159 @@ async fn nobody_else_unlocks_a_disk() {
     // It can do nothing else.
     assert_eq!(world.run(&caller, GetDisk { name: one.name }).await.map(drop), Err(Spelled("denied")));
     assert_eq!(world.run(&caller, encrypt(key)).await.map(drop), Err(Spelled("denied")));
+}
+
+/// How something is taken that an operation on a managed object needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum ObjectWay {
+    /// The CMK that the account has chosen, and that the object is sealed under.
+    DisableKey,
+    DestroyObject,
+    OfCaller(Way),
+}
+
+const OBJECT_WAYS: [ObjectWay; 4] = [
+    ObjectWay::DisableKey,
+    ObjectWay::DestroyObject,
+    ObjectWay::OfCaller(Way::DisableAccessKey),
+    ObjectWay::OfCaller(Way::DetachPolicy),
+];
+
+impl ObjectWay {
+    /// Whether it forbids the operation.
+    fn forbids(self, spec: &OperationSpec) -> bool {
+        match self {
+            Self::DisableKey => {
+                ["SetObjectKey", "CreateManagedObject", "CreateManagedKeyPair", "GetManagedObject"].contains(&spec.name)
+            }
+            // What is known of an object stays, and it can still be said to be compromised.
+            Self::DestroyObject => {
+                ["GetManagedObject", "UpdateManagedObject", "ActivateManagedObject", "DestroyManagedObject"]
+                    .contains(&spec.name)
+            }
+            Self::OfCaller(_) => true,
+        }
+    }
+
+    fn taken(self, world: &Arc<World>, object: &ObjectAbout) -> Task {
+        let (there, id) = (world.clone(), object.id);
+        let before = world.iam.epoch().now();
+        let task: Task = match self {
+            Self::DisableKey => Way::DisableKey.taken(world, object.key),
+            Self::OfCaller(way) => way.taken(world, object.key),
+            Self::DestroyObject => {
+                Box::pin(async move { drop(there.run_there(DestroyManagedObject { id }).await.unwrap()) })
+            }
+        };
+        let world = world.clone();
+        Box::pin(async move {
+            task.await;
+            while world.iam.epoch().now() == before {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+}
+
+fn new_object(name: &str) -> CreateManagedObject {
+    let object = NewObject {
+        kind: ObjectKind::SymmetricKey,
+        value: Secret::new(b"value".to_vec()),
+        names: vec![ObjectName::parse(name).unwrap()],
+        attributes: Vec::new(),
+        activation: None,
+        deactivation: None,
+    };
+    CreateManagedObject { object, replaces: None }
+}
+
+fn new_half() -> NewHalf {
+    NewHalf { names: Vec::new(), attributes: Vec::new(), activation: None, deactivation: None }
+}
+
+/// Performs the operation on an object of that name as the user, on what is made for it first.
+async fn attempt_object(
+    world: &Arc<World>,
+    spec: &OperationSpec,
+    way: ObjectWay,
+    number: usize,
+    hold: impl FnOnce(Task) -> Meanwhile,
+) -> Result<(), Spelled> {
+    let root = world.root();
+    let key = world.key(KeySpec::Aes256, None, Origin::Generated, ProtectionLevel::Software).await.id;
+    world.run(&root, SetObjectKey { key: key.into() }).await.unwrap();
+    let object = world.run(&root, new_object(&format!("object-{number}"))).await.unwrap();
+    let (id, before) = (object.id, object.editable());
+    let (caller, meanwhile) = (world.user(), hold(way.taken(world, &object)));
+    macro_rules! run {
+        ($operation:expr) => {
+            world.held(&caller, $operation, meanwhile).await.map(drop)
+        };
+    }
+    let done = match spec.name {
+        "SetObjectKey" => run!(SetObjectKey { key: key.into() }),
+        "GetObjectKey" => run!(GetObjectKey),
+        "CreateManagedObject" => run!(new_object(&format!("new-{number}"))),
+        "CreateManagedKeyPair" => {
+            run!(CreateManagedKeyPair { algorithm: KeyAlgorithm::EcP256, private: new_half(), public: new_half() })
+        }
+        "GetManagedObject" => run!(GetManagedObject { id }),
+        "DescribeManagedObject" => run!(DescribeManagedObject { id }),
+        "ListManagedObjects" => {
+            run!(ListManagedObjects { filter: ObjectFilter::default(), after: None, skip: 0, most: 10 })
+        }
+        "UpdateManagedObject" => {
+            let after = Editable { names: Vec::new(), ..before.clone() };
+            run!(UpdateManagedObject { id, before, after })
+        }
+        "ActivateManagedObject" => run!(ActivateManagedObject { id }),
+        "RevokeManagedObject" => run!(RevokeManagedObject { id, is_compromised: true, attributes: Vec::new() }),
+        "DestroyManagedObject" => run!(DestroyManagedObject { id }),
+        other => panic!("say here how {other} is performed"),
+    };
+    let was_taken = world.store.before.lock().unwrap().take().is_none();
+    assert!(was_taken, "{} commits nothing", spec.name);
+    if let ObjectWay::OfCaller(way) = way {
+        way.given_back(world).await;
+    }
+    done
+}
+
+/// Pairs of an operation on managed objects and a way in which something is taken that it needs.
+fn object_pairs(access: Access) -> impl Iterator<Item = (&'static OperationSpec, ObjectWay)> {
+    let operations = yaoku_objects::operations::REGISTRY.iter().filter(move |spec| spec.access == access);
+    let ways = |spec: &'static OperationSpec| OBJECT_WAYS.into_iter().map(move |way| (spec, way));
+    operations.flat_map(ways).filter(|(spec, way)| way.forbids(spec))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_object_is_fetched_or_shown_once_that_is_forbidden() {
+    let world = World::new().await;
+    let mut number = 0;
+    for at in [Meanwhile::BeforeTheRecord as At, Meanwhile::InTheSync] {
+        for (spec, way) in object_pairs(Access::Read) {
+            number += 1;
+            let released = attempt_object(&world, spec, way, number, at).await;
+            assert!(is_refused(&released), "{} after {way:?}: {released:?}", spec.name);
+        }
+    }
+    assert!(number >= 20, "{number}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_object_is_made_or_changed_for_whom_it_was_taken_from() {
+    let world = World::new().await;
+    let mut number = 0;
+    for (spec, way) in object_pairs(Access::Write) {
+        number += 1;
+        let held = |taken| {
+            *world.store.before.lock().unwrap() = Some(taken);
+            Meanwhile::Nothing
+        };
+        let done = attempt_object(&world, spec, way, number, held).await;
+        assert!(is_refused(&done), "{} after {way:?}: {done:?}", spec.name);
+    }
+    assert!(number > 15, "{number}");
 }
 
 /// Names that no other attempt has.

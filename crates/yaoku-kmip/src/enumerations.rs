@@ -1,5 +1,7 @@
 //! The enumerations of the specification that this server has words for, one table each (KMIP 1.4, section 9.1.3.2).
 
+use yaoku_objects::{ObjectKind, ObjectState};
+
 /// Declares an enumeration: what it is, and its values with their numbers and names.
 macro_rules! enumeration {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $number:literal,)* }) => {
@@ -59,6 +61,113 @@ enumeration! {
         Compromised = 4,
         Destroyed = 5,
         DestroyedCompromised = 6,
+    }
+}
+
+impl ObjectType {
+    /// Those that there are here.
+    pub(crate) const HERE: [Self; 6] = [
+        Self::Certificate,
+        Self::SymmetricKey,
+        Self::PublicKey,
+        Self::PrivateKey,
+        Self::SecretData,
+        Self::OpaqueObject,
+    ];
+
+    /// What the specification calls a kind of managed objects.
+    pub(crate) const fn of_kind(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::Certificate => Self::Certificate,
+            ObjectKind::SymmetricKey => Self::SymmetricKey,
+            ObjectKind::PublicKey => Self::PublicKey,
+            ObjectKind::PrivateKey => Self::PrivateKey,
+            ObjectKind::SecretData => Self::SecretData,
+            ObjectKind::OpaqueData => Self::OpaqueObject,
+        }
+    }
+
+    /// The kind of managed objects that it is; none of those that there are none of here.
+    pub(crate) const fn kind(self) -> Option<ObjectKind> {
+        match self {
+            Self::Certificate => Some(ObjectKind::Certificate),
+            Self::SymmetricKey => Some(ObjectKind::SymmetricKey),
+            Self::PublicKey => Some(ObjectKind::PublicKey),
+            Self::PrivateKey => Some(ObjectKind::PrivateKey),
+            Self::SecretData => Some(ObjectKind::SecretData),
+            Self::OpaqueObject => Some(ObjectKind::OpaqueData),
+            Self::SplitKey | Self::Template => None,
+        }
+    }
+}
+
+impl State {
+    /// What the specification calls the state of a managed object.
+    pub(crate) const fn of_object(state: ObjectState) -> Self {
+        match state {
+            ObjectState::PreActive => Self::PreActive,
+            ObjectState::Active => Self::Active,
+            ObjectState::Deactivated => Self::Deactivated,
+            ObjectState::Compromised => Self::Compromised,
+            ObjectState::Destroyed => Self::Destroyed,
+            ObjectState::DestroyedCompromised => Self::DestroyedCompromised,
+        }
+    }
+
+    /// The state of managed objects that it is.
+    pub(crate) const fn state(self) -> ObjectState {
+        match self {
+            Self::PreActive => ObjectState::PreActive,
+            Self::Active => ObjectState::Active,
+            Self::Deactivated => ObjectState::Deactivated,
+            Self::Compromised => ObjectState::Compromised,
+            Self::Destroyed => ObjectState::Destroyed,
+            Self::DestroyedCompromised => ObjectState::DestroyedCompromised,
+        }
+    }
+}
+
+enumeration! {
+    /// How a key's material is laid out.
+    KeyFormatType {
+        Raw = 1,
+        Opaque = 2,
+        Pkcs1 = 3,
+        Pkcs8 = 4,
+        X509 = 5,
+        EcPrivateKey = 6,
+        TransparentSymmetricKey = 7,
+    }
+}
+
+enumeration! {
+    /// Curves.
+    RecommendedCurve {
+        P256 = 7,
+        Secp256K1 = 0x19,
+    }
+}
+
+enumeration! {
+    /// What another object is to one.
+    LinkType {
+        PublicKey = 0x102,
+        PrivateKey = 0x103,
+        Replacement = 0x106,
+        Replaced = 0x107,
+    }
+}
+
+enumeration! {
+    /// Why an object is revoked.
+    RevocationReasonCode {
+        Unspecified = 1,
+        KeyCompromise = 2,
+        CaCompromise = 3,
+        AffiliationChanged = 4,
+        Superseded = 5,
+        CessationOfOperation = 6,
+        PrivilegeWithdrawn = 7,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What goes wrong, as the protocol says it: a result reason and a sentence.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 
-use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
+use yaoku_gate::{CallLog, Failure as AnyFailure, Refusal, Spelling};
 use yaoku_http::Refusal as Unread;
 use yaoku_iam::Error as IamError;
 use yaoku_kms::Error as KeyError;
+use yaoku_objects::{Error as ObjectError, ObjectState};
 
 use crate::profile::Version;
 use crate::ttlv::{FieldError, Malformed};
@@ -64,6 +64,20 @@ codes! {
     IllegalOperation = "IllegalOperation", 0x0b since V1_0 else 0x0b;
     /// Denied by policy.
     PermissionDenied = "PermissionDenied", 0x0c since V1_0 else 0x0c;
+    /// A key's format.
+    FormatNotSupported = "KeyFormatTypeNotSupported", 0x10 since V1_0 else 0x10;
+    /// A key's compression.
+    CompressionNotSupported = "KeyCompressionTypeNotSupported", 0x11 since V1_0 else 0x11;
+    /// An object has this name.
+    NameExists = "NonUniqueNameAttribute", 0x35 since V2_0 else 0x07;
+    /// The client can't set or take away this attribute.
+    ReadOnlyAttribute = "ReadOnlyAttribute", 0x22 since V2_0 else 0x0c;
+    /// The object has no such attribute.
+    AttributeNotFound = "AttributeNotFound", 0x21 since V2_0 else 0x01;
+    /// The object has one already, and can't have another.
+    AttributeSingleValued = "AttributeSingleValued", 0x23 since V2_0 else 0x0b;
+    /// The account has not chosen a key for its managed objects.
+    NoKeyChosen = "NoKeyChosen", 0x0b since V1_0 else 0x0b;
     /// The object never leaves.
     NotExtractable = "NotExtractable", 0x17 since V1_4 else 0x0c;
     /// The state of the object forbids it.
@@ -139,10 +153,11 @@ impl Failure {
     }
 
     /// The failure of an operation. The inside of an internal failure goes to the log, under the request id.
-    pub(crate) fn of_operation(failure: AnyFailure, id: RequestId) -> Self {
+    pub(crate) fn of_operation(failure: AnyFailure, log: &CallLog) -> Self {
         match failure {
-            AnyFailure::Keys(error) => of_keys(error, id),
-            AnyFailure::Identities(error) => of_identities(&error, id),
+            AnyFailure::Keys(error) => of_keys(error, log),
+            AnyFailure::Objects(error) => of_objects(error, log),
+            AnyFailure::Identities(error) => of_identities(&error, log),
             // Nothing of this protocol is done with these.
             AnyFailure::Secrets(_) | AnyFailure::Disks(_) | AnyFailure::AuditLog(_) => Self::internal(),
         }
@@ -198,18 +213,18 @@ impl Spelling for Failure {
     }
 }
 
-fn of_keys(error: KeyError, id: RequestId) -> Failure {
+fn of_keys(error: KeyError, log: &CallLog) -> Failure {
     let (code, message): (Code, Cow<'static, str>) = match &error {
         KeyError::KeyNotFound | KeyError::AliasNotFound => return Failure::not_found(),
         KeyError::KeyVersionNotFound => (Code::ItemNotFound, "the key has no such version".into()),
         KeyError::Denied(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            log.denied(&denial.why, "no permission");
             return Failure::denied();
         }
         KeyError::Hidden { denial, .. } => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission; the answer hides that the key exists");
+            log.denied(&denial.why, "no permission; the answer hides that the key exists");
             let KeyError::Hidden { as_if, .. } = error else { return Failure::denied() };
-            return of_keys(*as_if, id);
+            return of_keys(*as_if, log);
         }
         KeyError::State(state) => (Code::WrongState, format!("the key is {}", state.in_words()).into()),
         KeyError::Invalid { why, field } => (Code::InvalidField, format!("{field:?}: {why}").into()),
@@ -221,7 +236,7 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
             "the data was not made by this server with this key and additional data, or it is damaged".into(),
         ),
         KeyError::Unavailable(source) => {
-            tracing::warn!(request_id = %id, error = source.as_ref() as &dyn std::error::Error, "not available");
+            log.unavailable(source.as_ref());
             return Failure::unavailable();
         }
         KeyError::Throttled => return Failure::throttled(),
@@ -238,25 +253,73 @@ fn of_keys(error: KeyError, id: RequestId) -> Failure {
         | KeyError::DryRun
         | KeyError::Record(_)
         | KeyError::Internal(_) => {
-            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            log.internal(&error);
             return Failure::internal();
         }
     };
     Failure::new(code, message)
 }
 
-fn of_identities(error: &IamError, id: RequestId) -> Failure {
+fn of_objects(error: ObjectError, log: &CallLog) -> Failure {
+    let (code, message): (Code, Cow<'static, str>) = match error {
+        ObjectError::ObjectNotFound => return Failure::not_found(),
+        ObjectError::NameExists => (Code::NameExists, "another object has this Name, or it is given twice".into()),
+        ObjectError::NoKey => (
+            Code::NoKeyChosen,
+            "the account has not chosen a customer master key for its managed objects: an operator chooses one with `yaoku kmip set-key KEY`".into(),
+        ),
+        ObjectError::State(state) => (Code::WrongState, format!("the object is {}", in_words(state)).into()),
+        ObjectError::Denied(denial) => {
+            log.denied(&denial.why, "no permission");
+            return Failure::denied();
+        }
+        ObjectError::Hidden(denial) => {
+            log.denied(&denial.why, "no permission; the answer hides that the object exists");
+            return Failure::not_found();
+        }
+        ObjectError::Invalid(why) => (Code::InvalidField, why.into()),
+        ObjectError::LimitExceeded(why) => (Code::LimitExceeded, why.into()),
+        ObjectError::Keys(KeyError::State(state)) => (
+            Code::WrongState,
+            format!("the customer master key that protects managed objects is {}", state.in_words()).into(),
+        ),
+        ObjectError::Keys(error) => return of_keys(error, log),
+        ObjectError::Unavailable(source) => {
+            log.unavailable(source.as_ref());
+            return Failure::unavailable();
+        }
+        ObjectError::Abandoned => return Failure::unavailable(),
+        ObjectError::Record(_) | ObjectError::Internal(_) => {
+            log.internal(&error);
+            return Failure::internal();
+        }
+    };
+    Failure::new(code, message)
+}
+
+const fn in_words(state: ObjectState) -> &'static str {
+    match state {
+        ObjectState::PreActive => "Pre-Active",
+        ObjectState::Active => "Active",
+        ObjectState::Deactivated => "Deactivated",
+        ObjectState::Compromised => "Compromised",
+        ObjectState::Destroyed => "Destroyed",
+        ObjectState::DestroyedCompromised => "Destroyed Compromised",
+    }
+}
+
+fn of_identities(error: &IamError, log: &CallLog) -> Failure {
     match error {
         IamError::Denied(denial) => {
-            tracing::warn!(request_id = %id, why = &*denial.why, "no permission");
+            log.denied(&denial.why, "no permission");
             Failure::denied()
         }
         _ if error.may_pass() => {
-            tracing::warn!(request_id = %id, error = error as &dyn std::error::Error, "not available");
+            log.unavailable(error);
             Failure::unavailable()
         }
         _ => {
-            tracing::error!(request_id = %id, %error, source = error.source(), "internal failure");
+            log.internal(error);
             Failure::internal()
         }
     }

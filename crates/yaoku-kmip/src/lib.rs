@@ -2,13 +2,14 @@
 //!
 //! [`ttlv`] is the encoding of its messages, and [`message`] what they consist of; [`profile`] says which version has what, and
 //! [`enumerations`] what numbers mean. [`auth`] proves who calls. [`service`] takes each operation of a message through the gate on its own, and
-//! answers them together; [`operations`] has them by families, and [`attribute`] how objects are described. What a call is refused for is spelled in [`failure`].
+//! answers them together; [`operations`] has them by families, [`attribute`] how objects are described, and [`object`] how the values of managed objects are carried. What a call is refused for is spelled in [`failure`].
 
 mod attribute;
 mod auth;
 mod enumerations;
 mod failure;
 mod message;
+mod object;
 mod operations;
 mod profile;
 mod service;

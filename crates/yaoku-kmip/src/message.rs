@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use crate::attribute::{read_all, read_names};
-use crate::enumerations::{BatchErrorContinuation, CredentialType, ResultStatus};
+use crate::attribute::{read_all, read_names, read_template};
+use crate::enumerations::{BatchErrorContinuation, CredentialType, ObjectType, ResultStatus};
 use crate::failure::{Code, Failure};
+use crate::object::Registered;
 use crate::profile::Version;
 use crate::ttlv::{Fields, Item, Tag, Writer, decode};
 
@@ -221,7 +222,7 @@ pub(crate) fn respond(
     response.finish()
 }
 
-/// Reads bytes as a request, and the attributes in its payloads.
+/// Reads bytes as a request, and the attributes and objects in its payloads.
 pub fn fuzz(bytes: &[u8]) {
     let Ok(item) = decode(bytes) else { return };
     let Ok(request) = Request::read(&item) else { return };
@@ -229,6 +230,10 @@ pub fn fuzz(bytes: &[u8]) {
         let _ = item.object();
         if let Ok(payload) = Fields::of(item.payload) {
             let _ = (read_all(&payload, request.version), read_names(&payload, request.version));
+            let _ = read_template(&payload, request.version, (Tag::TEMPLATE_ATTRIBUTE, Tag::ATTRIBUTES));
+            for kind in ObjectType::HERE.into_iter().filter_map(ObjectType::kind) {
+                let _ = Registered::read(&payload, kind);
+            }
         }
     }
 }

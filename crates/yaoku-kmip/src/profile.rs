@@ -81,13 +81,21 @@ macro_rules! acts {
 }
 
 acts! {
+    Create = 0x01, V1_0, Write;
+    CreateKeyPair = 0x02, V1_0, Write;
+    Register = 0x03, V1_0, Write;
+    ReKey = 0x04, V1_0, Write;
     Locate = 0x08, V1_0, Read;
+    Check = 0x09, V1_0, Read;
     Get = 0x0a, V1_0, Read;
     GetAttributes = 0x0b, V1_0, Read;
     GetAttributeList = 0x0c, V1_0, Read;
-    Activate = 0x12, V1_0, Read;
-    Revoke = 0x13, V1_0, Read;
-    Destroy = 0x14, V1_0, Read;
+    AddAttribute = 0x0d, V1_0, Write;
+    ModifyAttribute = 0x0e, V1_0, Write;
+    DeleteAttribute = 0x0f, V1_0, Write;
+    Activate = 0x12, V1_0, Write;
+    Revoke = 0x13, V1_0, Write;
+    Destroy = 0x14, V1_0, Write;
     Query = 0x18, V1_0, Read;
     DiscoverVersions = 0x1e, V1_1, Read;
     Encrypt = 0x1f, V1_2, Read;
@@ -97,9 +105,15 @@ acts! {
     Mac = 0x23, V1_2, Read;
     MacVerify = 0x24, V1_2, Read;
     RngRetrieve = 0x25, V1_2, Read;
+    SetAttribute = 0x31, V2_0, Write;
 }
 
 impl Act {
+    /// Whether it takes something away, so that there is room for it whatever else is under way.
+    pub(crate) const fn revokes(self) -> bool {
+        matches!(self, Self::Revoke | Self::Destroy)
+    }
+
     /// The operation of that number, if there is one in that version.
     pub(crate) fn of(number: u32, version: Version) -> Option<Self> {
         Self::ALL.iter().copied().find(|act| act.number() == number && act.since() <= version)
@@ -112,17 +126,9 @@ pub(crate) fn other_operation(number: u32) -> Option<&'static str> {
 }
 
 const OTHER_OPERATIONS: &[(u32, &str)] = &[
-    (0x01, "Create"),
-    (0x02, "CreateKeyPair"),
-    (0x03, "Register"),
-    (0x04, "ReKey"),
     (0x05, "DeriveKey"),
     (0x06, "Certify"),
     (0x07, "ReCertify"),
-    (0x09, "Check"),
-    (0x0d, "AddAttribute"),
-    (0x0e, "ModifyAttribute"),
-    (0x0f, "DeleteAttribute"),
     (0x10, "ObtainLease"),
     (0x11, "GetUsageAllocation"),
     (0x15, "Archive"),
@@ -144,31 +150,89 @@ const OTHER_OPERATIONS: &[(u32, &str)] = &[
     (0x2e, "Logout"),
     (0x2f, "DelegatedLogin"),
     (0x30, "AdjustAttribute"),
-    (0x31, "SetAttribute"),
     (0x32, "SetEndpointRole"),
     (0x33, "PKCS11"),
     (0x34, "Interop"),
     (0x35, "ReProvision"),
 ];
 
-/// The attributes that this server keeps, in the order of their names, with the versions that have them.
-pub(crate) const ATTRIBUTES: &[(Tag, Version)] = &[
-    (Tag::ACTIVATION_DATE, Version::V1_0),
-    (Tag::CRYPTOGRAPHIC_ALGORITHM, Version::V1_0),
-    (Tag::CRYPTOGRAPHIC_LENGTH, Version::V1_0),
-    (Tag::CRYPTOGRAPHIC_USAGE_MASK, Version::V1_0),
-    (Tag::EXTRACTABLE, Version::V1_4),
-    (Tag::FRESH, Version::V1_1),
-    (Tag::INITIAL_DATE, Version::V1_0),
-    (Tag::LAST_CHANGE_DATE, Version::V1_0),
-    (Tag::NAME, Version::V1_0),
-    (Tag::NEVER_EXTRACTABLE, Version::V1_4),
-    (Tag::OBJECT_TYPE, Version::V1_0),
-    (Tag::SENSITIVE, Version::V1_4),
-    (Tag::ALWAYS_SENSITIVE, Version::V1_4),
-    (Tag::STATE, Version::V1_0),
-    (Tag::UNIQUE_IDENTIFIER, Version::V1_0),
-];
+/// Who says what an attribute is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// This server.
+    Server,
+    /// The client, when the object is made.
+    Creator,
+    /// The client, at any time.
+    Client,
+}
+
+/// An attribute that this server knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) tag: Tag,
+    /// The version that brought it.
+    pub(crate) since: Version,
+    /// Whether an object can have several.
+    pub(crate) is_multiple: bool,
+    pub(crate) by: By,
+}
+
+/// The attribute of that tag.
+pub(crate) fn known(tag: Tag) -> Option<&'static Known> {
+    ATTRIBUTES.iter().find(|known| known.tag == tag)
+}
+
+macro_rules! attributes {
+    ($($tag:ident $since:ident $many:ident $by:ident;)*) => {
+        /// The attributes that this server knows, in the order of their names.
+        pub(crate) const ATTRIBUTES: &[Known] = &[
+            $(Known { tag: Tag::$tag, since: Version::$since, is_multiple: $many, by: By::$by },)*
+        ];
+    };
+}
+
+const ONE: bool = false;
+const MANY: bool = true;
+
+attributes! {
+    ACTIVATION_DATE V1_0 ONE Client;
+    ALTERNATIVE_NAME V1_2 MANY Client;
+    ALWAYS_SENSITIVE V1_4 ONE Server;
+    APPLICATION_SPECIFIC_INFORMATION V1_0 MANY Client;
+    CERTIFICATE_LENGTH V1_1 ONE Server;
+    CERTIFICATE_TYPE V1_0 ONE Server;
+    COMMENT V1_4 ONE Client;
+    COMPROMISE_DATE V1_0 ONE Server;
+    COMPROMISE_OCCURRENCE_DATE V1_0 ONE Server;
+    CONTACT_INFORMATION V1_0 ONE Client;
+    CRYPTOGRAPHIC_ALGORITHM V1_0 ONE Creator;
+    CRYPTOGRAPHIC_DOMAIN_PARAMETERS V1_0 ONE Creator;
+    CRYPTOGRAPHIC_LENGTH V1_0 ONE Creator;
+    CRYPTOGRAPHIC_PARAMETERS V1_0 MANY Client;
+    CRYPTOGRAPHIC_USAGE_MASK V1_0 ONE Creator;
+    DEACTIVATION_DATE V1_0 ONE Client;
+    DESCRIPTION V1_4 ONE Client;
+    DESTROY_DATE V1_0 ONE Server;
+    DIGEST V1_0 ONE Server;
+    EXTRACTABLE V1_4 ONE Creator;
+    INITIAL_DATE V1_0 ONE Server;
+    KEY_FORMAT_TYPE V2_0 ONE Server;
+    LAST_CHANGE_DATE V1_0 ONE Server;
+    LINK V1_0 MANY Client;
+    NAME V1_0 MANY Client;
+    NEVER_EXTRACTABLE V1_4 ONE Server;
+    OBJECT_GROUP V1_0 MANY Client;
+    OBJECT_TYPE V1_0 ONE Server;
+    ORIGINAL_CREATION_DATE V1_2 ONE Creator;
+    PKCS_12_FRIENDLY_NAME V1_4 ONE Client;
+    PROCESS_START_DATE V1_0 ONE Client;
+    PROTECT_STOP_DATE V1_0 ONE Client;
+    REVOCATION_REASON V1_0 ONE Server;
+    SENSITIVE V1_4 ONE Creator;
+    STATE V1_0 ONE Server;
+    UNIQUE_IDENTIFIER V1_0 ONE Server;
+}
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +248,7 @@ mod tests {
         assert_eq!(numbers.len(), 0x35, "all of the specification's are named");
         assert_eq!(Act::of(0x1f, Version::V1_1), None, "Encrypt came with 1.2");
         assert_eq!(Act::of(0x1f, Version::V1_2), Some(Act::Encrypt));
-        assert!(ATTRIBUTES.iter().all(|(tag, _)| tag.name().is_some()));
+        let names: Vec<_> = ATTRIBUTES.iter().map(|known| known.tag.name()).collect();
+        assert!(names.iter().all(Option::is_some) && names.is_sorted(), "{names:?}");
     }
 }

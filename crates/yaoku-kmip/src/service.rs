@@ -3,9 +3,11 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use yaoku_gate::{Arrival, CountedProtocol, Gate, Performing, Recorded, Released, RequestId, Serves, Spelling};
+use yaoku_gate::{
+    Arrival, CallLog, CountedProtocol, Gate, Performing, Recorded, Released, RequestId, Serves, Spelling,
+};
 use yaoku_http::{IncomingMessage, MessageHandler, RefusedMessage, catch_panic};
-use yaoku_iam::{Caller, ErrorOf, Operation};
+use yaoku_iam::{Caller, ErrorOf, Operation, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::auth::prove;
@@ -35,7 +37,10 @@ pub(crate) struct Exchange<'a> {
     performing: &'a Performing<'a>,
     pub(crate) version: Version,
     pub(crate) payload: &'a Item<'a>,
-    pub(crate) request_id: RequestId,
+    /// Where it is logged why something failed.
+    pub(crate) log: CallLog,
+    /// When it arrived.
+    pub(crate) now: Timestamp,
     /// The object that an operation before this one in the batch gave.
     pub(crate) placeholder: Option<String>,
 }
@@ -46,8 +51,15 @@ impl Exchange<'_> {
     where
         Gate: Serves<O::Domain>,
     {
-        let result = self.try_perform(operation).await;
-        result.map_err(|error| Failure::of_operation(<Gate as Serves<O::Domain>>::failure(error), self.request_id))
+        self.try_perform(operation).await.map_err(|error| self.failed::<O>(error))
+    }
+
+    /// The failure that an operation's error is.
+    pub(crate) fn failed<O: Operation>(&self, error: ErrorOf<O>) -> Failure
+    where
+        Gate: Serves<O::Domain>,
+    {
+        Failure::of_operation(<Gate as Serves<O::Domain>>::failure(error), &self.log)
     }
 
     /// As [`Self::perform`], for whoever must tell errors apart.
@@ -105,11 +117,12 @@ impl Service {
         let claimed = credential.map(|credential| credential.username);
         let told: Vec<_> =
             batch.iter().map(|item| Told::new(version, Some(item.operation), claimed, item.object())).collect();
+        let log = CallLog::new(RequestId::random());
         // What was done is released together at the end; what was not begun has its failure already.
         let (mut done, mut not_begun) = (Vec::new(), Vec::new());
         let mut placeholder = None;
         for (at, (item, told)) in batch.iter().zip(&told).enumerate() {
-            match self.item(message, request, item, told, placeholder.clone()).await {
+            match self.item(message, request, item, told, &log, placeholder.clone()).await {
                 Ok((recorded, object)) => {
                     let failed = recorded.has_failed();
                     placeholder = object.filter(|_| !failed).or(placeholder);
@@ -128,7 +141,7 @@ impl Service {
         }
         let (places, done): (Vec<usize>, Vec<Done<'_>>) = done.into_iter().unzip();
         let told = places.iter().filter_map(|at| told.get(*at));
-        let spell = |failure| Failure::of_operation(failure, RequestId::random());
+        let spell = |failure| Failure::of_operation(failure, &log);
         let released = Recorded::release_all(done.into_iter().zip(told).collect(), spell).await;
         let results = released.into_iter().map(|result| result.open().map(|reply| reply.payload));
         let failed = not_begun.into_iter().map(|(at, failure)| (at, Err(failure)));
@@ -148,11 +161,14 @@ impl Service {
         request: &Request<'_, '_>,
         item: &BatchItem<'_, '_>,
         told: &Told<'_>,
+        log: &CallLog,
         placeholder: Option<String>,
     ) -> Result<(Done<'g>, Option<String>), NotBegun> {
         let request_id = RequestId::random();
         let arrived = self.gate.arrive(arrival(request_id, message));
-        let admitted = match arrived.admit(true) {
+        let revokes = told.act.is_some_and(Act::revokes);
+        let admitted = if revokes { arrived.admit_to_revoke(true) } else { arrived.admit(true) };
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err((arrived, refusal)) => {
                 let refused = arrived.refuse(told, Failure::of(refusal)).await;
@@ -183,7 +199,8 @@ impl Service {
             (Some(act), false) => {
                 let performing = call.perform(told, &environment);
                 let (version, payload) = (request.version, item.payload);
-                let exchange = Exchange { performing: &performing, version, payload, request_id, placeholder };
+                let (log, now) = (log.of_part(request_id), self.gate.clock().now());
+                let exchange = Exchange { performing: &performing, version, payload, log, now, placeholder };
                 // What a change has done until it panics is recorded as well.
                 let run = catch_panic(pin!(operations::run(&exchange, act))).await;
                 run.unwrap_or_else(|| Err(Failure::internal()))

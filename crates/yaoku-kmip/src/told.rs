@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use yaoku_gate::{Telling, ToldAction, repeatable};
 use yaoku_iam::{Named, Which};
 use yaoku_kms::{KEY, KeyId};
+use yaoku_objects::{OBJECT, ObjectId};
 
 use crate::profile::{Act, Version, other_operation};
 
@@ -72,6 +73,9 @@ impl Telling for Told<'_> {
         let shown = |named: &Named| match &named.name {
             Which::Id(id) if named.kind == KEY => {
                 Some(("ACS::KMS::Key", Cow::Owned(KeyId::from_bytes(*id).to_string())))
+            }
+            Which::Id(id) if named.kind == OBJECT => {
+                Some(("ACS::Yaoku::ManagedObject", Cow::Owned(ObjectId::from_bytes(*id).to_string())))
             }
             Which::All | Which::Id(_) | Which::Name(_) => None,
         };

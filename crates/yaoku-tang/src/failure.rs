@@ -123,7 +123,9 @@ impl Failure {
             AnyFailure::Disks(error) => of_disks(error, id),
             AnyFailure::Keys(error) => of_keys(&error, id),
             // Nothing of this protocol is done with these.
-            AnyFailure::Secrets(_) | AnyFailure::Identities(_) | AnyFailure::AuditLog(_) => Self::internal(),
+            AnyFailure::Secrets(_) | AnyFailure::Objects(_) | AnyFailure::Identities(_) | AnyFailure::AuditLog(_) => {
+                Self::internal()
+            }
         }
     }
 }

@@ -5,11 +5,9 @@
 //! uses it.
 
 use std::borrow::Cow;
-use std::error::Error as _;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::StatusCode;
-use yaoku_gate::{Failure as AnyFailure, Refusal, RequestId, Spelling};
+use yaoku_gate::{CallLog, Failure as AnyFailure, Refusal, Spelling};
 use yaoku_http::Refusal as Unread;
 use yaoku_iam::Error as IamError;
 use yaoku_kms::Error as KeyError;
@@ -161,39 +159,7 @@ impl Failure {
             AnyFailure::Identities(error) => of_identities(&error, log),
             AnyFailure::Secrets(error) => of_secrets(error, log),
             // Nothing of this protocol is done with these.
-            AnyFailure::Disks(_) | AnyFailure::AuditLog(_) => Self::internal(),
-        }
-    }
-}
-
-/// Where it is logged why parts of a call failed: a few lines, so that a call of many parts can't fill the log.
-pub(crate) struct CallLog {
-    pub(crate) request_id: RequestId,
-    left: AtomicU8,
-}
-
-impl CallLog {
-    /// Lines that a call may leave.
-    const LINES: u8 = 4;
-
-    pub(crate) const fn new(request_id: RequestId) -> Self {
-        Self { request_id, left: AtomicU8::new(Self::LINES) }
-    }
-
-    fn has_room(&self) -> bool {
-        let less = |left: u8| left.checked_sub(1);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
-
-    fn denied(&self, why: &str, what: &'static str) {
-        if self.has_room() {
-            tracing::warn!(request_id = %self.request_id, why, "{what}");
-        }
-    }
-
-    fn unavailable(&self, error: &(dyn std::error::Error + 'static)) {
-        if self.has_room() {
-            tracing::warn!(request_id = %self.request_id, error, "not available");
+            AnyFailure::Disks(_) | AnyFailure::Objects(_) | AnyFailure::AuditLog(_) => Self::internal(),
         }
     }
 }
@@ -264,7 +230,7 @@ fn of_secrets(error: SecretError, log: &CallLog) -> Failure {
         }
         SecretError::Abandoned => return Failure::unavailable(),
         SecretError::Record(_) | SecretError::Internal(_) => {
-            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
+            log.internal(&error);
             return Failure::internal();
         }
     };
@@ -324,7 +290,7 @@ fn of_keys(error: KeyError, log: &CallLog) -> Failure {
         | KeyError::DryRun
         | KeyError::Record(_)
         | KeyError::Internal(_) => {
-            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
+            log.internal(&error);
             return Failure::internal();
         }
     };
@@ -342,11 +308,11 @@ fn of_identities(error: &IamError, log: &CallLog) -> Failure {
             Failure::new(Code::LimitExceeded, "too many logins of this credential are renewed; log in again instead")
         }
         _ if error.may_pass() => {
-            tracing::warn!(request_id = %log.request_id, error = error as &dyn std::error::Error, "not available");
+            log.unavailable(error);
             Failure::unavailable()
         }
         _ => {
-            tracing::error!(request_id = %log.request_id, %error, source = error.source(), "internal failure");
+            log.internal(error);
             Failure::internal()
         }
     }

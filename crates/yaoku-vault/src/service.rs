@@ -14,13 +14,13 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 use yaoku_gate::{
-    Admitted, Arrival, Arrived, Charged, CountedProtocol, Gate, Performing, Released, RequestId, Serves, Spelling,
-    user_agent,
+    Admitted, Arrival, Arrived, CallLog, Charged, CountedProtocol, Gate, Performing, Released, RequestId, Serves,
+    Spelling, user_agent,
 };
 use yaoku_http::{Handler, Incoming, Refusal, Refused, catch_panic};
 use yaoku_iam::{AccountId, BearerError, Caller, Operation};
 
-use crate::failure::{CallLog, Code, Failure};
+use crate::failure::{Code, Failure};
 use crate::reply::{Reply, failed, json, response};
 use crate::router::{Act, Decoded, Route, route};
 use crate::told::{Notes, SERVICE, Told};

@@ -17,6 +17,7 @@ use crate::audit::AuditCommand;
 use crate::config::{HsmSettings, Options, SECRET_VARIABLES, Settings, StoreOptions, StoreSettings};
 use crate::disk::DiskCommand;
 use crate::hsm::HsmCommand;
+use crate::kmip::KmipCommand;
 use crate::kubernetes::KubernetesKms;
 use crate::ram::RamCommand;
 use crate::{Error, accept, hsm, logging, maintenance, restore, serve, signals};
@@ -91,6 +92,11 @@ enum Command {
     /// A running server executes and records these commands, as the root of an account. Disks are served on --tang-listen.
     #[command(subcommand, arg_required_else_help = true)]
     Disk(DiskCommand),
+    /// Choose the key for managed objects of KMIP, and look at them
+    ///
+    /// A running server executes and records these commands, as the root of an account. KMIP is served on --kmip-listen.
+    #[command(subcommand, arg_required_else_help = true)]
+    Kmip(KmipCommand),
     /// Serve the KMS v2 plugin of Kubernetes, beside the API server
     ///
     /// The API server encrypts Secrets and other resources in etcd with a customer master key of a yaoku server. The plugin keeps
@@ -182,6 +188,12 @@ impl Command {
                 say(&told)
             }
             Self::Disk(command) => {
+                let _log = plain_log();
+                let store = settings(command.store())?;
+                let told = runtime()?.block_on(command.run(store))?;
+                say(&told)
+            }
+            Self::Kmip(command) => {
                 let _log = plain_log();
                 let store = settings(command.store())?;
                 let told = runtime()?.block_on(command.run(store))?;

@@ -1,4 +1,4 @@
-//! The control socket: how `yaoku backup`, `yaoku seal rotate`, `yaoku account`, `yaoku disk` and `yaoku ram` reach a running server.
+//! The control socket: how `yaoku backup`, `yaoku seal rotate`, `yaoku account`, `yaoku disk`, `yaoku kmip` and `yaoku ram` reach a running server.
 //!
 //! HTTP/1.1 over a Unix socket that only the server's own user can open: `POST /backup` answers with the backup as it is
 //! made, `POST /seal/rotate` and `POST /ram/explain` with a sentence, `POST /operate` with what the action answers. A failure is a status other than 200 and a sentence; a backup that fails on

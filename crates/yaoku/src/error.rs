@@ -74,6 +74,9 @@ pub enum Error {
     /// The domain of disks can't be opened.
     #[error(transparent)]
     Disks(#[from] yaoku_disks::Error),
+    /// The domain of managed objects can't be opened.
+    #[error(transparent)]
+    Objects(#[from] yaoku_objects::Error),
     /// A part of the server ended that must not.
     #[error("{0} ended unexpectedly, which is a bug in yaoku; see the log for the cause")]
     Ended(&'static str),

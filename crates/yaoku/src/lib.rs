@@ -16,6 +16,7 @@ mod error;
 mod greeting;
 mod hsm;
 mod image_file;
+mod kmip;
 mod kubernetes;
 mod listener;
 mod logging;

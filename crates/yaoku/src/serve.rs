@@ -17,6 +17,7 @@ use yaoku_gate::{Domains, DueWork, Gate, GateConfig, Metrics};
 use yaoku_http::{ConnectionMetrics, Limits, Server, TlsReloader};
 use yaoku_iam::{Iam, Opened};
 use yaoku_kms::{Clock, Kms, SystemClock};
+use yaoku_objects::Objects;
 use yaoku_seal::{Found, Vault};
 use yaoku_secrets::Secrets;
 use yaoku_store::Closed;
@@ -84,6 +85,7 @@ pub struct Running {
     kms: Weak<Kms>,
     secrets: Weak<Secrets>,
     disks: Weak<Disks>,
+    objects: Weak<Objects>,
     /// How long requests under way have when the server is told to stop.
     drain: Duration,
     closed: Closed,
@@ -134,6 +136,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), settings.kms, token, image).await?;
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.secrets).await?;
     let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.disks).await?;
+    let objects = Objects::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), settings.objects).await?;
     kms.settle_restore().await?;
     let audit = match settings.audit {
         Some(options) => Some(audit::RunningLog::open(&data_dir, vault.clone(), options, settings.witness).await?),
@@ -150,7 +153,13 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     let config =
         GateConfig { region: settings.region.clone(), unauthenticated_per_minute: settings.unauthenticated_per_minute };
     let (metrics, gate_vault) = (Arc::new(metrics), vault.clone());
-    let domains = Domains { iam: iam.clone(), kms: kms.clone(), secrets: secrets.clone(), disks: disks.clone() };
+    let domains = Domains {
+        iam: iam.clone(),
+        kms: kms.clone(),
+        secrets: secrets.clone(),
+        disks: disks.clone(),
+        objects: objects.clone(),
+    };
     let gate = Gate::open(gate_vault, domains, clock, metrics, trail, config).await?;
     // The rest of the connections is for calls that take something away, and for what is refused.
     let gate = gate.with_calls_at_once((settings.limits.connections / 4 * 3).max(1));
@@ -172,11 +181,11 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
     });
     let config = ServiceConfig { nonce_capacity: settings.nonce_capacity, accepted_hosts: settings.accepted_hosts };
     let (weak_kms, weak_secrets) = (Arc::downgrade(&kms), Arc::downgrade(&secrets));
-    let weak_disks = Arc::downgrade(&disks);
+    let (weak_disks, weak_objects) = (Arc::downgrade(&disks), Arc::downgrade(&objects));
     let checking = tokio::spawn(check_rows(Arc::downgrade(&vault)));
     let service = Arc::new(Service::new(gate.clone(), config));
     control.attend_to(account, &secrets, &gate);
-    drop((kms, secrets, disks));
+    drop((kms, secrets, disks, objects));
     let drain = settings.limits.drain_timeout;
     let server = Server::new(settings.limits, connections).behind(settings.proxies);
     let mut server = server.listen(listener, service);
@@ -223,6 +232,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running,
         kms: weak_kms,
         secrets: weak_secrets,
         disks: weak_disks,
+        objects: weak_objects,
         drain,
         closed,
         data_dir,
@@ -278,6 +288,7 @@ impl Running {
             while self.kms.upgrade().is_none_or(|kms| kms.is_followed())
                 && self.secrets.upgrade().is_none_or(|secrets| secrets.is_followed())
                 && self.disks.upgrade().is_none_or(|disks| disks.is_followed())
+                && self.objects.upgrade().is_none_or(|objects| objects.is_followed())
                 && self.iam.is_followed()
             {
                 tokio::time::sleep(Duration::from_secs(1)).await;

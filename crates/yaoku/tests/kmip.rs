@@ -2,324 +2,20 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+#[path = "support/kmip.rs"]
+mod kmip;
 mod support;
 #[path = "support/vault.rs"]
 mod vault;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
+use std::io::Read;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use kmip::*;
+use rcgen::KeyPair;
 use serde_json::Value as Json;
-use support::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Client, RAM, Server, records};
+use support::{RAM, records};
 use vault::{FULL_ACCESS, detach, make_user};
-use yaoku_kmip::ttlv::{Fields, Item, Tag, Value, Writer, decode};
-
-const LOCATE: u32 = 0x08;
-const GET: u32 = 0x0a;
-const GET_ATTRIBUTES: u32 = 0x0b;
-const GET_ATTRIBUTE_LIST: u32 = 0x0c;
-const DESTROY: u32 = 0x14;
-const QUERY: u32 = 0x18;
-const DISCOVER_VERSIONS: u32 = 0x1e;
-const ENCRYPT: u32 = 0x1f;
-const DECRYPT: u32 = 0x20;
-const SIGN: u32 = 0x21;
-const SIGNATURE_VERIFY: u32 = 0x22;
-const MAC: u32 = 0x23;
-const MAC_VERIFY: u32 = 0x24;
-const RNG_RETRIEVE: u32 = 0x25;
-
-const ITEM_NOT_FOUND: u32 = 0x01;
-const RESPONSE_TOO_LARGE: u32 = 0x02;
-const NOT_AUTHENTICATED: u32 = 0x03;
-const INVALID_MESSAGE: u32 = 0x04;
-const NOT_SUPPORTED: u32 = 0x05;
-const INVALID_FIELD: u32 = 0x07;
-const FEATURE_NOT_SUPPORTED: u32 = 0x08;
-const CRYPTOGRAPHIC_FAILURE: u32 = 0x0a;
-const ILLEGAL_OPERATION: u32 = 0x0b;
-const PERMISSION_DENIED: u32 = 0x0c;
-const NOT_EXTRACTABLE: u32 = 0x17;
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-/// A server with KMIP, and what clients need for it.
-struct Lab {
-    _dir: tempfile::TempDir,
-    data: PathBuf,
-    ca: Ca,
-    server: Server,
-    address: String,
-}
-
-fn ca() -> Ca {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-impl Lab {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        let (ca, key) = (ca(), KeyPair::generate().unwrap());
-        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
-        let file = |name: &str, text: String| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let (ca_file, cert) = (file("ca.pem", ca.pem()), file("cert.pem", certificate.pem()));
-        let key = file("key.pem", key.serialize_pem());
-        let server = Server::start_with(&data, |command| {
-            command
-                .args(["--key-pair-version-interval", "0", "--kmip-listen", "127.0.0.1:0", "--kmip-tls-cert"])
-                .arg(&cert);
-            command.arg("--kmip-tls-key").arg(&key).arg("--client-ca").arg(&ca_file);
-        });
-        let address = server.greeting.lines().find_map(|line| line.split("KMIP: ").nth(1)).unwrap().to_owned();
-        Self { _dir: dir, data, ca, server, address }
-    }
-
-    fn root(&self) -> Client {
-        self.server.client()
-    }
-
-    /// A connection, with a client certificate of that key.
-    fn connect(&self, key: Option<&KeyPair>) -> Connection {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
-        let config = match key {
-            Some(key) => {
-                let certificate = self.certificate(key);
-                builder
-                    .with_client_auth_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
-                    .unwrap()
-            }
-            None => builder.with_no_client_auth(),
-        };
-        let name = "localhost".try_into().unwrap();
-        let tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
-        Connection(rustls::StreamOwned::new(tls, stream))
-    }
-
-    fn certificate(&self, key: &KeyPair) -> rcgen::Certificate {
-        CertificateParams::new(vec!["client".into()]).unwrap().signed_by(key, &self.ca).unwrap()
-    }
-
-    /// Binds a key's certificate to a user.
-    fn bind(&self, user: &str, key: &KeyPair) {
-        let path = self.data.with_extension(format!("{user}.pem"));
-        std::fs::write(&path, self.certificate(key).pem()).unwrap();
-        yaoku(&self.data, &["ram", "certificate", "bind", "--user", user, path.to_str().unwrap()]);
-    }
-}
-
-fn yaoku(data: &Path, arguments: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yaoku"));
-    let output = command.args(arguments).arg("--data-dir").arg(data).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-struct Connection(rustls::StreamOwned<rustls::ClientConnection, TcpStream>);
-
-impl Connection {
-    fn exchange(&mut self, message: &[u8]) -> Vec<u8> {
-        self.0.write_all(message).unwrap();
-        let mut answer = vec![0; 8];
-        self.0.read_exact(&mut answer).unwrap();
-        let length = u32::from_be_bytes(answer[4..].try_into().unwrap());
-        answer.resize(8 + usize::try_from(length).unwrap(), 0);
-        self.0.read_exact(&mut answer[8..]).unwrap();
-        answer
-    }
-
-    fn send(&mut self, request: &Request<'_>) -> Response {
-        Response::read(&self.exchange(&request.write()))
-    }
-}
-
-type Payload<'a> = Box<dyn Fn(&mut Writer) + 'a>;
-
-/// A request.
-struct Request<'a> {
-    version: (i32, i32),
-    credential: Option<(&'a str, &'a str)>,
-    header: Payload<'a>,
-    items: Vec<(u32, Payload<'a>)>,
-}
-
-impl<'a> Request<'a> {
-    fn new(operation: u32, payload: impl Fn(&mut Writer) + 'a) -> Self {
-        let items: Vec<(u32, Payload<'a>)> = vec![(operation, Box::new(payload))];
-        let credential = Some((ACCESS_KEY_ID, ACCESS_KEY_SECRET));
-        Self { version: (1, 4), credential, header: Box::new(|_| ()), items }
-    }
-
-    fn and(mut self, operation: u32, payload: impl Fn(&mut Writer) + 'a) -> Self {
-        self.items.push((operation, Box::new(payload)));
-        self
-    }
-
-    fn version(self, major: i32, minor: i32) -> Self {
-        Self { version: (major, minor), ..self }
-    }
-
-    fn header(self, header: impl Fn(&mut Writer) + 'a) -> Self {
-        Self { header: Box::new(header), ..self }
-    }
-
-    fn by(self, credential: Option<(&'a str, &'a str)>) -> Self {
-        Self { credential, ..self }
-    }
-
-    fn write(&self) -> Vec<u8> {
-        let mut message = Writer::new();
-        message.structure(Tag::REQUEST_MESSAGE, |message| {
-            message.structure(Tag::REQUEST_HEADER, |header| {
-                header.structure(Tag::PROTOCOL_VERSION, |version| {
-                    version.integer(Tag::PROTOCOL_VERSION_MAJOR, self.version.0);
-                    version.integer(Tag::PROTOCOL_VERSION_MINOR, self.version.1);
-                });
-                (self.header)(header);
-                if let Some((username, password)) = self.credential {
-                    header.structure(Tag::AUTHENTICATION, |inside| {
-                        inside.structure(Tag::CREDENTIAL, |inside| {
-                            inside.enumeration(Tag::CREDENTIAL_TYPE, 1);
-                            inside.structure(Tag::CREDENTIAL_VALUE, |inside| {
-                                inside.text(Tag::USERNAME, username);
-                                inside.text(Tag::PASSWORD, password);
-                            });
-                        });
-                    });
-                }
-                header.integer(Tag::BATCH_COUNT, i32::try_from(self.items.len()).unwrap());
-            });
-            for (operation, payload) in &self.items {
-                message.structure(Tag::BATCH_ITEM, |item| {
-                    item.enumeration(Tag::OPERATION, *operation);
-                    item.structure(Tag::REQUEST_PAYLOAD, |inside| payload(inside));
-                });
-            }
-        });
-        message.finish().to_vec()
-    }
-}
-
-/// What was answered, item by item: the reason of a failure and its sentence, or the payload.
-struct Response {
-    version: (i32, i32),
-    items: Vec<Result<Vec<u8>, (u32, String)>>,
-}
-
-fn field<T>(result: Result<T, yaoku_kmip::ttlv::FieldError>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
-}
-
-impl Response {
-    fn read(bytes: &[u8]) -> Self {
-        let item = decode(bytes).unwrap_or_else(|error| panic!("{error}"));
-        let fields = field(Fields::of(&item));
-        let header = field(Fields::of(field(fields.required(Tag::RESPONSE_HEADER))));
-        let version = field(Fields::of(field(header.required(Tag::PROTOCOL_VERSION))));
-        let number = |tag| field(field(version.required(tag)).integer());
-        let version = (number(Tag::PROTOCOL_VERSION_MAJOR), number(Tag::PROTOCOL_VERSION_MINOR));
-        field(header.required(Tag::TIME_STAMP));
-        let items = fields.all(Tag::BATCH_ITEM).into_iter().map(|item| {
-            let fields = field(Fields::of(item));
-            match field(field(fields.required(Tag::RESULT_STATUS)).enumeration()) {
-                0 => {
-                    let mut payload = Writer::new();
-                    payload.item(field(fields.required(Tag::RESPONSE_PAYLOAD)));
-                    Ok(payload.finish().to_vec())
-                }
-                _ => {
-                    let reason = field(field(fields.required(Tag::RESULT_REASON)).enumeration());
-                    Err((reason, field(field(fields.required(Tag::RESULT_MESSAGE)).text()).to_owned()))
-                }
-            }
-        });
-        Self { version, items: items.collect() }
-    }
-
-    #[track_caller]
-    fn ok(&self) -> &[u8] {
-        match self.items.as_slice() {
-            [Ok(payload)] => payload,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn fails(&self, reason: u32) -> &str {
-        match self.items.as_slice() {
-            [Err((given, message))] if *given == reason => message,
-            other => panic!("{other:?} and not {reason}"),
-        }
-    }
-}
-
-/// All values of a tag in a payload, whatever it stands in.
-fn all<'a>(item: &'a Item<'a>, tag: Tag) -> Vec<&'a Value<'a>> {
-    let inside = match &item.value {
-        Value::Structure(items) => items.iter().flat_map(|item| all(item, tag)).collect(),
-        _ => Vec::new(),
-    };
-    if item.tag == tag { [vec![&item.value], inside].concat() } else { inside }
-}
-
-fn bytes(payload: &[u8], tag: Tag) -> Vec<u8> {
-    let item = decode(payload).unwrap_or_else(|error| panic!("{error}"));
-    match all(&item, tag).as_slice() {
-        [Value::Bytes(bytes)] => bytes.to_vec(),
-        _ => panic!("no bytes, or more than once"),
-    }
-}
-
-fn texts(payload: &[u8], tag: Tag) -> Vec<String> {
-    let item = decode(payload).unwrap_or_else(|error| panic!("{error}"));
-    let text = |value: &&Value<'_>| match value {
-        Value::Text(text) => Some((*text).to_owned()),
-        _ => None,
-    };
-    all(&item, tag).iter().filter_map(text).collect()
-}
-
-fn numbers(payload: &[u8], tag: Tag) -> Vec<i64> {
-    let item = decode(payload).unwrap_or_else(|error| panic!("{error}"));
-    let number = |value: &&Value<'_>| match value {
-        Value::Integer(number) => Some(i64::from(*number)),
-        Value::Enumeration(number) => Some(i64::from(*number)),
-        _ => None,
-    };
-    all(&item, tag).iter().filter_map(number).collect()
-}
-
-fn about<'a>(key: &'a str, more: impl Fn(&mut Writer) + 'a) -> impl Fn(&mut Writer) + 'a {
-    move |payload| {
-        payload.text(Tag::UNIQUE_IDENTIFIER, key);
-        more(payload);
-    }
-}
-
-fn named(writer: &mut Writer, name: &str) {
-    writer.structure(Tag::ATTRIBUTE, |attribute| {
-        attribute.text(Tag::ATTRIBUTE_NAME, "Name");
-        attribute.structure(Tag::ATTRIBUTE_VALUE, |value| {
-            value.text(Tag::NAME_VALUE, name);
-            value.enumeration(Tag::NAME_TYPE, 1);
-        });
-    });
-}
+use yaoku_kmip::ttlv::{Tag, Writer};
 
 #[test]
 fn keys_are_used_and_never_leave() {
@@ -521,7 +217,10 @@ fn batches_stop_or_go_on_and_their_items_refer_to_those_before() {
     assert!(!bytes(answer.items[1].as_ref().unwrap(), Tag::DATA).is_empty());
 
     let mixed = || {
-        Request::new(GET, about(&key, |_| ())).and(ENCRYPT, about(&key, encrypt)).and(0x01, |_| ()).and(QUERY, |_| ())
+        Request::new(GET, about(&key, |_| ()))
+            .and(ENCRYPT, about(&key, encrypt))
+            .and(DERIVE_KEY, |_| ())
+            .and(QUERY, |_| ())
     };
     let answer = at.send(&mixed());
     assert!(matches!(answer.items.as_slice(), [Err((NOT_EXTRACTABLE, _))]), "it stops: {:?}", answer.items);
@@ -538,7 +237,7 @@ fn batches_stop_or_go_on_and_their_items_refer_to_those_before() {
         .filter(|record| record["serviceName"] == "KMIP")
         .map(|record| record["eventName"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["Locate", "Encrypt", "Get", "Get", "Encrypt", "Create", "Query"]);
+    assert_eq!(names, ["Locate", "Encrypt", "Get", "Get", "Encrypt", "DeriveKey", "Query"]);
 
     let undo = |header: &mut Writer| header.enumeration(Tag::BATCH_ERROR_CONTINUATION_OPTION, 3);
     at.send(&linked.header(undo)).fails(FEATURE_NOT_SUPPORTED);

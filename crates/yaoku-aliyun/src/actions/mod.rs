@@ -138,6 +138,7 @@ pub(crate) fn spell(api: &Api, failure: Failure, request_id: RequestId, argument
     match failure {
         Failure::Keys(error) => kms::failure::of(error, request_id, arguments),
         Failure::Disks(error) => credentials::disk_failure::of(error, request_id, arguments),
+        Failure::Objects(error) => credentials::object_failure::of(error, request_id, arguments),
         Failure::Secrets(error) => kms::secret_failure::of(error, request_id, arguments),
         Failure::Identities(error) if api.version == accounts::API.version => accounts::of(error, request_id),
         Failure::Identities(error) => ram::failure::of(error, request_id),
@@ -251,9 +252,18 @@ mod tests {
         let by_itself = ["RotateKey", "ExpireKeyMaterial", "DeleteKey", "DeleteDueSecret", "RotateDueSecret"];
         // By the Tang protocol.
         let of_disks = ["AdvertiseDisk", "UnlockDisk"];
+        let by_kmip = [
+            "CreateManagedObject",
+            "CreateManagedKeyPair",
+            "GetManagedObject",
+            "UpdateManagedObject",
+            "ActivateManagedObject",
+            "RevokeManagedObject",
+        ];
         let of_keys = yaoku_kms::operations::REGISTRY.iter().chain(yaoku_secrets::operations::REGISTRY);
-        let of_keys = of_keys.chain(yaoku_disks::operations::REGISTRY);
-        let keys = of_keys.filter(|spec| !by_itself.contains(&spec.name) && !of_disks.contains(&spec.name));
+        let of_keys = of_keys.chain(yaoku_disks::operations::REGISTRY).chain(yaoku_objects::operations::REGISTRY);
+        let others = [&by_itself[..], &of_disks, &by_kmip].concat();
+        let keys = of_keys.filter(|spec| !others.contains(&spec.name));
         let identities = yaoku_iam::operations::REGISTRY.iter();
         let named = |spec: &OperationSpec| (spec.service, spec.name);
         let trail = [named(&<yaoku_gate::LookupEvents as Operation>::SPEC)];

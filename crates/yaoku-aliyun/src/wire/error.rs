@@ -108,6 +108,8 @@ codes! {
     RejectedPendingImport = "Rejected.PendingImport", 409;
     /// The key's state can't be changed this way.
     RejectedStateModifiedFailed = "Rejected.StateModifiedFailed", 409;
+    /// The state of a managed object forbids it.
+    RejectedState = "Rejected.ObjectState", 409;
     /// A quota is reached.
     RejectedLimitExceeded = "Rejected.LimitExceeded", 400;
     /// The key's origin does not allow the operation.
@@ -192,6 +194,8 @@ codes! {
     EntityNotExistAccount = "EntityNotExist.Account", 404;
     /// No such disk.
     EntityNotExistDisk = "EntityNotExist.Disk", 404;
+    /// No such managed object.
+    EntityNotExistManagedObject = "EntityNotExist.ManagedObject", 404;
     /// The disk has no such key.
     EntityNotExistDiskKey = "EntityNotExist.DiskKey", 404;
     /// There is no such thing in the caller's account.
@@ -220,6 +224,8 @@ codes! {
     EntityNotExistRolePolicy = "EntityNotExist.Role.Policy", 404;
     /// There is one already.
     EntityAlreadyExistsAccount = "EntityAlreadyExists.Account", 409;
+    /// There is a managed object of that name.
+    EntityAlreadyExistsManagedObject = "EntityAlreadyExists.ManagedObject", 409;
     /// There is a disk of that name.
     EntityAlreadyExistsDisk = "EntityAlreadyExists.Disk", 409;
     /// There is one already.

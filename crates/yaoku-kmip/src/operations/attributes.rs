@@ -1,48 +1,49 @@
 //! Attributes of objects.
 
-use yaoku_kms::KeyId;
 use yaoku_kms::operations::Page;
 use yaoku_kms::operations::aliases::ListAliasesByKeyId;
 use yaoku_kms::operations::keys::DescribeKey;
+use yaoku_objects::operations::objects::DescribeManagedObject;
 
-use super::about;
-use crate::attribute::{Attribute, of_key, read_names, write_all};
+use super::{Target, about};
+use crate::attribute::{Attribute, of_key, of_object, read_names, write_all, write_name};
 use crate::failure::Failure;
 use crate::service::{Exchange, Reply};
-use crate::ttlv::{Fields, Tag};
+use crate::ttlv::Fields;
 
-/// Names of an object that are shown.
+/// Names of a CMK that are shown.
 const MAX_NAMES: u32 = 100;
 
-async fn attributes_of(exchange: &Exchange<'_>, key: KeyId) -> Result<Vec<Attribute>, Failure> {
+async fn attributes_of(exchange: &Exchange<'_>, target: Target) -> Result<(String, Vec<Attribute>), Failure> {
+    let key = match target {
+        Target::Object(id) => {
+            let described = exchange.perform(DescribeManagedObject { id }).await?;
+            return Ok((id.to_string(), of_object(&described, exchange.version)));
+        }
+        Target::Key(key) => key,
+    };
     let described = exchange.perform(DescribeKey { key: key.into() }).await?;
     let page = Page { number: 1, size: MAX_NAMES };
     let aliases = exchange.perform(ListAliasesByKeyId { key, page }).await?.items;
     let prefix = yaoku_kms::AliasName::PREFIX;
     let names = aliases.iter().filter_map(|(alias, _)| alias.as_str().strip_prefix(prefix)).map(str::to_owned);
-    Ok(of_key(&described, &names.collect::<Vec<_>>(), exchange.version))
+    Ok((key.to_string(), of_key(&described, &names.collect::<Vec<_>>(), exchange.version)))
 }
 
 pub(super) async fn get(exchange: &Exchange<'_>, payload: &Fields<'_, '_>) -> Result<Reply, Failure> {
-    let key = exchange.key(payload)?;
+    let target = exchange.target(payload)?;
     let names = read_names(payload, exchange.version)?;
     payload.end()?;
-    let all = attributes_of(exchange, key).await?;
-    let wanted = |attribute: &&Attribute| names.is_empty() || names.contains(&Some(attribute.tag));
-    Ok(about(key, |written| write_all(written, exchange.version, all.iter().filter(wanted))))
+    let (id, all) = attributes_of(exchange, target).await?;
+    let wanted = |attribute: &&Attribute| names.is_empty() || names.contains(&Some(attribute.name.clone()));
+    Ok(about(id, |written| write_all(written, exchange.version, all.iter().filter(wanted))))
 }
 
 pub(super) async fn list(exchange: &Exchange<'_>, payload: &Fields<'_, '_>) -> Result<Reply, Failure> {
-    let key = exchange.key(payload)?;
+    let target = exchange.target(payload)?;
     payload.end()?;
-    let mut tags: Vec<_> = attributes_of(exchange, key).await?.into_iter().map(|attribute| attribute.tag).collect();
-    tags.dedup();
-    Ok(about(key, |written| {
-        for tag in tags {
-            match exchange.version.has_attributes_by_tag() {
-                true => written.enumeration(Tag::ATTRIBUTE_REFERENCE, tag.number()),
-                false => written.text(Tag::ATTRIBUTE_NAME, tag.name().unwrap_or_default()),
-            }
-        }
-    }))
+    let (id, all) = attributes_of(exchange, target).await?;
+    let mut names: Vec<_> = all.into_iter().map(|attribute| attribute.name).collect();
+    names.dedup();
+    Ok(about(id, |written| names.iter().for_each(|name| write_name(written, exchange.version, name))))
 }

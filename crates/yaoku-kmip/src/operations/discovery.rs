@@ -47,7 +47,7 @@ pub(super) async fn query(exchange: &Exchange<'_>, payload: &Fields<'_, '_>) -> 
             known.for_each(|act| written.enumeration(Tag::OPERATION, act.number()));
         }
         if asks(QueryFunction::Objects) {
-            for object in [ObjectType::SymmetricKey, ObjectType::PrivateKey] {
+            for object in ObjectType::HERE {
                 written.enumeration(Tag::OBJECT_TYPE, object.number());
             }
         }

@@ -118,7 +118,7 @@ pub(super) async fn verify(exchange: &Exchange<'_>, payload: &Fields<'_, '_>) ->
         match exchange.try_perform(operation).await {
             Ok(verified) => valid = verified.valid,
             Err(KeyError::KeyVersionNotFound) if number > 1 => break,
-            Err(error) => return Err(Failure::of_operation(AnyFailure::Keys(error), exchange.request_id)),
+            Err(error) => return Err(Failure::of_operation(AnyFailure::Keys(error), &exchange.log)),
         }
         if valid {
             break;

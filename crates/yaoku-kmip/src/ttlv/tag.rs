@@ -315,7 +315,7 @@ tags! {
     KEY_WRAP_TYPE = 0x42_00f8, "Key Wrap Type";
     BATCH_UNDO_CAPABILITY = 0x42_00f9, "Batch Undo Capability";
     BATCH_CONTINUE_CAPABILITY = 0x42_00fa, "Batch Continue Capability";
-    PKCS_12_FRIENDLY_NAME = 0x42_00fb, "PKCS_12 Friendly Name";
+    PKCS_12_FRIENDLY_NAME = 0x42_00fb, "PKCS#12 Friendly Name";
     DESCRIPTION = 0x42_00fc, "Description";
     COMMENT = 0x42_00fd, "Comment";
     AUTHENTICATED_ENCRYPTION_ADDITIONAL_DATA = 0x42_00fe, "Authenticated Encryption Additional Data";

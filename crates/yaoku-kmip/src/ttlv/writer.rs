@@ -126,6 +126,15 @@ impl Writer {
         }
     }
 
+    /// Writes an item that was written before, under another tag.
+    pub fn encoded(&mut self, tag: Tag, item: &[u8]) {
+        let [_, tag @ ..] = tag.number().to_be_bytes();
+        if let Some(rest) = item.get(tag.len()..) {
+            self.bytes.push(&tag);
+            self.bytes.push(rest);
+        }
+    }
+
     /// Writes what another writer wrote.
     pub fn append(&mut self, other: &Self) {
         self.bytes.push(other.bytes.as_slice());

@@ -13,6 +13,7 @@ use yaoku_gate::{
 };
 use yaoku_iam::{AccountId, Bootstrap, Clock, Field, Iam, Name, Named, OperatingSystemUser, Operation, PolicyName};
 use yaoku_kms::{Kms, KmsConfig};
+use yaoku_objects::{Objects, ObjectsConfig};
 use yaoku_seal::Vault;
 use yaoku_secrets::{Secrets, SecretsConfig};
 
@@ -94,11 +95,12 @@ pub(crate) async fn gate(vault: &Arc<Vault>, clock: Arc<dyn Clock>) -> Arc<Gate>
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
     let config = DisksConfig::default();
     let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let config = ObjectsConfig::default();
+    let objects = Objects::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let domains = Domains { iam, kms, secrets, disks, objects };
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[yaoku_kmip::counted()], |_| {}));
-    Arc::new(
-        Gate::open(vault.clone(), Domains { iam, kms, secrets, disks }, clock, metrics, None, config).await.unwrap(),
-    )
+    Arc::new(Gate::open(vault.clone(), domains, clock, metrics, None, config).await.unwrap())
 }
 
 /// An operation of the root, through the gate.

@@ -17,6 +17,7 @@ use yaoku_gate::{
 use yaoku_http::{Handler, Incoming};
 use yaoku_iam::{AccountId, Bootstrap, Clock, Field, Iam, Name, Named, OperatingSystemUser, Operation, PolicyName};
 use yaoku_kms::{Kms, KmsConfig};
+use yaoku_objects::{Objects, ObjectsConfig};
 use yaoku_seal::Vault;
 use yaoku_secrets::{Secrets, SecretsConfig};
 use yaoku_vault::Service;
@@ -99,11 +100,12 @@ pub(crate) async fn gate(vault: &Arc<Vault>, clock: Arc<dyn Clock>) -> Arc<Gate>
     let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
     let config = DisksConfig::default();
     let disks = Disks::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let config = ObjectsConfig::default();
+    let objects = Objects::open(vault.clone(), iam.clone(), kms.clone(), clock.clone(), config).await.unwrap();
+    let domains = Domains { iam, kms, secrets, disks, objects };
     let config = GateConfig { region: "cn-hangzhou".into(), unauthenticated_per_minute: 60 };
     let metrics = Arc::new(Metrics::new(&[yaoku_vault::counted()], |_| {}));
-    Arc::new(
-        Gate::open(vault.clone(), Domains { iam, kms, secrets, disks }, clock, metrics, None, config).await.unwrap(),
-    )
+    Arc::new(Gate::open(vault.clone(), domains, clock, metrics, None, config).await.unwrap())
 }
 
 /// An operation of the root, through the gate.

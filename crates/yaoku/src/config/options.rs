@@ -304,6 +304,11 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_disks: Option<u64>,
 
+    /// Maximum number of managed objects (KMIP) in an account, destroyed ones included [default: 100000]
+    #[arg(long, env = "YAOKU_MAX_MANAGED_OBJECTS", value_name = "COUNT", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_managed_objects: Option<u64>,
+
     /// Maximum number of versions of a symmetric key created by CreateKeyVersion [default: 10000]
     #[arg(long, env = "YAOKU_MAX_KEY_VERSIONS", value_name = "COUNT", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use yaoku_disks::DisksConfig;
 use yaoku_http::{Limits, Proxies};
 use yaoku_iam::{AccountId, Bootstrap, NewAccessKey};
 use yaoku_kms::{KmsConfig, Quotas};
+use yaoku_objects::ObjectsConfig;
 use yaoku_secrets::SecretsConfig;
 
 use super::secrets::{self, PASSPHRASE_VARIABLE, ROOT_SECRET_VARIABLE};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub secrets: SecretsConfig,
     /// The domain of disks.
     pub disks: DisksConfig,
+    /// The domain of managed objects.
+    pub objects: ObjectsConfig,
     /// The audit log; none where it is switched off.
     pub audit: Option<yaoku_audit::Options>,
     /// Names in encryption contexts whose values records show; none where contexts are not shown.
@@ -172,6 +175,7 @@ impl Settings {
             kms: kms(options, region.clone())?,
             secrets: secrets(options, region.clone()),
             disks: disks(options),
+            objects: objects(options, region.clone()),
             region,
             audit: audit(options)?,
             audit_context: audit_context(options)?,
@@ -448,6 +452,11 @@ fn secrets(options: &Options, region: String) -> SecretsConfig {
 
 fn disks(options: &Options) -> DisksConfig {
     DisksConfig { max_disks: options.max_disks.unwrap_or(DisksConfig::default().max_disks) }
+}
+
+fn objects(options: &Options, region: String) -> ObjectsConfig {
+    let default = ObjectsConfig::default();
+    ObjectsConfig { region, max_objects: options.max_managed_objects.unwrap_or(default.max_objects) }
 }
 
 fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, Error> {

@@ -2,6 +2,7 @@
 
 use yaoku_disks::{DiskName, Thumbprint};
 use yaoku_iam::{BoundNetworks, CertificateId, Error, Field, Name, PublicKeyHash, Timestamp, TokenId};
+use yaoku_objects::ObjectId;
 
 use crate::actions::arguments::{Parameter, Read};
 use crate::wire::time::format_time;
@@ -43,6 +44,19 @@ impl Parameter<'_> {
         let Some(text) = self.value() else { return Ok(None) };
         let why = "it must be 1 to 128 letters, digits, underscores, slashes, dots, at signs and hyphens";
         DiskName::parse(text).map(Some).ok_or_else(|| self.invalid(why))
+    }
+
+    /// The id of a managed object.
+    pub(super) fn object_id(self) -> Read<ObjectId> {
+        let Some(text) = self.filled() else { return Ok(None) };
+        ObjectId::parse(text).map(Some).ok_or_else(|| self.invalid("it must be obj- and 32 hexadecimal digits"))
+    }
+
+    /// Where a listing of managed objects goes on.
+    pub(super) fn object_marker(self) -> Read<ObjectId> {
+        let Some(place) = self.place()? else { return Ok(None) };
+        let id = std::str::from_utf8(&place).ok().and_then(ObjectId::parse);
+        id.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
     }
 
     /// The thumbprint of a key.

@@ -1,10 +1,12 @@
-//! What only yaoku has: tokens and certificates of users, and disks, which call by their URLs. An API of its own, Version 2026-11-27, at
-//! the endpoint of the others.
+//! What only yaoku has: tokens and certificates of users, disks, which call by their URLs, and managed objects, which are fetched by KMIP. An
+//! API of its own, Version 2026-11-27, at the endpoint of the others.
 
 mod arguments;
 mod certificates;
 pub(in crate::actions) mod disk_failure;
 mod disks;
+pub(in crate::actions) mod object_failure;
+mod objects;
 mod tokens;
 
 use super::{Action, Api, Exchange, Reply, XmlRoot, identity_action as action, parameters};
@@ -14,7 +16,7 @@ use crate::wire::Format;
 pub(crate) const API: Api = Api {
     version: "2026-11-27",
     service: "Yaoku",
-    families: &[tokens::ACTIONS, certificates::ACTIONS, disks::ACTIONS],
+    families: &[tokens::ACTIONS, certificates::ACTIONS, disks::ACTIONS, objects::ACTIONS],
     unsupported: &[],
     format: Format::Json,
     xml_root: XmlRoot::OfAction,
@@ -23,6 +25,7 @@ pub(crate) const API: Api = Api {
         ("CertificateId", "ACS::Yaoku::Certificate"),
         ("UserName", "ACS::RAM::User"),
         ("DiskName", "ACS::Yaoku::Disk"),
+        ("ObjectId", "ACS::Yaoku::ManagedObject"),
         ("KeyId", "ACS::KMS::Key"),
     ],
     unrecorded: None,
