@@ -163,6 +163,12 @@ fn keys_are_made_fetched_and_destroyed_in_every_version() {
         at.send(&of(GET, &key)).fails(PERMISSION_DENIED);
         let described = at.send(&of(GET_ATTRIBUTES, &key).version(2, 0));
         assert_eq!(texts(described.ok(), Tag::REVOCATION_MESSAGE), ["because"]);
+        let destroyed = Request::new(LOCATE, |payload| {
+            payload.structure(Tag::ATTRIBUTES, |inside| inside.enumeration(Tag::STATE, 5));
+        });
+        assert!(texts(at.send(&destroyed.version(2, 0)).ok(), Tag::UNIQUE_IDENTIFIER).contains(&key));
+        let any = at.send(&Request::new(LOCATE, |_| ()));
+        assert!(!texts(any.ok(), Tag::UNIQUE_IDENTIFIER).contains(&key), "only what can be fetched");
         let next = id(at.send(&again()).ok());
         assert_ne!(next, key);
         let located = at.send(&Request::new(LOCATE, |payload| named(payload, &name)));

@@ -305,6 +305,25 @@ pub(crate) fn check(key: KeyAlgorithm, algorithm: SigningAlgorithm, digest: &[u8
 }
 
 /// Checks PKCS#8 as a whole, where AWS-LC would pass over bytes behind it, and returns what it says the key is.
+/// What the material of an RSA key is around: RSAPrivateKey (RFC 8017, A.1.2).
+///
+/// # Errors
+/// [`Error::Material`] if it is no PKCS#8.
+pub fn pkcs1_private(material: &Secret) -> Result<Secret, Error> {
+    let info = PrivateKeyInfoRef::try_from(material.expose()).map_err(|_| Error::Material)?;
+    Ok(Secret::new(info.private_key.as_bytes().to_vec()))
+}
+
+/// What an RSA public key in SubjectPublicKeyInfo is around: RSAPublicKey (RFC 8017, A.1.1).
+///
+/// # Errors
+/// [`Error::PublicKey`] if it is no SubjectPublicKeyInfo.
+pub fn pkcs1_public(spki: &[u8]) -> Result<Vec<u8>, Error> {
+    let info = SubjectPublicKeyInfoRef::try_from(spki).ok();
+    let bytes = info.and_then(|info| info.subject_public_key.as_bytes().map(<[u8]>::to_vec));
+    bytes.ok_or(Error::PublicKey("it is not SubjectPublicKeyInfo"))
+}
+
 fn pkcs8_algorithm(material: &Secret) -> Result<AlgorithmIdentifierRef<'_>, Error> {
     if material.len() > MAX_KEY_LEN {
         return Err(Error::Material);

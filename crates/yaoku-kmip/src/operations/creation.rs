@@ -316,7 +316,11 @@ pub(super) async fn create_key_pair(exchange: &Exchange<'_>, payload: &Fields<'_
         return Err(Failure::invalid("the halves of a key pair are of one Cryptographic Algorithm and Length"));
     }
     let (algorithm, number, bits) = of;
-    for (half, format) in [(&mut private, KeyFormatType::Pkcs8), (&mut public, KeyFormatType::X509)] {
+    let formats = match algorithm {
+        KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => [KeyFormatType::Pkcs1; 2],
+        _ => [KeyFormatType::Pkcs8, KeyFormatType::X509],
+    };
+    for (half, format) in [&mut private, &mut public].into_iter().zip(formats) {
         half.need(Tag::CRYPTOGRAPHIC_USAGE_MASK)?;
         half.made_here(exchange)?;
         half.agree(Tag::CRYPTOGRAPHIC_ALGORITHM, AttributeValue::Enumeration(number))?;

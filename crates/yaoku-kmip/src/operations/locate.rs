@@ -178,6 +178,9 @@ fn object_filter(attributes: &[Given]) -> Result<Option<ObjectFilter>, Failure> 
             return Ok(None);
         }
     }
+    // What was destroyed is found by whoever asks for it: others look for what they can fetch.
+    let asks = |tag: Tag| attributes.iter().any(|given| given.name == AttributeName::Known(tag));
+    filter.has_value = ![Tag::STATE, Tag::UNIQUE_IDENTIFIER, Tag::DESTROY_DATE].into_iter().any(asks);
     Ok(Some(filter))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, generate};
+use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, generate, pkcs1_private, pkcs1_public};
 use yaoku_crypto::mac::{Hash, hash};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Timestamp};
@@ -79,8 +79,8 @@ impl NewHalf {
     }
 }
 
-/// Makes a key pair: two objects, which know of each other. The private key is PKCS#8 in DER, and the public key
-/// SubjectPublicKeyInfo.
+/// Makes a key pair: two objects, which know of each other, in DER. RSA keys are RSAPrivateKey and RSAPublicKey (PKCS#1), others PKCS#8
+/// and SubjectPublicKeyInfo.
 pub struct CreateManagedKeyPair {
     /// Of what kind.
     pub algorithm: KeyAlgorithm,
@@ -105,7 +105,12 @@ impl Operation for CreateManagedKeyPair {
         let make = move || {
             let material = generate(algorithm, &SystemRandom)?;
             let public = PrivateKey::new(algorithm, &material)?.public_key_der().to_vec();
-            Ok::<_, yaoku_crypto::Error>((material, public))
+            match algorithm {
+                KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => {
+                    Ok((pkcs1_private(&material)?, pkcs1_public(&public)?))
+                }
+                _ => Ok::<_, yaoku_crypto::Error>((material, public)),
+            }
         };
         let (private_key, public_key) = objects.kms.compute_long_for(objects, call, make).await??;
         let halves = [
@@ -364,6 +369,8 @@ pub struct ObjectFilter {
     pub kind: Option<ObjectKind>,
     /// By state.
     pub state: Option<ObjectState>,
+    /// Only those that have a value still.
+    pub has_value: bool,
     /// By times, each between two, both included.
     pub times: Vec<(ObjectTime, Timestamp, Timestamp)>,
     /// By attributes.
@@ -380,6 +387,7 @@ impl ObjectFilter {
             && self.name.as_ref().is_none_or(|name| object.holds_names() && record.names.contains(name))
             && self.kind.is_none_or(|kind| record.kind == kind)
             && self.state.is_none_or(|state| record.life.state_at(now) == state)
+            && (!self.has_value || record.life.destruction.is_none())
             && self.times.iter().all(is_between)
             && self.attributes.iter().all(|test| test.admits(&record.attributes))
     }
