@@ -243,6 +243,8 @@ class Yaoku:
         self.vault = re.search(r"^yaoku serves the Vault API: (\S+)", said, re.M)[1]
         tang = re.search(r"^yaoku serves disks \(Tang\): (\S+)", said, re.M)
         self.tang = tang and tang[1]
+        kmip = re.search(r"^yaoku serves KMIP: (\S+)", said, re.M)
+        self.kmip = kmip and kmip[1]
 
     def _ready(self):
         with open(self.lab.logs["yaoku"]) as log:
