@@ -1,4 +1,4 @@
-//! Two decrypts in one KMIP message, of which the second is held where it reads key material from the store, while what the first needed is
+//! Two decrypts, or two fetches, in one KMIP message, of which the second is held where it reads from the store, while what the first needed is
 //! taken away: nothing that is forbidden by then is answered, though the first was done before.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
@@ -18,12 +18,17 @@ use yaoku_iam::SystemClock;
 use yaoku_iam::operations::access_keys::{CreateAccessKey, UpdateAccessKey};
 use yaoku_iam::operations::attachments::{AttachPolicy, DetachPolicy, ToUser};
 use yaoku_iam::operations::users::{CreateUser, UserDetails};
+use yaoku_iam::{Field, Name, PolicyName};
 use yaoku_kmip::Service;
 use yaoku_kmip::ttlv::{Item, Tag, Value, Writer, decode};
 use yaoku_kms::blob::Content;
 use yaoku_kms::operations::crypto::Encrypt;
 use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey};
-use yaoku_kms::{EncryptionContext, KeyId, KeySpec, Origin, ProtectionLevel};
+use yaoku_kms::{EncryptionContext, KeySpec, Origin, ProtectionLevel};
+use yaoku_objects::ObjectKind;
+use yaoku_objects::operations::chosen_key::SetObjectKey;
+use yaoku_objects::operations::lifecycle::DestroyManagedObject;
+use yaoku_objects::operations::objects::{CreateManagedObject, NewObject};
 use yaoku_seal::Vault;
 use yaoku_seal::seal::FileSeal;
 use yaoku_store::{
@@ -97,6 +102,9 @@ impl Store for Held {
 
 /// The kind of the rows that hold key material.
 const KEY_VERSION: u8 = 17;
+/// The kind of the rows that hold the values of managed objects.
+const VALUE: u8 = 73;
+const GET: u32 = 0x0a;
 const DECRYPT: u32 = 0x20;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +115,8 @@ enum Way {
     DisableAccessKey,
 }
 
-fn request(credential: (&str, &str), items: &[(KeyId, Vec<u8>)]) -> IncomingMessage {
+/// A request of one operation for several keys or objects, each with data if there is any.
+fn request(credential: (&str, &str), operation: u32, items: &[(String, Vec<u8>)]) -> IncomingMessage {
     let mut message = Writer::new();
     message.structure(Tag::REQUEST_MESSAGE, |message| {
         message.structure(Tag::REQUEST_HEADER, |header| {
@@ -128,12 +137,14 @@ fn request(credential: (&str, &str), items: &[(KeyId, Vec<u8>)]) -> IncomingMess
             header.enumeration(Tag::BATCH_ERROR_CONTINUATION_OPTION, 1);
             header.integer(Tag::BATCH_COUNT, i32::try_from(items.len()).unwrap());
         });
-        for (key, blob) in items {
+        for (id, data) in items {
             message.structure(Tag::BATCH_ITEM, |item| {
-                item.enumeration(Tag::OPERATION, DECRYPT);
+                item.enumeration(Tag::OPERATION, operation);
                 item.structure(Tag::REQUEST_PAYLOAD, |payload| {
-                    payload.text(Tag::UNIQUE_IDENTIFIER, &key.to_string());
-                    payload.bytes(Tag::DATA, blob);
+                    payload.text(Tag::UNIQUE_IDENTIFIER, id);
+                    if !data.is_empty() {
+                        payload.bytes(Tag::DATA, data);
+                    }
                 });
             });
         }
@@ -147,11 +158,11 @@ fn request(credential: (&str, &str), items: &[(KeyId, Vec<u8>)]) -> IncomingMess
     }
 }
 
-/// The plaintexts in a response.
+/// The plaintexts and values in a response.
 fn plaintexts(item: &Item<'_>) -> Vec<Vec<u8>> {
     match &item.value {
         Value::Structure(items) => items.iter().flat_map(plaintexts).collect(),
-        Value::Bytes(bytes) if item.tag == Tag::DATA => vec![bytes.to_vec()],
+        Value::Bytes(bytes) if [Tag::DATA, Tag::OPAQUE_DATA_VALUE].contains(&item.tag) => vec![bytes.to_vec()],
         _ => Vec::new(),
     }
 }
@@ -168,7 +179,7 @@ async fn what_was_done_first_is_withheld_when_it_is_forbidden_before_the_last_is
     as_root(&first, AttachPolicy::<ToUser>::new(user(), policy())).await;
     let access_key = as_root(&first, CreateAccessKey { whose: Some(user()) }).await.key;
     let secret = String::from_utf8(access_key.secret.expose().to_vec()).unwrap();
-    let mut items = Vec::new();
+    let (mut keys, mut items) = (Vec::new(), Vec::new());
     for plaintext in [b"first", b"other"] {
         let create = CreateKey {
             spec: KeySpec::Aes256,
@@ -183,17 +194,18 @@ async fn what_was_done_first_is_withheld_when_it_is_forbidden_before_the_last_is
         let key = as_root(&first, create).await.id;
         let (plaintext, context) = (Secret::new(plaintext.to_vec()), EncryptionContext::default());
         let encrypt = Encrypt { key: key.into(), plaintext, content: Content::Bytes, context };
-        items.push((key, as_root(&first, encrypt).await.blob));
+        keys.push(key);
+        items.push((key.to_string(), as_root(&first, encrypt).await.blob));
     }
     for way in [Way::Nothing, Way::DisableFirstKey, Way::DetachPolicy, Way::DisableAccessKey] {
         // Another process, which has to read the keys' material: the first's now, the second's while it answers.
         let cold = support::gate(&vault, Arc::new(SystemClock)).await;
         let credential = (access_key.id.as_str(), secret.as_str());
         let service = Service::new(cold.clone());
-        let warmed = service.call(&request(credential, &items[..1])).await;
+        let warmed = service.call(&request(credential, DECRYPT, &items[..1])).await;
         assert_eq!(plaintexts(&decode(&warmed).ok().unwrap()), [b"first"]);
         let meanwhile: Task = Box::pin({
-            let (gate, id, key) = (cold.clone(), access_key.id.clone(), items[0].0);
+            let (gate, id, key) = (cold.clone(), access_key.id.clone(), keys[0]);
             async move {
                 match way {
                     Way::Nothing => {}
@@ -206,7 +218,7 @@ async fn what_was_done_first_is_withheld_when_it_is_forbidden_before_the_last_is
             }
         });
         *store.before.lock().unwrap() = Some((KEY_VERSION, meanwhile));
-        let answer = service.call(&request(credential, &items)).await;
+        let answer = service.call(&request(credential, DECRYPT, &items)).await;
         assert!(store.before.lock().unwrap().is_none(), "{way:?}: it did not wait");
         let given = plaintexts(&decode(&answer).ok().unwrap());
         let expected: &[&[u8]] = match way {
@@ -217,12 +229,94 @@ async fn what_was_done_first_is_withheld_when_it_is_forbidden_before_the_last_is
         assert_eq!(given, expected, "{way:?}");
         match way {
             Way::Nothing => {}
-            Way::DisableFirstKey => as_root(&cold, EnableKey { key: items[0].0 }).await,
+            Way::DisableFirstKey => as_root(&cold, EnableKey { key: keys[0] }).await,
             Way::DetachPolicy => as_root(&cold, AttachPolicy::<ToUser>::new(user(), policy())).await,
             Way::DisableAccessKey => {
                 let (whose, id) = (Some(user()), access_key.id.clone());
                 as_root(&cold, UpdateAccessKey { whose, id, active: true }).await;
             }
         }
+    }
+}
+
+/// How something is taken away from a fetch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum FetchWay {
+    Nothing,
+    DisableChosenKey,
+    DestroyFirstObject,
+    DetachPolicy,
+    DisableAccessKey,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_first_is_withheld_when_it_is_forbidden_before_the_last_is() {
+    use FetchWay::{DestroyFirstObject, DetachPolicy as Detach, DisableAccessKey, DisableChosenKey, Nothing};
+    for way in [Nothing, DisableChosenKey, DestroyFirstObject, Detach, DisableAccessKey] {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = Embedded::open(&dir.path().join("store"), Options::default()).unwrap();
+        let store = Arc::new(Held { inner, before: Mutex::default() });
+        let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
+        let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
+        let gate = support::gate(&vault, Arc::new(SystemClock)).await;
+        let policy = || PolicyName::System(Name::parse(Field::PolicyName, "AdministratorAccess").unwrap());
+        as_root(&gate, CreateUser { name: user(), details: UserDetails::default() }).await;
+        as_root(&gate, AttachPolicy::<ToUser>::new(user(), policy())).await;
+        let access_key = as_root(&gate, CreateAccessKey { whose: Some(user()) }).await.key;
+        let secret = String::from_utf8(access_key.secret.expose().to_vec()).unwrap();
+        let create = CreateKey {
+            spec: KeySpec::Aes256,
+            usage: None,
+            origin: Origin::Generated,
+            protection: ProtectionLevel::Software,
+            description: String::new(),
+            rotation: None,
+            tags: Vec::new(),
+            policy: None,
+        };
+        let key = as_root(&gate, create).await.id;
+        as_root(&gate, SetObjectKey { key: key.into() }).await;
+        let mut objects = Vec::new();
+        for value in [b"first", b"other"] {
+            let object = NewObject {
+                kind: ObjectKind::OpaqueData,
+                value: Secret::new(value.to_vec()),
+                names: Vec::new(),
+                attributes: Vec::new(),
+                activation: None,
+                deactivation: None,
+            };
+            objects.push(as_root(&gate, CreateManagedObject { object, replaces: None }).await.id);
+        }
+        let service = Service::new(gate.clone());
+        let credential = (access_key.id.as_str(), secret.as_str());
+        let items: Vec<_> = objects.iter().map(|id| (id.to_string(), Vec::new())).collect();
+        let meanwhile: Task = Box::pin({
+            let (gate, id, first) = (gate.clone(), access_key.id.clone(), objects[0]);
+            async move {
+                match way {
+                    Nothing => {}
+                    DisableChosenKey => as_root(&gate, DisableKey { key }).await,
+                    DestroyFirstObject => drop(as_root(&gate, DestroyManagedObject { id: first }).await),
+                    Detach => as_root(&gate, DetachPolicy::<ToUser>::new(user(), policy())).await,
+                    DisableAccessKey => {
+                        as_root(&gate, UpdateAccessKey { whose: Some(user()), id, active: false }).await;
+                    }
+                }
+            }
+        });
+        // The first is fetched by then: it is the second row of this kind that lets it happen.
+        let held = store.clone();
+        let second: Task = Box::pin(async move { *held.before.lock().unwrap() = Some((VALUE, meanwhile)) });
+        *store.before.lock().unwrap() = Some((VALUE, second));
+        let answer = service.call(&request(credential, GET, &items)).await;
+        assert!(store.before.lock().unwrap().is_none(), "{way:?}: it did not wait");
+        let given = plaintexts(&decode(&answer).ok().unwrap());
+        let expected: &[&[u8]] = match way {
+            Nothing => &[b"first", b"other"],
+            DestroyFirstObject => &[b"other"],
+            DisableChosenKey | Detach | DisableAccessKey => &[],
+        };
+        assert_eq!(given, expected, "{way:?}");
     }
 }
