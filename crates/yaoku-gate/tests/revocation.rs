@@ -299,7 +299,7 @@ async fn open_gate(
     token: Option<Arc<Token>>,
 ) -> (Gate, Arc<Iam>, Arc<Kms>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let bootstrap = Bootstrap { account: Some(account()), root: None, ..Bootstrap::default() };
     let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
     let config = KmsConfig { key_pair_version_interval: 0, ..KmsConfig::default() };
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, token, None).await.unwrap();

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use yaoku_crypto::Secret;
-use yaoku_seal::{Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Vault, VaultChange, View, read_each};
+use yaoku_seal::{
+    Changes, Follower, Kind, Mirror, Outcome, RecordName, Revision, Steadiness, Vault, VaultChange, View, read_each,
+};
 
 use crate::access_key::{AccessKeyRecord, Owner, Status};
 use crate::certificate::{BoundCertificate, CertificateRecord};
@@ -27,13 +30,20 @@ use crate::{
 /// How often a commit is tried against others that write the same records.
 const ATTEMPTS: usize = 8;
 
-/// What an operator fixes before the first start.
-#[derive(Default)]
+/// What an operator fixes before the start.
 pub struct Bootstrap {
     /// The account's id; drawn when absent.
     pub account: Option<AccountId>,
     /// The root AccessKey; drawn when absent. Given later, it is added beside those that exist.
     pub root: Option<NewAccessKey>,
+    /// For how long the clock must have been steady before what is over by it is forgotten: tokens, and logins that were renewed.
+    pub deletion_patience: Duration,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self { account: None, root: None, deletion_patience: Duration::from_secs(3600) }
+    }
 }
 
 /// The result of opening: the authority, and what the operator must be told once.
@@ -55,6 +65,7 @@ pub struct Iam {
     pub(crate) follower: Follower,
     held: RwLock<Held>,
     epoch: Epoch,
+    steadiness: Steadiness,
     /// Last uses as they were last written.
     pub(crate) written_uses: Mutex<HashMap<RecordName, Timestamp>>,
 }
@@ -95,9 +106,12 @@ impl Iam {
         }
         let (held, revision) = Self::read(&vault).await?;
         held.tenants.values().try_for_each(|tenant| tenant.directory.read().check())?;
+        let steadiness = Steadiness::new(bootstrap.deletion_patience);
+        steadiness.look(Instant::now(), clock.now().0);
         let iam = Arc::new(Self {
             vault: vault.clone(),
             clock,
+            steadiness,
             follower: Follower::new(revision),
             held: RwLock::new(held),
             epoch: Epoch::default(),
@@ -137,6 +151,12 @@ impl Iam {
             true => principal.as_policy_subject(|subject| question.answer_of_own(subject)),
             false => self.authorise(principal, question),
         }
+    }
+
+    /// The present moment, and whether the clock has been steady for so long that what is over by it can be forgotten.
+    pub(crate) fn moment(&self) -> (Timestamp, bool) {
+        let now = self.clock.now();
+        (now, self.steadiness.look(Instant::now(), now.0))
     }
 
     /// Counts changes that can forbid something, of identities and of whatever else policies speak of.

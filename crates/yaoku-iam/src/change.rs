@@ -30,14 +30,16 @@ pub(crate) struct Draft<'a> {
     account: AccountId,
     /// The moment of the change.
     pub(crate) now: Timestamp,
+    /// Whether what is over by that moment can be forgotten.
+    pub(crate) is_steady: bool,
     pub(crate) random: &'a dyn Random,
     puts: Vec<(RecordName, Secret)>,
     deletes: Vec<RecordName>,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) const fn new(account: AccountId, now: Timestamp, random: &'a dyn Random) -> Self {
-        Self { account, now, random, puts: Vec::new(), deletes: Vec::new() }
+    pub(crate) const fn new(account: AccountId, (now, is_steady): (Timestamp, bool), random: &'a dyn Random) -> Self {
+        Self { account, now, is_steady, random, puts: Vec::new(), deletes: Vec::new() }
     }
 
     /// What commits it, if the account's identities are still those at that head.
@@ -135,7 +137,7 @@ impl Iam {
             allowed.still(self)?;
             let (decided, draft, head) = {
                 let directory = tenant.directory.read();
-                let mut draft = Draft::new(tenant.id, self.clock.now(), self.vault.random());
+                let mut draft = Draft::new(tenant.id, self.moment(), self.vault.random());
                 (decide(&directory, &mut draft), draft, directory.head)
             };
             let decided = match decided {

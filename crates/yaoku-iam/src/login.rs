@@ -106,7 +106,7 @@ impl LoginsRecord {
         began <= self.ended_before || self.revoked.contains_key(&id)
     }
 
-    /// Forgets what makes no difference any more. A clock that is ahead for a while must not bring a revoked login back: all that
+    /// Forgets what makes no difference any more by `now`: where that is wrong, logins end that should not. A clock that is ahead for a while must not bring a revoked login back: all that
     /// began before one that is forgotten have ended with it.
     fn prune(&mut self, now: Timestamp) {
         self.renewed.retain(|_, end| *end > now);
@@ -121,8 +121,7 @@ impl LoginsRecord {
         self.renewed.len() + self.revoked.len() >= REMEMBERED
     }
 
-    fn renew(&mut self, login: &Login, to: Timestamp, now: Timestamp) -> Result<(), Error> {
-        self.prune(now);
+    fn renew(&mut self, login: &Login, to: Timestamp) -> Result<(), Error> {
         if self.has_ended(login.id, login.began) {
             return Err(ended());
         }
@@ -135,10 +134,13 @@ impl LoginsRecord {
 
     /// Where no more can be remembered, all logins of the credential end: a revocation is never refused, and never forgotten.
     fn revoke(&mut self, login: &Login, now: Timestamp) {
-        self.prune(now);
         self.renewed.remove(&login.id);
         if self.has_ended(login.id, login.began) {
             return;
+        }
+        // Whether the clock is right or not: the alternative ends more.
+        if self.is_full() {
+            self.prune(now);
         }
         if self.is_full() {
             *self = Self { ended_before: now.max(login.began), ..Self::default() };
@@ -309,7 +311,7 @@ impl Iam {
     pub(crate) async fn renew_login(&self, call: &Call<'_>, login: &Login, seconds: u64) -> Result<u64, Error> {
         self.change_logins(call, login, |record, now| {
             let to = now.plus_seconds(seconds.clamp(1, LOGIN)).min(login.latest());
-            record.renew(login, to, now).map(|()| to.seconds_since(now))
+            record.renew(login, to).map(|()| to.seconds_since(now))
         })
         .await
     }
@@ -337,7 +339,11 @@ impl Iam {
                 Some(stored) => (LoginsRecord::decode(&stored.bytes)?, Some(stored.revision)),
                 None => (LoginsRecord::default(), None),
             };
-            let changed = change(&mut record, self.clock.now())?;
+            let (now, is_steady) = self.moment();
+            if is_steady {
+                record.prune(now);
+            }
+            let changed = change(&mut record, now)?;
             let puts = vec![(login.row.clone(), record.encode()?)];
             let mut changes = Changes { expected: vec![(login.row.clone(), revision)], puts, deletes: Vec::new() };
             call.underpin(&mut changes)?;
@@ -399,10 +405,10 @@ mod tests {
     fn what_was_revoked_is_not_renewed_and_is_forgotten_when_it_is_over() {
         let mut record = LoginsRecord::default();
         let (one, now) = (login(1, 1000), Timestamp(2000));
-        record.renew(&one, Timestamp(9000), now).unwrap();
+        record.renew(&one, Timestamp(9000)).unwrap();
         assert_eq!(record.renewed.get(&one.id), Some(&Timestamp(9000)));
         record.revoke(&one, now);
-        assert!(record.renew(&one, Timestamp(9000), now).is_err());
+        assert!(record.renew(&one, Timestamp(9000)).is_err());
         record.prune(one.latest());
         assert_eq!(record, LoginsRecord { ended_before: one.began, ..LoginsRecord::default() });
         assert!(record.has_ended(one.id, one.began), "whatever the clock says afterwards");
@@ -411,12 +417,13 @@ mod tests {
     #[test]
     fn renewals_are_bounded_and_those_that_are_known_go_on() {
         let mut record = LoginsRecord::default();
-        let now = Timestamp(2000);
         for id in 0..REMEMBERED as u64 {
-            record.renew(&login(id, 1000), Timestamp(9000), now).unwrap();
+            record.renew(&login(id, 1000), Timestamp(9000)).unwrap();
         }
-        assert!(record.renew(&login(u64::MAX, 1000), Timestamp(9000), now).is_err());
-        record.renew(&login(0, 1000), Timestamp(9001), now).unwrap();
-        record.renew(&login(u64::MAX, 1000), Timestamp(9900), Timestamp(9500)).unwrap();
+        record.prune(Timestamp(2000));
+        assert!(record.renew(&login(u64::MAX, 1000), Timestamp(9000)).is_err());
+        record.renew(&login(0, 1000), Timestamp(9001)).unwrap();
+        record.prune(Timestamp(9500));
+        record.renew(&login(u64::MAX, 1000), Timestamp(9900)).unwrap();
     }
 }

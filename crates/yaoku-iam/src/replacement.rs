@@ -123,7 +123,7 @@ impl Iam {
         let directory = tenant.directory.read();
         directory.users.get(user).ok_or(Error::NotFound(Entity::User))?;
         let owner = Owner::User(user);
-        let mut draft = Draft::new(account, self.clock.now(), self.vault.random());
+        let mut draft = Draft::new(account, self.moment(), self.vault.random());
         let mut left = 0;
         for key in directory.access_keys.values().filter(|key| key.owner() == Some(owner)) {
             match retired.contains(&key.id) {

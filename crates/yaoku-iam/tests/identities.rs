@@ -212,7 +212,7 @@ fn account() -> AccountId {
 async fn node(store: &Arc<Embedded>, dir: &tempfile::TempDir) -> Arc<Iam> {
     let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
     let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let bootstrap = Bootstrap { account: Some(account()), root: None, ..Bootstrap::default() };
     Iam::open(vault, Arc::new(SystemClock), bootstrap).await.unwrap().iam
 }
 
@@ -332,7 +332,7 @@ async fn a_policy_whose_row_is_gone_denies_everything_to_whom_it_is_attached_and
     apply(&iam, &Change::CreateUser(2)).await.unwrap();
     assert!(may_before[1] && may(&iam, 1), "whom it was not attached to");
     assert!(!may(&iam, 0));
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let bootstrap = Bootstrap { account: Some(account()), root: None, ..Bootstrap::default() };
     let refused = Iam::open(Arc::new(vault), Arc::new(SystemClock), bootstrap).await.err().unwrap();
     assert!(refused.to_string().contains("policy1 is missing"), "{refused}");
 }

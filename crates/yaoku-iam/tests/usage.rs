@@ -34,7 +34,7 @@ fn user(number: usize) -> Name {
 async fn open(store: &Arc<Embedded>, dir: &tempfile::TempDir) -> Arc<Iam> {
     let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
     let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let bootstrap = Bootstrap { account: Some(account()), root: None, ..Bootstrap::default() };
     Iam::open(vault, Arc::new(SystemClock), bootstrap).await.unwrap().iam
 }
 

@@ -50,7 +50,7 @@ const HERE: Environment<'_> = Environment {
 fn objects_live_as_long_as_their_keys() {
     let Some(hsm) = SoftHsm::new() else { return };
     let out = hsm.run_ignored_tests();
-    assert!(out.contains("test result: ok. 4 passed"), "{out}");
+    assert!(out.contains("test result: ok. 5 passed"), "{out}");
 }
 
 /// One for all tests: the library is one for the process.
@@ -142,6 +142,10 @@ impl World {
     }
 
     async fn over(options: Options) -> Self {
+        Self::with(options, config()).await
+    }
+
+    async fn with(options: Options, config: KmsConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let inner = Embedded::open(&dir.path().join("store"), options).unwrap();
         let store = Arc::new(Failing { inner, armed: AtomicBool::new(false), spare_one: AtomicBool::new(false) });
@@ -149,11 +153,11 @@ impl World {
         let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
         let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
-        let bootstrap = Bootstrap { account: Some(principal.account()), root: None };
+        let bootstrap = Bootstrap { account: Some(principal.account()), root: None, ..Bootstrap::default() };
         let opened = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap();
         let token = Some(TOKEN.clone());
         let iam = opened.iam;
-        let kms = Kms::open(vault, iam.clone(), clock.clone(), config(), token, None).await.unwrap();
+        let kms = Kms::open(vault, iam.clone(), clock.clone(), config, token, None).await.unwrap();
         let performer = Unrecorded { kms: kms.clone(), iam };
         Self { store, clock, principal, kms, performer, _dir: dir }
     }
@@ -280,6 +284,22 @@ async fn objects_that_came_into_no_key_are_destroyed() {
     world.clock.advance_seconds(30 * DAY);
     world.looks().await;
     assert_eq!(objects() - before, 1, "the object of a key stays");
+}
+
+/// What was wrapped for an object of an import is of no use without it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by objects_live_as_long_as_their_keys"]
+async fn a_clock_that_jumps_destroys_no_object_in_the_making() {
+    let world = World::with(Options::default(), KmsConfig::default()).await;
+    let before = objects();
+    world.store.spare_one.store(true, Ordering::SeqCst);
+    world.store.armed.store(true, Ordering::SeqCst);
+    assert!(matches!(world.key(KeySpec::Aes256).await, Err(Error::Unavailable(_))));
+    world.store.armed.store(false, Ordering::SeqCst);
+    assert_eq!(objects() - before, 1);
+    world.clock.advance_seconds(8 * DAY);
+    world.looks().await;
+    assert_eq!(objects() - before, 1);
 }
 
 /// While CreateKey is at work for longer than an object in the making is kept, either of the two goes through, never both.

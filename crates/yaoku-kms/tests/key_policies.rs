@@ -39,7 +39,9 @@ impl World {
         let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(AccountId::parse(OWNER).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
-        let opened = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap();
+        let opened = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None, ..Bootstrap::default() })
+            .await
+            .unwrap();
         let kms = Kms::open(vault, opened.iam, clock, KmsConfig::default(), None, None).await.unwrap();
         Self { kms, source: IpAddr::V4(Ipv4Addr::LOCALHOST), _dir: dir }
     }

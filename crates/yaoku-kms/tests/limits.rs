@@ -51,7 +51,7 @@ impl World {
         let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
         let seal = Arc::new(FileSeal { path: dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
-        let bootstrap = Bootstrap { account: Some(principal.account()), root: None };
+        let bootstrap = Bootstrap { account: Some(principal.account()), root: None, ..Bootstrap::default() };
         let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
         let config = KmsConfig { deletion_patience: 0, ..KmsConfig::default() };
         let kms = Kms::open(vault, iam.clone(), clock.clone(), config, None, None).await.unwrap();

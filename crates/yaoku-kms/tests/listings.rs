@@ -62,7 +62,10 @@ impl World {
         let vault = Arc::new(Vault::open(store, seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(AccountId::parse(ACCOUNT).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
-        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap().iam;
+        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None, ..Bootstrap::default() })
+            .await
+            .unwrap()
+            .iam;
         let kms = Kms::open(vault, iam.clone(), clock, KmsConfig::default(), None, None).await.unwrap();
         Arc::new(Self { kms, iam, _dir: dir })
     }

@@ -89,7 +89,10 @@ impl World {
         let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let account = Some(self.principal.account());
-        let opened = Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None }).await.unwrap();
+        let opened =
+            Iam::open(vault.clone(), self.clock.clone(), Bootstrap { account, root: None, ..Bootstrap::default() })
+                .await
+                .unwrap();
         let iam = opened.iam;
         let kms = Kms::open(vault, iam.clone(), self.clock.clone(), self.config.clone(), None, None).await.unwrap();
         self.performers.push(Arc::new(Unrecorded { kms: kms.clone(), iam }));

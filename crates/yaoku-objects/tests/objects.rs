@@ -77,7 +77,10 @@ impl World {
         let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let (account, clock) = (Some(self.principal.account()), self.clock.clone());
-        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap().iam;
+        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None, ..Bootstrap::default() })
+            .await
+            .unwrap()
+            .iam;
         let config = KmsConfig::default();
         let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, None, None).await.unwrap();
         let config = ObjectsConfig { max_objects: 20, ..ObjectsConfig::default() };

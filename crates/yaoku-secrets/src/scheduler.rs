@@ -16,8 +16,6 @@ use crate::{Error, Secrets};
 
 /// Secrets taken up at a time.
 const BATCH: usize = 256;
-/// As many as are looked at while deletions that are due must wait.
-const BATCH_WHILE_DELETIONS_WAIT: usize = 16 * BATCH;
 /// Seconds until a rotation is tried again that can't be done: because its CMK is disabled, or its user deleted.
 const ROTATION_RETRY: u64 = 300;
 /// Secrets taken up at once.
@@ -37,7 +35,7 @@ impl Secrets {
         self.stopping.send_replace(true);
     }
 
-    /// Rotates every secret that is due by the domain's clock, and deletes those whose time is over once that has been steady.
+    /// Rotates every secret that is due by the domain's clock, and deletes those whose time is over, once that has been steady.
     ///
     /// # Errors
     /// The first failure, after everything else was tried.
@@ -45,18 +43,23 @@ impl Secrets {
         let mut failure = Ok(());
         loop {
             let now = self.clock.now();
-            let may_delete = self.steadiness.look(Instant::now(), now.0);
-            // Deletions that wait stay first in line: the rest must not wait behind them.
-            let most = if may_delete { BATCH } else { BATCH_WHILE_DELETIONS_WAIT };
-            let due = self.catalogue.read().due(now, most);
+            let is_steady = self.steadiness.look(Instant::now(), now.0);
+            let due = self.catalogue.read().due(now, BATCH);
             let found = due.len();
-            let results = stream::iter(due).map(|secret| self.take_up_due(performer, secret, may_delete));
+            // A deletion takes values away for good, and a rotation an AccessKey.
+            if !is_steady {
+                if found > 0 {
+                    self.steadiness.say_that_deletions_wait();
+                }
+                break;
+            }
+            let results = stream::iter(due).map(|secret| self.take_up_due(performer, secret));
             // Together, so that their commits share syncs.
             let results: Vec<Result<(), Error>> = results.buffer_unordered(AT_ONCE).collect().await;
             let failed = results.iter().filter(|result| result.is_err()).count();
             failure = failure.and(results.into_iter().collect());
             // Those that fail stay first in line.
-            if found < BATCH || failed > 0 || !may_delete || *self.stopping.borrow() {
+            if found < BATCH || failed > 0 || *self.stopping.borrow() {
                 break;
             }
         }
@@ -64,19 +67,10 @@ impl Secrets {
     }
 
     /// Has done what is due to a secret as the catalogue has it, if it still is.
-    async fn take_up_due(
-        &self,
-        performer: &impl Performer<Self>,
-        secret: Arc<HeldSecret>,
-        may_delete: bool,
-    ) -> Result<(), Error> {
+    async fn take_up_due(&self, performer: &impl Performer<Self>, secret: Arc<HeldSecret>) -> Result<(), Error> {
         let (account, id) = (secret.account, secret.record.id);
         let done = match secret.record.due() {
             None => return Ok(()),
-            Some((_, Due::Deletion)) if !may_delete => {
-                self.steadiness.say_that_deletions_wait();
-                return Ok(());
-            }
             Some((_, Due::Deletion)) => performer.perform(account, DeleteDueSecret(id)).await?.is_some(),
             Some((_, Due::Rotation)) => match performer.perform(account, RotateDueSecret(id)).await {
                 Ok(done) => done.is_some(),

@@ -13,7 +13,7 @@ use support::{World, name, put, staged};
 use yaoku_crypto::Secret;
 use yaoku_iam::operations::access_keys::{CreateAccessKey, DeleteAccessKey, ListAccessKeys};
 use yaoku_iam::operations::users::{CreateUser, DeleteUser, UpdateUser, UserDetails};
-use yaoku_iam::{AccessKeyId, Field, Name, NewAccessKey};
+use yaoku_iam::{AccessKeyId, Clock, Field, Name, NewAccessKey};
 use yaoku_kms::operations::keys::{DisableKey, EnableKey};
 use yaoku_kms::{KeyId, KeyRef};
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
@@ -21,7 +21,9 @@ use yaoku_secrets::operations::rotation::{RotateSecret, UpdateSecretRotationPoli
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, NewContent, UpdateSecret};
 use yaoku_secrets::operations::values::{GetSecretValue, VersionRef};
 use yaoku_secrets::operations::versions::UpdateSecretVersionStage;
-use yaoku_secrets::{Error, NewRamCredentials, RamCredentialsAbout, RotationInterval, SecretKind, VersionId};
+use yaoku_secrets::{
+    Error, NewRamCredentials, RamCredentialsAbout, RotationInterval, SecretKind, SecretsConfig, VersionId,
+};
 use yaoku_store::{
     Digest, Digester, Embedded, Found, Limits, Outcome, Revision, Row, Snapshot, Store, StoreId, Transaction, Trust,
     Watch,
@@ -195,6 +197,24 @@ async fn a_secret_takes_over_all_access_keys_of_a_user_or_none() {
     world.whole().await;
     assert!(world.nodes[0].iam.access_key(first.id.as_str()).is_none());
     assert_eq!(world.proving("ACSPrevious").await.as_deref(), Some(second.id.as_str()));
+}
+
+/// A rotation deletes an AccessKey: one that only seems to be due must not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_rotates_nothing() {
+    let world = World::with(1, |store| Arc::new(store), SecretsConfig::default()).await;
+    world.user().await;
+    let first = world.access_key().await;
+    world.call(holding(&[&first], hours(7 * 24))).await.unwrap();
+    world.call(rotate("v2")).await.unwrap();
+    let (before, current) = (world.clock.now(), world.whole().await);
+    world.clock.advance_seconds(8 * 24 * HOURS);
+    assert!(world.nodes[0].secrets.scheduler_lag() > 0);
+    world.everyone_looks().await;
+    world.clock.set(before);
+    world.everyone_looks().await;
+    assert_eq!(world.whole().await, current);
+    assert_eq!(world.proving("ACSPrevious").await.as_deref(), Some(first.id.as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

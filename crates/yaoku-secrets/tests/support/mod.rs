@@ -57,6 +57,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Arc<ManualClock>,
     pub principal: Principal,
+    pub config: SecretsConfig,
     pub nodes: Vec<Node>,
 }
 
@@ -67,11 +68,17 @@ impl World {
 
     /// Over a store in which something else may happen.
     pub async fn over(nodes: usize, store: impl FnOnce(Embedded) -> Arc<dyn Store>) -> Self {
+        let config = SecretsConfig { deletion_patience: 0, max_secrets: 50, ..SecretsConfig::default() };
+        Self::with(nodes, store, config).await
+    }
+
+    /// Of processes that are set up so.
+    pub async fn with(nodes: usize, store: impl FnOnce(Embedded) -> Arc<dyn Store>, config: SecretsConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = store(Embedded::open(&dir.path().join("store"), Options::default()).unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_485_600_000)));
         let principal = Principal::root(AccountId::parse("1234567890123456").unwrap());
-        let mut world = Self { dir, store, clock, principal, nodes: Vec::new() };
+        let mut world = Self { dir, store, clock, principal, config, nodes: Vec::new() };
         for _ in 0..nodes {
             world.add_node().await;
         }
@@ -82,10 +89,13 @@ impl World {
         let seal = Arc::new(FileSeal { path: self.dir.path().join("root.key") });
         let vault = Arc::new(Vault::open(self.store.clone(), seal, Arc::new(SystemRandom)).await.unwrap());
         let (account, clock) = (Some(self.principal.account()), self.clock.clone());
-        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None }).await.unwrap().iam;
+        let iam = Iam::open(vault.clone(), clock.clone(), Bootstrap { account, root: None, ..Bootstrap::default() })
+            .await
+            .unwrap()
+            .iam;
         let config = KmsConfig::default();
         let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, None, None).await.unwrap();
-        let config = SecretsConfig { deletion_patience: 0, max_secrets: 50, ..SecretsConfig::default() };
+        let config = self.config.clone();
         let secrets = Secrets::open(vault.clone(), iam.clone(), kms.clone(), clock, config).await.unwrap();
         self.nodes.push(Node { vault, iam, kms, secrets });
     }

@@ -93,7 +93,7 @@ pub(crate) fn policy() -> PolicyName {
 
 /// A gate, with nothing of keys in its memory.
 pub(crate) async fn gate(vault: &Arc<Vault>, clock: Arc<dyn Clock>) -> Arc<Gate> {
-    let bootstrap = Bootstrap { account: Some(account()), root: None };
+    let bootstrap = Bootstrap { account: Some(account()), root: None, ..Bootstrap::default() };
     let iam = Iam::open(vault.clone(), clock.clone(), bootstrap).await.unwrap().iam;
     let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), KmsConfig::default(), None, None).await.unwrap();
     let config = SecretsConfig::default();

@@ -79,7 +79,8 @@ pub struct Options {
     pub scrub_delay: Option<u64>,
 
     /// Seconds for which the system's clock must have been steady, since the start or since it was changed, before anything is
-    /// deleted because its time has come: keys, imported key material, secrets, old audit records [default: 3600]
+    /// deleted because its time has come: keys, imported key material, secrets, AccessKeys of secrets that rotate, expired tokens,
+    /// old audit records [default: 3600]
     #[arg(long, env = "YAOKU_DELETION_PATIENCE", value_name = "SECONDS", help_heading = "Storage")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_patience: Option<u64>,

@@ -339,7 +339,9 @@ fn bootstrap(options: &Options, environment: &dyn Fn(&str) -> Option<OsString>) 
             ));
         }
     };
-    Ok(Bootstrap { account, root })
+    let deletion_patience = options.deletion_patience.map(Duration::from_secs);
+    let default = Bootstrap::default().deletion_patience;
+    Ok(Bootstrap { account, root, deletion_patience: deletion_patience.unwrap_or(default) })
 }
 
 /// The region stands in ARNs, between colons.

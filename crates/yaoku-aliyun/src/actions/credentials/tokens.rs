@@ -45,15 +45,20 @@ async fn create(exchange: &Exchange<'_>, given: CreateParameters) -> Result<Repl
         token: &'a str,
         create_date: Shown<String>,
         expire_date: Shown<String>,
+        /// Those that had expired, with commas between.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deleted_token_ids: Option<Shown<String>>,
     }
     let CreateParameters { user, ttl, networks } = given;
     let created = exchange.perform(CreateToken { user, ttl: ttl.map(Into::into), networks }).await?;
+    let deleted: Vec<_> = created.deleted.iter().map(TokenId::as_str).collect();
     exchange.reply(&Content {
         token_id: Shown(created.token.id.as_str()),
         // Letters, digits and dots.
         token: std::str::from_utf8(created.token.token.expose()).unwrap_or_default(),
         create_date: Shown(time(Some(created.created))),
         expire_date: Shown(time(created.expires)),
+        deleted_token_ids: (!deleted.is_empty()).then(|| Shown(deleted.join(","))),
     })
 }
 
