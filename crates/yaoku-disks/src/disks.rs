@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
+use yaoku_iam::quota::Reservations;
 use yaoku_iam::{AccountId, Caller, Clock, Iam, LanesOf};
 use yaoku_kms::{Dependents, KeyId, Kms};
 use yaoku_seal::{Follower, NotInForce, Record, RecordName, Revision, Vault, read_each};
@@ -50,6 +51,7 @@ pub struct Disks {
     pub(crate) catalogue: RwLock<Catalogue>,
     /// One change of a disk at a time in this process: others would only be refused.
     pub(crate) changing: LanesOf<DiskId>,
+    pub(crate) disks_under_way: Reservations<AccountId>,
     pub(crate) follower: Follower,
 }
 
@@ -74,6 +76,7 @@ impl Disks {
             config,
             catalogue: RwLock::new(catalogue),
             changing: LanesOf::default(),
+            disks_under_way: Reservations::default(),
             follower: Follower::new(revision),
         });
         Follower::start(&disks, disks.vault.clone());

@@ -98,4 +98,6 @@ impl From<yaoku_crypto::Error> for Error {
 pub enum Field {
     /// The key to withdraw.
     Thumbprint,
+    /// Where a listing goes on.
+    Marker,
 }

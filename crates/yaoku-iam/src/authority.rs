@@ -14,6 +14,7 @@ use crate::access_key::{AccessKeyRecord, Owner, Status};
 use crate::certificate::{BoundCertificate, CertificateRecord};
 use crate::login::{Logins, LoginsRecord};
 use crate::principal::Identity;
+use crate::quota::Reservations;
 use crate::record::{
     ACCESS_KEY, ACCOUNT, AccountRecord, CERTIFICATE, GROUP, HEAD, INSTALLATION, LAST_USED, LOGINS, POLICY, ROLE,
     Stored, TOKEN, USER, access_key_last_used, access_key_name, account_name, certificate_last_used, system,
@@ -66,6 +67,7 @@ pub struct Iam {
     held: RwLock<Held>,
     epoch: Epoch,
     steadiness: Steadiness,
+    pub(crate) accounts_under_way: Reservations<()>,
     /// Last uses as they were last written.
     pub(crate) written_uses: Mutex<HashMap<RecordName, Timestamp>>,
 }
@@ -112,6 +114,7 @@ impl Iam {
             vault: vault.clone(),
             clock,
             steadiness,
+            accounts_under_way: Reservations::default(),
             follower: Follower::new(revision),
             held: RwLock::new(held),
             epoch: Epoch::default(),

@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use yaoku_crypto::pkcs11::{ObjectId, Token};
+use yaoku_iam::quota::Reservations;
 use yaoku_iam::{AccountId, Call, Iam, LanesOf};
 use yaoku_seal::{Domain, Follower, NotInForce, Record, RecordName, Revision, Steadiness, Vault, View, read_each};
 
@@ -109,6 +110,8 @@ pub struct Kms {
     /// is waited for.
     pub(crate) changing: LanesOf<KeyId>,
     pub(crate) scans: Scans,
+    pub(crate) keys_under_way: Reservations<AccountId>,
+    pub(crate) aliases_under_way: Reservations<AccountId>,
     pub(crate) state: RwLock<State>,
     pub(crate) steadiness: Steadiness,
     /// Whether what is done without a call is to end.
@@ -170,6 +173,8 @@ impl Kms {
             hsm: Hsm::new(token),
             changing: LanesOf::default(),
             scans: Scans::default(),
+            keys_under_way: Reservations::default(),
+            aliases_under_way: Reservations::default(),
             state: RwLock::new(state),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),

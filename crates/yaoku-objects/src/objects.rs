@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
+use yaoku_iam::quota::Reservations;
 use yaoku_iam::{AccountId, Clock, Iam, LanesOf};
 use yaoku_kms::{Dependents, KeyId, Kms, Scans};
 use yaoku_seal::{Follower, NotInForce, Record, RecordName, Revision, Vault, read_each};
@@ -42,6 +43,7 @@ pub struct Objects {
     /// One change of an object at a time in this process: others would only be refused.
     pub(crate) changing: LanesOf<ObjectId>,
     pub(crate) scans: Scans,
+    pub(crate) objects_under_way: Reservations<AccountId>,
     pub(crate) follower: Follower,
 }
 
@@ -67,6 +69,7 @@ impl Objects {
             catalogue: RwLock::new(catalogue),
             changing: LanesOf::default(),
             scans: Scans::default(),
+            objects_under_way: Reservations::default(),
             follower: Follower::new(revision),
         });
         Follower::start(&objects, objects.vault.clone());

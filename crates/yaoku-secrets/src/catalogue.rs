@@ -69,6 +69,8 @@ pub struct Catalogue {
     due_of: HashMap<SecretId, Timestamp>,
     /// Secrets by the CMK that their values are encrypted under.
     by_key: HashMap<KeyId, BTreeSet<SecretName>>,
+    /// Bytes of policies and custom metadata.
+    texts: HashMap<AccountId, u64>,
 }
 
 impl Catalogue {
@@ -87,6 +89,11 @@ impl Catalogue {
 
     pub(crate) fn count(&self, account: AccountId) -> u64 {
         self.accounts.get(&account).map_or(0, |secrets| secrets.len() as u64)
+    }
+
+    /// Bytes of the policies and custom metadata of an account's secrets.
+    pub(crate) fn texts(&self, account: AccountId) -> u64 {
+        self.texts.get(&account).copied().unwrap_or_default()
     }
 
     /// Secrets of an account in order of their names, behind `after`.
@@ -111,6 +118,7 @@ impl Catalogue {
             self.set_due(secret.record.id, Some(due));
         }
         self.by_key.entry(secret.record.key).or_default().insert(secret.name.clone());
+        *self.texts.entry(secret.account).or_default() += secret.record.texts();
         self.by_id.insert(secret.record.id, secret);
         before
     }
@@ -125,6 +133,9 @@ impl Catalogue {
     fn forget(&mut self, secret: &HeldSecret) {
         self.by_id.remove(&secret.record.id);
         self.set_due(secret.record.id, None);
+        if let Some(texts) = self.texts.get_mut(&secret.account) {
+            *texts = texts.saturating_sub(secret.record.texts());
+        }
         if let Some(under) = self.by_key.get_mut(&secret.record.key) {
             under.remove(&secret.name);
             if under.is_empty() {

@@ -1,7 +1,8 @@
 //! How a change of this domain is committed: expecting what it was decided on, the authority of its caller included, carrying the
 //! intent of its record, and in force before its operation answers.
 
-use yaoku_iam::{Call, OperationSpec, Timestamp};
+use yaoku_iam::quota::Reservation;
+use yaoku_iam::{AccountId, Call, OperationSpec, Timestamp};
 use yaoku_kms::proceed;
 use yaoku_seal::{Changes, Outcome, Revision};
 
@@ -39,8 +40,9 @@ impl Secrets {
         }
         for _ in 0..ATTEMPTS {
             let mut held = self.admit_change(call, spec, secret).await?;
-            let now = self.clock.now();
+            let (now, before) = (self.clock.now(), held.record.texts());
             let (changed, outcome) = change(&mut held.record, now)?;
+            let _reserved = self.reserve_texts(held.account, held.record.texts().saturating_sub(before))?;
             proceed(call)?;
             match changed {
                 // What somebody else changed so must be in force before it is said to be so.
@@ -54,6 +56,26 @@ impl Secrets {
             }
         }
         Err(Error::contended())
+    }
+
+    /// Makes sure that policies and custom metadata of an account's secrets can have so many bytes more, for as long as what is returned
+    /// is held. All of them are in memory.
+    pub(crate) fn reserve_texts(
+        &self,
+        account: AccountId,
+        more: u64,
+    ) -> Result<Option<Reservation<'_, AccountId>>, Error> {
+        if more == 0 {
+            return Ok(None);
+        }
+        let most = self.config.max_texts;
+        let reserved = self.texts_under_way.reserve(account, more, most, || self.catalogue.read().texts(account));
+        let full = || {
+            Error::LimitExceeded(format!(
+                "policies and custom metadata of all secrets of the account can have at most {most} bytes together"
+            ))
+        };
+        reserved.map(Some).ok_or_else(full)
     }
 
     /// Begins an attempt to change a secret of the caller's account: checks that the caller may, and gives the secret as the store has

@@ -174,6 +174,12 @@ impl SecretRecord {
         }
     }
 
+    /// Bytes of its policy and its custom metadata.
+    pub(crate) fn texts(&self) -> u64 {
+        let metadata: usize = self.custom_metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        (metadata + self.policy.as_ref().map_or(0, |policy| policy.len())) as u64
+    }
+
     pub(crate) fn version(&self, id: &VersionId) -> Option<&VersionEntry> {
         self.versions.iter().find(|version| version.id == *id)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::watch;
+use yaoku_iam::quota::Reservations;
 use yaoku_iam::{AccountId, Clock, Iam, LanesOf, Timestamp};
 use yaoku_kms::{Dependents, KeyId, Kms, Scans};
 use yaoku_seal::{Follower, NotInForce, Record, RecordName, Revision, Steadiness, Vault, read_each};
@@ -25,13 +26,15 @@ pub struct SecretsConfig {
     pub region: String,
     /// Secrets of an account.
     pub max_secrets: u64,
+    /// Bytes of policies and custom metadata of all secrets of an account together.
+    pub max_texts: u64,
     /// Seconds for which the clock must have been steady before a secret is deleted.
     pub deletion_patience: u64,
 }
 
 impl Default for SecretsConfig {
     fn default() -> Self {
-        Self { region: "cn-hangzhou".into(), max_secrets: 100_000, deletion_patience: 3600 }
+        Self { region: "cn-hangzhou".into(), max_secrets: 100_000, max_texts: 64 << 20, deletion_patience: 3600 }
     }
 }
 
@@ -46,6 +49,8 @@ pub struct Secrets {
     /// One change of a secret at a time in this process: others would only be refused.
     pub(crate) changing: LanesOf<SecretId>,
     pub(crate) scans: Scans,
+    pub(crate) secrets_under_way: Reservations<AccountId>,
+    pub(crate) texts_under_way: Reservations<AccountId>,
     pub(crate) steadiness: Steadiness,
     /// Whether what is done without a call is to end.
     pub(crate) stopping: watch::Sender<bool>,
@@ -75,6 +80,8 @@ impl Secrets {
             catalogue: RwLock::new(catalogue),
             changing: LanesOf::default(),
             scans: Scans::default(),
+            secrets_under_way: Reservations::default(),
+            texts_under_way: Reservations::default(),
             stopping: watch::Sender::new(false),
             follower: Follower::new(revision),
         });

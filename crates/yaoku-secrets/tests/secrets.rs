@@ -16,11 +16,12 @@ use yaoku_kms::{AliasName, Call, Clock, KeyRef, KeyState, Operation, Trace};
 use yaoku_seal::backup;
 use yaoku_seal::seal::FileSeal;
 use yaoku_secrets::operations::deletion::{DeleteSecret, RestoreSecret, When};
+use yaoku_secrets::operations::numbered::{KeepVersions, Keeping};
 use yaoku_secrets::operations::policies::{SecretPolicy, SetSecretPolicy};
 use yaoku_secrets::operations::secrets::{CreateSecret, DescribeSecret, ListSecrets, NewContent, SERVICE_ALIAS};
 use yaoku_secrets::operations::values::{GetSecretValue, PutSecretValue, VersionRef};
 use yaoku_secrets::operations::versions::UpdateSecretVersionStage;
-use yaoku_secrets::{Error, SecretFilters, SecretRef, Stage, VersionId};
+use yaoku_secrets::{Error, SecretFilters, SecretRef, SecretsConfig, Stage, VersionId};
 use yaoku_store::{Embedded, Options, Store};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,6 +306,47 @@ async fn stages_say_which_value_is_given() {
     world.call(back).await.unwrap();
     assert_eq!(world.text("db", "ACSCurrent").await.unwrap(), "first");
     assert_eq!(world.text("db", "ACSPrevious").await.unwrap(), "second");
+}
+
+/// They are in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_and_custom_metadata_of_an_account_have_a_bound_together() {
+    let policy = SecretPolicy::default_of(AccountId::parse("1234567890123456").unwrap());
+    let config = SecretsConfig { max_texts: 3 * policy.as_str().len() as u64 + 10, ..SecretsConfig::default() };
+    let world = World::with(1, |store| Arc::new(store), config).await;
+    let names: Vec<_> = (0..8).map(|n| format!("s{n}")).collect();
+    for name in &names {
+        world.create(name, None).await.unwrap();
+    }
+    let set = |secret: &str| world.call(SetSecretPolicy { name: name(secret), policy: policy.clone() });
+    let is_full = |done: Result<(), Error>| matches!(done, Err(Error::LimitExceeded(_)));
+    let together = join_all(names.iter().map(|name| set(name))).await;
+    let mut with_policy: Vec<&str> = Vec::new();
+    with_policy.extend(names.iter().zip(&together).filter(|(_, done)| done.is_ok()).map(|(name, _)| &**name));
+    assert!(with_policy.len() <= 3, "{with_policy:?}");
+    for name in &names {
+        if !with_policy.contains(&&**name) && set(name).await.is_ok() {
+            with_policy.push(name);
+        }
+    }
+    assert_eq!(with_policy.len(), 3);
+    let without = names.iter().find(|name| !with_policy.contains(&&***name)).unwrap();
+    let describe = |metadata: &str| {
+        let custom_metadata = Some([("k".to_owned(), metadata.to_owned())].into());
+        let keeping = Keeping { custom_metadata, ..Keeping::default() };
+        world.call(KeepVersions { secret: name(without).into(), keeping })
+    };
+    assert!(is_full(describe("1234567890").await));
+    describe("123456789").await.unwrap();
+    let with = || CreateSecret { policy: Some(policy.clone()), ..create("new", None) };
+    assert!(is_full(world.call(with()).await.map(drop)));
+    // What takes no more than before is not refused, and what is gone does not count.
+    set(with_policy[0]).await.unwrap();
+    describe("x").await.unwrap();
+    world.call(DeleteSecret { name: name(with_policy[0]), when: When::Now }).await.unwrap();
+    world.call(with()).await.unwrap();
+    assert!(is_full(set(without).await));
+    world.create("another", None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,12 @@ mod vault_client;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use support::{ACCOUNT, Client, Server, log_of, records};
 use tang::{Disk, start};
@@ -310,8 +315,69 @@ fn policies_say_who_may_do_what_with_which_disk() {
     let names: Vec<_> = listed.body["Disks"]["Disk"].as_array().unwrap().iter().map(|disk| &disk["DiskName"]).collect();
     assert_eq!(names, ["rack1/a", "rack1/b"]);
     assert!(listed.body["Disks"]["Disk"][0].get("UrlPath").is_none(), "who may list may not unlock for that");
-    let rest = own.call("ListDisks", &[("MaxItems", "2"), ("Marker", listed.text("Marker"))]).ok();
+    let marker = listed.text("Marker");
+    assert!(!String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(marker).unwrap()).contains("rack"), "it tells nothing");
+    let rest = own.call("ListDisks", &[("MaxItems", "2"), ("Marker", marker)]).ok();
     assert_eq!((rest.text("Disks/Disk/0/DiskName"), &rest.body["IsTruncated"]), ("rack2/a", &false.into()));
+    // Nobody can make one up, or have one of another listing or account.
+    let made_up = URL_SAFE_NO_PAD.encode("rack1/b");
+    let of_users = {
+        let ram = root.at(support::RAM);
+        ram.call("CreateUser", &[("UserName", "last")]).ok();
+        ram.call("ListUsers", &[("MaxItems", "1")]).ok().text("Marker").to_owned()
+    };
+    for marker in [&*made_up, &of_users, "?"] {
+        own.call("ListDisks", &[("Marker", marker)]).fails(400, "InvalidParameter");
+    }
+}
+
+/// Whatever is created at once, nothing comes to be beyond what an account may have.
+#[test]
+fn many_at_once_keep_to_the_bounds_of_their_account() {
+    const MOST: usize = 5;
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&dir.path().join("data"), |command| {
+        for bound in ["--max-disks", "--max-secrets", "--max-aliases", "--max-keys"] {
+            command.args([bound, &MOST.to_string()]);
+        }
+    });
+    let (root, one) = (server.client(), server.client().create_key(&[]));
+    let own = root.at(OWN);
+    // The key of secrets has an alias, too.
+    root.call("CreateSecret", &[("SecretName", "s0"), ("VersionId", "v1"), ("SecretData", "x")]).ok();
+    let create = |kind: &str, n: usize| {
+        let created = match kind {
+            "disks" => own.try_call("CreateDisk", &[("DiskName", &format!("d{n}")), ("KeyId", &one)]),
+            "secrets" => {
+                let new = [("SecretName", &*format!("s{n}")), ("VersionId", "v1"), ("SecretData", "x")];
+                root.try_call("CreateSecret", &new)
+            }
+            "aliases" => root.try_call("CreateAlias", &[("AliasName", &format!("alias/a{n}")), ("KeyId", &one)]),
+            _ => root.try_call("CreateKey", &[]),
+        };
+        created.unwrap()
+    };
+    for (kind, there) in [("disks", 0), ("secrets", 1), ("aliases", 1), ("keys", 2)] {
+        let made = AtomicUsize::new(there);
+        let count = |answer: &support::Answer| match answer.status {
+            200 => drop(made.fetch_add(1, Ordering::SeqCst)),
+            _ => assert_eq!((answer.status, answer.code()), (400, "Rejected.LimitExceeded")),
+        };
+        let together = Barrier::new(48);
+        thread::scope(|scope| {
+            for n in 1..=48 {
+                let (together, create, count) = (&together, &create, &count);
+                scope.spawn(move || {
+                    together.wait();
+                    count(&create(kind, n));
+                });
+            }
+        });
+        assert!(made.load(Ordering::SeqCst) <= MOST, "{} {kind}", made.load(Ordering::SeqCst));
+        // What was refused while others were under way fits when they were.
+        (100..110).for_each(|n| count(&create(kind, n)));
+        assert_eq!(made.load(Ordering::SeqCst), MOST, "{kind}");
+    }
 }
 
 #[test]

@@ -149,6 +149,14 @@ fn versions_are_deleted_restored_and_destroyed() {
     ] {
         vault.post("secret/metadata/s", bad).fails(400);
     }
+    // 4,096 bytes in all, and one more.
+    let custom = |last: usize| {
+        let value = |n| "y".repeat(if n == 7 { last } else { 511 });
+        json!({"custom_metadata": (0..8).map(|n| (n.to_string(), json!(value(n)))).collect::<serde_json::Map<_, _>>()})
+    };
+    vault.post("secret/metadata/s", custom(511)).ok();
+    let refused = vault.post("secret/metadata/s", custom(512));
+    assert!(refused.status == 400 && refused.body.to_string().contains("4096 bytes in all"), "{}", refused.body);
     vault.post("secret/metadata/none", json!({"max_versions": 2})).fails(400);
 
     vault.delete("secret/metadata/s").ok();

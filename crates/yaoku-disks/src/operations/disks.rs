@@ -1,6 +1,8 @@
 //! Binding disks, finding and changing them, and ending a binding.
 
-use yaoku_iam::{BoundNetworks, Call, Operation, OperationSpec, Tags, Which};
+use yaoku_crypto::Secret;
+use yaoku_iam::quota::Reservation;
+use yaoku_iam::{AccountId, BoundNetworks, Call, Operation, OperationSpec, Tags, Which};
 use yaoku_kms::{KeyRef, Tag, proceed};
 use yaoku_seal::{Changes, Revision};
 
@@ -10,7 +12,7 @@ use crate::id::DiskId;
 use crate::record::{DiskRecord, disk_name};
 use crate::resource::{DISK, SERVICE, disk_states};
 use crate::sealing::Place;
-use crate::{DiskAbout, DiskName, DiskUrl, Disks, Error};
+use crate::{DiskAbout, DiskName, DiskUrl, Disks, Error, Field};
 
 /// The most disks in a part of a listing.
 pub const MAX_LISTED: usize = 1000;
@@ -42,7 +44,7 @@ impl Operation for CreateDisk {
         tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
         call.touch(DISK, Which::Name(self.name.as_str().into()));
-        disks.check_new(account, &self.name)?;
+        drop(disks.reserve_new(account, &self.name)?);
         proceed(call)?;
         let key = disks.kms.own_key(call, &self.key)?;
         let id = DiskId::generate(disks.vault.random())?;
@@ -62,7 +64,7 @@ impl Operation for CreateDisk {
                     (signing, disks.new_exchange_key(call, &sealing, place).await?)
                 }
             };
-            disks.check_new(account, &self.name)?;
+            let _reserved = disks.reserve_new(account, &self.name)?;
             let now = disks.clock.now();
             let record = DiskRecord {
                 id,
@@ -95,16 +97,15 @@ impl Operation for CreateDisk {
 }
 
 impl Disks {
-    /// Whether an account can have a further disk of that name.
-    fn check_new(&self, account: yaoku_iam::AccountId, name: &DiskName) -> Result<(), Error> {
+    /// Makes sure that an account can have a further disk of that name, for as long as what is returned is held.
+    fn reserve_new(&self, account: AccountId, name: &DiskName) -> Result<Reservation<'_, AccountId>, Error> {
         if self.held(account, name).is_some() {
             return Err(Error::DiskExists);
         }
         let limit = self.config.max_disks;
-        if self.catalogue.read().count(account) >= limit {
-            return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} disks")));
-        }
-        Ok(())
+        let there = || self.catalogue.read().count(account);
+        let reserved = self.disks_under_way.reserve(account, 1, limit, there);
+        reserved.ok_or_else(|| Error::LimitExceeded(format!("the account has reached its limit of {limit} disks")))
     }
 }
 
@@ -128,8 +129,8 @@ impl Operation for GetDisk {
 
 /// Lists disks in order of their names, without their URLs: who may list may not unlock for that.
 pub struct ListDisks {
-    /// Behind which name.
-    pub after: Option<DiskName>,
+    /// Where an earlier part said that this one begins.
+    pub after: Option<Vec<u8>>,
     /// How many, at most [`MAX_LISTED`].
     pub most: usize,
 }
@@ -138,8 +139,8 @@ pub struct ListDisks {
 pub struct DiskPage {
     /// The disks.
     pub disks: Vec<DiskAbout>,
-    /// Behind which name it goes on, if it does.
-    pub next: Option<DiskName>,
+    /// Where it goes on, if it does, sealed: nobody can make one up.
+    pub next: Option<Vec<u8>>,
 }
 
 impl Operation for ListDisks {
@@ -149,13 +150,38 @@ impl Operation for ListDisks {
 
     async fn perform(self, disks: &Disks, call: &Call<'_>) -> Result<DiskPage, Error> {
         disks.allow_all(call, &Self::SPEC)?;
+        let account = call.principal.account();
+        let after = disks.open_place(account, self.after.as_deref()).await?;
         proceed(call)?;
         let most = self.most.clamp(1, MAX_LISTED);
-        let catalogue = disks.catalogue.read();
-        let mut all = catalogue.after(call.principal.account(), self.after.as_ref());
-        let disks: Vec<_> = all.by_ref().take(most).map(|disk| disk.about()).collect();
-        let next = all.next().and_then(|_| Some(disks.last()?.name.clone()));
-        Ok(DiskPage { disks, next })
+        let (listed, is_last) = {
+            let catalogue = disks.catalogue.read();
+            let mut all = catalogue.after(account, after.as_ref());
+            let listed: Vec<_> = all.by_ref().take(most).map(|disk| disk.about()).collect();
+            (listed, all.next().is_none())
+        };
+        let last = listed.last().filter(|_| !is_last);
+        let next = disks.seal_place(account, last.map(|disk| &disk.name)).await?;
+        Ok(DiskPage { disks: listed, next })
+    }
+}
+
+/// What places in a listing are sealed as.
+const PLACE: &[u8] = b"place in a listing of disks v1";
+
+impl Disks {
+    async fn seal_place(&self, account: AccountId, last: Option<&DiskName>) -> Result<Option<Vec<u8>>, Error> {
+        let Some(last) = last else { return Ok(None) };
+        let place = Secret::new(last.as_str().as_bytes().to_vec());
+        Ok(Some(self.vault.seal_token(account.domain(), PLACE, &place).await?))
+    }
+
+    async fn open_place(&self, account: AccountId, sealed: Option<&[u8]>) -> Result<Option<DiskName>, Error> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let opened = self.vault.open_token(account.domain(), PLACE, sealed).await?;
+        let name = opened.and_then(|opened| std::str::from_utf8(opened.expose()).ok().and_then(DiskName::parse));
+        let why = "it is not one that was given out";
+        name.map(Some).ok_or(Error::Invalid { field: Field::Marker, why })
     }
 }
 

@@ -85,9 +85,9 @@ impl Operation for CreateAccount {
         if !(1..=64).contains(&self.label.chars().count()) || self.label.chars().any(char::is_control) {
             return Err(Error::AccountLabel);
         }
-        if iam.tenants().len() >= quota::ACCOUNTS {
-            return Err(Error::TooManyAccounts { most: quota::ACCOUNTS });
-        }
+        let there = || iam.tenants().len() as u64;
+        let reserved = iam.accounts_under_way.reserve((), 1, quota::ACCOUNTS as u64, there);
+        let _reserved = reserved.ok_or(Error::TooManyAccounts { most: quota::ACCOUNTS })?;
         let random = iam.vault.random();
         let id = self.id.map_or_else(|| AccountId::generate(random), Ok).map_err(yaoku_seal::Error::from)?;
         let (key, created) = (NewAccessKey::generate(random)?, iam.clock.now());

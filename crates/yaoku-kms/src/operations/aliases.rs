@@ -1,5 +1,6 @@
 //! Aliases: names for keys, which can be moved from one key to another.
 
+use yaoku_iam::quota::Reservation;
 use yaoku_iam::{AccountId, Call, Operation, OperationSpec, StateRule};
 use yaoku_seal::Changes;
 
@@ -41,7 +42,7 @@ impl Operation for CreateAlias {
         let account = call.principal.account();
         for _ in 0..ATTEMPTS {
             let key = admit(kms, call, &Self::SPEC, &self.alias, self.key).await?;
-            check_new_alias(kms, account, &self.alias)?;
+            let _reserved = reserve_new_alias(kms, account, &self.alias)?;
             proceed(call)?;
             let name = alias_name(account, &self.alias);
             let changes = Changes {
@@ -57,16 +58,19 @@ impl Operation for CreateAlias {
     }
 }
 
-/// Whether an account can have a further alias of that name.
-pub(super) fn check_new_alias(kms: &Kms, account: AccountId, alias: &AliasName) -> Result<(), Error> {
+/// Makes sure that an account can have a further alias of that name, for as long as what is returned is held.
+pub(super) fn reserve_new_alias<'k>(
+    kms: &'k Kms,
+    account: AccountId,
+    alias: &AliasName,
+) -> Result<Reservation<'k, AccountId>, Error> {
     if kms.alias(account, alias).is_some() {
         return Err(Error::AliasExists);
     }
     let limit = kms.config.quotas.aliases;
-    if kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64 >= limit {
-        return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} aliases")));
-    }
-    Ok(())
+    let there = || kms.read_catalogue(account, |catalogue| catalogue.alias_count()) as u64;
+    let reserved = kms.aliases_under_way.reserve(account, 1, limit, there);
+    reserved.ok_or_else(|| Error::LimitExceeded(format!("the account has reached its limit of {limit} aliases")))
 }
 
 /// Moves an alias to another key. The permission is asked on the alias, on that key, and on the one that loses it.

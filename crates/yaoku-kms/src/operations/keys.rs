@@ -3,10 +3,11 @@
 use std::mem;
 
 use parking_lot::Mutex;
-use yaoku_iam::{Call, Operation, OperationSpec, Tags};
+use yaoku_iam::quota::Reservation;
+use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Tags};
 use yaoku_seal::Changes;
 
-use super::aliases::{CreateAlias, check_new_alias};
+use super::aliases::{CreateAlias, reserve_new_alias};
 use super::policies::KeyPolicy;
 use super::versions::check_rotation;
 use super::{Listing, Page};
@@ -149,12 +150,7 @@ impl CreateKey {
         let mut tags = Tags::default();
         tags.put(self.tags.iter().map(Tag::parts))?;
         let account = call.principal.account();
-        if kms.read_catalogue(account, |catalogue| catalogue.key_count()) >= kms.config.quotas.keys {
-            return Err(Error::LimitExceeded(format!(
-                "the account has reached its limit of {} keys",
-                kms.config.quotas.keys
-            )));
-        }
+        drop(kms.reserve_key(account)?);
         proceed(call)?;
         let (id, now) = (KeyId::generate(kms.vault.random())?, kms.clock.now());
         if let Some(policy) = &self.policy {
@@ -193,13 +189,15 @@ impl CreateKey {
             // It may have waited for its turn: what was taken from the caller meanwhile counts.
             call.rest_on_authority();
             allow()?;
+            let _reserved = kms.reserve_key(account)?;
             let expected = vec![(name.clone(), None)];
             let mut changes = Changes { expected, puts: vec![(name.clone(), record.encode()?)], ..Changes::default() };
             if let Some((version, made)) = &first {
                 made.enter(&mut changes, version_name(account, id, *version), now);
             }
+            let mut alias_reserved = None;
             if let Some(Named { alias, .. }) = named {
-                check_new_alias(kms, account, alias)?;
+                alias_reserved = Some(reserve_new_alias(kms, account, alias)?);
                 let name = alias_name(account, alias);
                 changes.expected.push((name.clone(), None));
                 changes.puts.push((name, AliasRecord { key: id }.encode()?));
@@ -207,8 +205,19 @@ impl CreateKey {
             if kms.commit(call, changes).await? {
                 return Ok(record.metadata(id, account, now));
             }
+            drop(alias_reserved);
         }
         Err(contended())
+    }
+}
+
+impl Kms {
+    /// Makes sure that an account can have a further key, for as long as what is returned is held.
+    fn reserve_key(&self, account: AccountId) -> Result<Reservation<'_, AccountId>, Error> {
+        let limit = self.config.quotas.keys;
+        let there = || self.read_catalogue(account, |catalogue| catalogue.key_count());
+        let reserved = self.keys_under_way.reserve(account, 1, limit, there);
+        reserved.ok_or_else(|| Error::LimitExceeded(format!("the account has reached its limit of {limit} keys")))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey, generate, pkcs1_private, pkcs1_public};
 use yaoku_crypto::mac::{Hash, hash};
 use yaoku_crypto::{Secret, SystemRandom};
+use yaoku_iam::quota::Reservation;
 use yaoku_iam::{AccountId, Call, Operation, OperationSpec, Timestamp};
 use yaoku_kms::{KeyId, proceed};
 use yaoku_seal::Changes;
@@ -192,10 +193,7 @@ async fn create<const N: usize>(
         // It may have waited for its turn: what was taken from the caller meanwhile counts.
         call.rest_on_authority();
         objects.allow_all(call, spec)?;
-        let limit = objects.config.max_objects;
-        if objects.catalogue.read().count(account).saturating_add(N as u64) > limit {
-            return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} managed objects")));
-        }
+        drop(objects.reserve_new(account, N as u64)?);
         let mut changes = Changes::default();
         for (making, own) in all.iter_mut().zip(&own) {
             making.object.record.names.clone_from(own);
@@ -221,6 +219,7 @@ async fn create<const N: usize>(
             changes.puts.push((row, encode(&object.record)?));
             changes.puts.push((value_name(account, object.id), sealed));
         }
+        let _reserved = objects.reserve_new(account, N as u64)?;
         if objects.commit(call, changes).await? {
             let made: Vec<_> = all.iter().map(|making| making.object.about(objects.clock.now())).collect();
             return made.try_into().map_err(|_| Error::Internal("objects were lost while they were made".into()));
@@ -254,6 +253,17 @@ async fn replace(
         changes.puts.push((name_name(by.account, name), encode(&Pointer(by.id))?));
     }
     Ok(moved)
+}
+
+impl Objects {
+    /// Makes sure that an account can have so many further objects, for as long as what is returned is held.
+    fn reserve_new(&self, account: AccountId, more: u64) -> Result<Reservation<'_, AccountId>, Error> {
+        let limit = self.config.max_objects;
+        let there = || self.catalogue.read().count(account);
+        let reserved = self.objects_under_way.reserve(account, more, limit, there);
+        let full = || Error::LimitExceeded(format!("the account has reached its limit of {limit} managed objects"));
+        reserved.ok_or_else(full)
+    }
 }
 
 /// Makes sure of the bounds of a record.

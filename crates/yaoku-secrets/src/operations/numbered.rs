@@ -21,6 +21,8 @@ pub const MAX_METADATA: usize = 64;
 const MAX_METADATA_NAME: usize = 128;
 /// The most bytes of a value in custom metadata.
 const MAX_METADATA_VALUE: usize = 512;
+/// The most bytes of all names and values in custom metadata: the record of every secret is in memory.
+const MAX_METADATA_BYTES: usize = 4096;
 /// The longest time after which versions can be said to be deleted: a hundred years, in seconds.
 const MAX_DELETE_AFTER: u64 = 100 * 366 * 86_400;
 
@@ -119,13 +121,14 @@ impl Keeping {
         let fits = |(name, value): (&String, &String)| {
             (1..=MAX_METADATA_NAME).contains(&name.len()) && value.len() <= MAX_METADATA_VALUE
         };
-        match metadata.len() <= MAX_METADATA && metadata.iter().all(fits) {
+        let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        match metadata.len() <= MAX_METADATA && metadata.iter().all(fits) && bytes <= MAX_METADATA_BYTES {
             true => Ok(()),
             false => Err(Error::invalid(
                 Field::CustomMetadata,
                 format!(
                     "it can have at most {MAX_METADATA} entries, with names of 1 to {MAX_METADATA_NAME} bytes and values of at most \
-                     {MAX_METADATA_VALUE}"
+                     {MAX_METADATA_VALUE}, and {MAX_METADATA_BYTES} bytes in all"
                 ),
             )),
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use yaoku_iam::{Call, KnownAccessKeys, NotKnown, Operation, OperationSpec, Tags};
+use yaoku_iam::quota::Reservation;
+use yaoku_iam::{AccountId, Call, KnownAccessKeys, NotKnown, Operation, OperationSpec, Tags};
 use yaoku_kms::operations::{Listing, Page};
 use yaoku_kms::{AliasName, KeyRef, Tag, proceed};
 use yaoku_seal::{Changes, RecordName, Revision};
@@ -131,7 +132,10 @@ impl Operation for CreateSecret {
             policy.check_attached(secrets, account, &new_name)?;
         }
         call.touch(SECRET, yaoku_iam::Which::Name(new_name.as_str().into()));
-        secrets.check_new(account, &new_name)?;
+        drop(secrets.reserve_new(account, &new_name)?);
+        let policy: Option<Box<str>> = self.policy.map(Into::into);
+        let texts = policy.as_ref().map_or(0, |policy| policy.len() as u64);
+        drop(secrets.reserve_texts(account, texts)?);
         proceed(call)?;
         let (key, is_service_key) = match &self.key {
             Some(key) => (secrets.kms.own_key(call, key)?, false),
@@ -164,7 +168,7 @@ impl Operation for CreateSecret {
             expects_last: false,
             delete_versions_after: None,
             custom_metadata: BTreeMap::new(),
-            policy: self.policy.map(Into::into),
+            policy,
             rotations: Vec::new(),
         };
         record.add_version(first, None)?;
@@ -182,7 +186,7 @@ impl Operation for CreateSecret {
                 Some(value) => value,
                 None => secrets.seal(call, &sealing, place, &value.bytes).await?,
             };
-            secrets.check_new(account, &new_name)?;
+            let _reserved = (secrets.reserve_new(account, &new_name)?, secrets.reserve_texts(account, texts)?);
             expected.extend([(name.clone(), None), sealing.unchanged()]);
             let changes = Changes {
                 expected,
@@ -205,18 +209,17 @@ impl Operation for CreateSecret {
 }
 
 impl Secrets {
-    /// Whether an account can have a further secret of that name.
-    fn check_new(&self, account: yaoku_iam::AccountId, name: &SecretName) -> Result<(), Error> {
+    /// Makes sure that an account can have a further secret of that name, for as long as what is returned is held.
+    fn reserve_new(&self, account: AccountId, name: &SecretName) -> Result<Reservation<'_, AccountId>, Error> {
         match self.held(account, name) {
             Some(held) if held.is_pending_deletion() => return Err(Error::InDeleteWindow),
             Some(_) => return Err(Error::SecretExists),
             None => {}
         }
         let limit = self.config.max_secrets;
-        if self.catalogue.read().count(account) >= limit {
-            return Err(Error::LimitExceeded(format!("the account has reached its limit of {limit} secrets")));
-        }
-        Ok(())
+        let there = || self.catalogue.read().count(account);
+        let reserved = self.secrets_under_way.reserve(account, 1, limit, there);
+        reserved.ok_or_else(|| Error::LimitExceeded(format!("the account has reached its limit of {limit} secrets")))
     }
 
     /// The service's own CMK in the caller's account, made where there is none yet.
@@ -227,7 +230,7 @@ impl Secrets {
     }
 
     /// Waits until what the store has of a secret is known here: where another commit came first, it may have been that.
-    async fn catch_up_with(&self, account: yaoku_iam::AccountId, name: &SecretName) -> Result<(), Error> {
+    async fn catch_up_with(&self, account: AccountId, name: &SecretName) -> Result<(), Error> {
         match self.vault.get(&secret_name(account, name)).await? {
             Some(stored) => self.in_force(stored.revision).await,
             None => Ok(()),

@@ -449,6 +449,7 @@ fn secrets(options: &Options, region: String) -> SecretsConfig {
         region,
         max_secrets: options.max_secrets.unwrap_or(default.max_secrets),
         deletion_patience: options.deletion_patience.unwrap_or(default.deletion_patience),
+        ..default
     }
 }
 

@@ -66,13 +66,6 @@ impl Parameter<'_> {
         Thumbprint::read(text).map(Some).ok_or_else(|| self.invalid(why))
     }
 
-    /// Where a listing of disks goes on.
-    pub(super) fn disk_marker(self) -> Read<DiskName> {
-        let Some(place) = self.place()? else { return Ok(None) };
-        let name = std::str::from_utf8(&place).ok().and_then(DiskName::parse);
-        name.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
-    }
-
     fn read_by<T>(self, read: impl FnOnce(&str) -> Result<T, Error>) -> Read<T> {
         self.filled().map(read).transpose().map_err(|error| match error {
             Error::Invalid { why, .. } => self.invalid(why),

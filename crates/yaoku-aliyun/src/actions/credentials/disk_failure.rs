@@ -20,6 +20,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
             return WireError::no_permission();
         }
         Error::Invalid { field: Field::Thumbprint, why } => return WireError::invalid_parameter("Thumbprint", why),
+        Error::Invalid { field: Field::Marker, why } => return WireError::invalid_parameter("Marker", why),
         Error::LimitExceeded(why) => (Code::RejectedLimitExceeded, format!("The request is rejected: {why}.").into()),
         Error::Keys(error) => return failure::of(error, request_id, arguments),
         Error::Unavailable(source) => {

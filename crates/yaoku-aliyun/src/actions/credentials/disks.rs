@@ -47,7 +47,7 @@ parameters! {
 
 parameters! {
     struct ListParameters {
-        after: Option<DiskName> = "Marker" optional shown => disk_marker;
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -170,7 +170,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
         disk: Vec<Disk>,
     }
     let page = exchange.perform(ListDisks { after: given.after, most: given.most as usize }).await?;
-    let marker = page.next.map(|name| place_text(name.as_str().as_bytes()));
+    let marker = page.next.as_deref().map(place_text);
     let disk = page.disks.into_iter().map(|about| Disk::new(about, None)).collect();
     exchange.reply(&Listed { is_truncated: marker.is_some(), marker, disks: Disks { disk } })
 }
