@@ -178,9 +178,9 @@ impl Gate {
         self.disks.caller(url, source)
     }
 
-    /// Whether the public key of a client certificate is bound to anybody, in any account.
-    pub fn is_certificate_bound(&self, public_key: &[u8]) -> bool {
-        self.iam.is_certificate_bound(public_key)
+    /// Whether the public key of a client certificate is bound to anybody of an account.
+    pub fn is_certificate_bound(&self, public_key: &[u8], account: AccountId) -> bool {
+        self.iam.is_certificate_bound(public_key, account)
     }
 
     /// The operator, as the root of an account.

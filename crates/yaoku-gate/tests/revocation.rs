@@ -44,7 +44,7 @@ use yaoku_iam::operations::attachments::{
     AttachPolicy, DetachPolicy, ListEntitiesForPolicy, ListPoliciesFor, ToGroup, ToRole, ToUser,
 };
 use yaoku_iam::operations::caller::GetCallerIdentity;
-use yaoku_iam::operations::certificates::{BindCertificate, ListCertificates, UnbindCertificate};
+use yaoku_iam::operations::certificates::{BindCertificate, ListCertificates, UnbindCertificate, message_to_sign};
 use yaoku_iam::operations::groups::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};
 use yaoku_iam::operations::logins::{DeleteLoginProfile, GetLoginProfile, GetUserMfaInfo, UnbindMfaDevice};
 use yaoku_iam::operations::members::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
@@ -60,8 +60,8 @@ use yaoku_iam::operations::versions::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
 use yaoku_iam::{
-    Access, AccessKeyId, AccountId, Answer, Bootstrap, BoundNetworks, Caller, Field, Iam, Name, Named,
-    OperatingSystemUser, Operation, OperationSpec, PolicyName, PublicKeyHash,
+    Access, AccessKeyId, AccountId, Answer, Bootstrap, BoundNetworks, Caller, Field, GivenCertificate, Iam, Name,
+    Named, OperatingSystemUser, Operation, OperationSpec, PolicyName,
 };
 use yaoku_kms::blob::Content;
 use yaoku_kms::operations::aliases::{CreateAlias, DeleteAlias, ListAliases, ListAliasesByKeyId, UpdateAlias};
@@ -1708,9 +1708,15 @@ async fn attempt_identity(
         "RevokeToken" => Some(made!(create_token()).token.id),
         _ => None,
     };
-    let public_key = PublicKeyHash::of_public_key(n.user.as_str().as_bytes());
+    let bind = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+        let certificate = GivenCertificate::of_pem(&pem).unwrap();
+        let proof = rcgen::SigningKey::sign(&key, message_to_sign(account(), &n.user).as_bytes()).ok();
+        BindCertificate { user: n.user.clone(), certificate, proof }
+    };
     let bound = match name {
-        "UnbindCertificate" => Some(made!(BindCertificate { user: n.user.clone(), public_key }).id),
+        "UnbindCertificate" => Some(made!(bind()).id),
         _ => None,
     };
     let second = match name {
@@ -1826,7 +1832,7 @@ async fn attempt_identity(
         "CreateToken" => run!(create_token()),
         "ListTokens" => run!(ListTokens { user: n.user.clone() }),
         "RevokeToken" => run!(RevokeToken { user: n.user.clone(), id: token.unwrap() }),
-        "BindCertificate" => run!(BindCertificate { user: n.user.clone(), public_key }),
+        "BindCertificate" => run!(bind()),
         "ListCertificates" => run!(ListCertificates { user: n.user.clone() }),
         "UnbindCertificate" => run!(UnbindCertificate { user: n.user.clone(), id: bound.unwrap() }),
         "AssumeRole" => run!(AssumeRole {

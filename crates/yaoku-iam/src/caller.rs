@@ -167,10 +167,9 @@ impl Iam {
         self.bound_certificate(public_key, account).ok_or(NotAuthenticated::Signature)?.prove()
     }
 
-    /// Whether the public key of a client certificate is bound to anybody, in any account.
-    pub fn is_certificate_bound(&self, public_key: &[u8]) -> bool {
-        let bound = |holders: &std::collections::BTreeMap<_, _>| !holders.is_empty();
-        self.held().certificates.get(&PublicKeyHash::of_public_key(public_key)).is_some_and(bound)
+    /// Whether the public key of a client certificate is bound to anybody of an account.
+    pub fn is_certificate_bound(&self, public_key: &[u8], account: AccountId) -> bool {
+        self.bound_certificate(PublicKeyHash::of_public_key(public_key), Some(account)).is_some()
     }
 }
 

@@ -24,33 +24,11 @@ const MAX_PEM: usize = 64 << 10;
 pub struct PublicKeyHash([u8; 32]);
 
 impl PublicKeyHash {
-    /// That of a certificate's public key.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it is not an X.509 certificate in DER.
-    pub fn of_certificate(der: &[u8]) -> Result<Self, Error> {
-        let der = CertificateDer::from(der);
-        let certificate = webpki::EndEntityCert::try_from(&der).map_err(|_| not_a_certificate())?;
-        Ok(Self::of_public_key(&certificate.subject_public_key_info()))
-    }
-
     /// That of a public key, by its SubjectPublicKeyInfo in DER.
     pub fn of_public_key(spki: &[u8]) -> Self {
         let mut out = [0; 32];
         out.copy_from_slice(hash(Hash::Sha256, spki).as_bytes());
         Self(out)
-    }
-
-    /// That of the first certificate in a text in PEM form (RFC 7468).
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if there is none.
-    pub fn of_pem(text: &str) -> Result<Self, Error> {
-        if text.len() > MAX_PEM {
-            return Err(not_a_certificate());
-        }
-        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| not_a_certificate())?;
-        Self::of_certificate(&der)
     }
 
     pub(crate) const fn to_bytes(self) -> [u8; 32] {
@@ -71,6 +49,40 @@ impl fmt::Display for PublicKeyHash {
 impl fmt::Debug for PublicKeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKeyHash({self})")
+    }
+}
+
+/// A certificate that somebody gave.
+pub struct GivenCertificate {
+    der: CertificateDer<'static>,
+    public_key: PublicKeyHash,
+}
+
+impl GivenCertificate {
+    /// The first certificate in a text in PEM form (RFC 7468).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is none.
+    pub fn of_pem(text: &str) -> Result<Self, Error> {
+        if text.len() > MAX_PEM {
+            return Err(not_a_certificate());
+        }
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| not_a_certificate())?;
+        let certificate = webpki::EndEntityCert::try_from(&der).map_err(|_| not_a_certificate())?;
+        let public_key = PublicKeyHash::of_public_key(&certificate.subject_public_key_info());
+        Ok(Self { der, public_key })
+    }
+
+    /// Its public key.
+    pub const fn public_key(&self) -> PublicKeyHash {
+        self.public_key
+    }
+
+    /// Whether a signature over that message was made with its private key, by any algorithm that such a key has.
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let Ok(certificate) = webpki::EndEntityCert::try_from(&self.der) else { return false };
+        let mut algorithms = webpki::ALL_VERIFICATION_ALGS.iter();
+        algorithms.any(|algorithm| certificate.verify_signature(*algorithm, message, signature).is_ok())
     }
 }
 
@@ -171,7 +183,7 @@ impl Iam {
         let bound = held.certificates.get(&public_key)?;
         match account {
             Some(account) => bound.get(&account).cloned(),
-            // Anybody can bind a public key in an account of theirs: where several have, the caller says which is meant.
+            // Whoever has the private key can bind it in several accounts: the caller then says which is meant.
             None if bound.len() == 1 => bound.values().next().cloned(),
             None => None,
         }
@@ -184,10 +196,35 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_refused() {
-        assert!(PublicKeyHash::of_certificate(b"").is_err());
-        assert!(PublicKeyHash::of_certificate(&[0x30, 0x82, 1, 0]).is_err());
-        for pem in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &"x".repeat(MAX_PEM + 1)] {
-            assert!(PublicKeyHash::of_pem(pem).is_err());
+        let armoured = |content: &str| format!("-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n");
+        for pem in ["", &armoured("AAAA"), &armoured("MIIBAA=="), &"x".repeat(MAX_PEM + 1)] {
+            assert!(GivenCertificate::of_pem(pem).is_err(), "{pem}");
+        }
+    }
+
+    #[test]
+    fn a_signature_shows_who_holds_the_private_key() {
+        use rcgen::{CertificateParams, KeyPair, SigningKey};
+        let algorithms = [
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_ECDSA_P521_SHA512,
+            &rcgen::PKCS_ED25519,
+            &rcgen::PKCS_RSA_SHA256,
+            &rcgen::PKCS_RSA_SHA512,
+        ];
+        let made = algorithms.map(|algorithm| {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let pem = CertificateParams::new(vec!["client".into()]).unwrap().self_signed(&key).unwrap().pem();
+            (key, GivenCertificate::of_pem(&pem).unwrap())
+        });
+        for (key, certificate) in &made {
+            let signature = key.sign(b"message").unwrap();
+            assert!(certificate.has_signed(b"message", &signature), "{:?}", key.algorithm());
+            assert!(!certificate.has_signed(b"another message", &signature));
+            assert!(!certificate.has_signed(b"message", &[]));
+            let others = made.iter().filter(|(_, other)| other.public_key() != certificate.public_key());
+            assert!(others.map(|(_, other)| other).all(|other| !other.has_signed(b"message", &signature)));
         }
     }
 

@@ -174,6 +174,7 @@ pub enum Field {
     BoundCidrs,
     Certificate,
     CertificateId,
+    Proof,
     Marker,
     NextToken,
 }

@@ -49,7 +49,7 @@ pub use authority::{Bootstrap, Iam, Opened, installation};
 pub use bounds::{CallsUnderWay, TooMany, UnderWay};
 pub use call::{Call, Failed, Grant, Intent, Named, NotCommitted, Trace, Which};
 pub use caller::{Caller, Credential, NotAuthenticated, OperatingSystemUser};
-pub use certificate::{CertificateAbout, CertificateId, PublicKeyHash};
+pub use certificate::{CertificateAbout, CertificateId, GivenCertificate, PublicKeyHash};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use disk::DiskIdentity;
 pub use epoch::Epoch;

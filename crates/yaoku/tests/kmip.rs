@@ -187,6 +187,16 @@ fn callers_are_proven_by_certificate_or_access_key_and_both_must_name_one_user()
     for (key, credential) in refused {
         ask(key, credential).fails(NOT_AUTHENTICATED);
     }
+    // What a certificate is bound to in another account is nothing to who comes with an AccessKey.
+    yaoku(&lab.data, &["account", "create", "other", "--id", "1000000000000077"]);
+    yaoku(&lab.data, &["ram", "user", "create", "three", "--account", "1000000000000077"]);
+    let path = lab.data.with_extension("third.pem");
+    for key in [&first, &unbound] {
+        std::fs::write(&path, lab.certificate(key).pem()).unwrap();
+        let bind = ["ram", "certificate", "bind", "--user", "three", path.to_str().unwrap()];
+        yaoku(&lab.data, &[&bind[..], &["--account", "1000000000000077"]].concat());
+        ask(Some(key), own).ok();
+    }
     // A user without permissions is told nothing of what there is.
     let key = root.create_key(&[]);
     detach(&root, "one");

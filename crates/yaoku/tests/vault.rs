@@ -777,6 +777,52 @@ fn certificates_prove_users_by_their_public_keys() {
         let again = json!({"token": token}).to_string();
         assert_eq!(over_tls(address, &config(None), "auth/token/lookup", &again).0, 403, "it needs a token");
     }
+    // Anybody can have the certificate, but only who has its private key can bind it, in whatever account.
+    let other: Value = serde_json::from_str(&yaoku(&data, &["account", "create", "other"])).unwrap();
+    let other_id = other["Account"]["AccountId"].as_str().unwrap();
+    let other = Client {
+        access_key_id: other["AccessKey"]["AccessKeyId"].as_str().unwrap().to_owned(),
+        secret: other["AccessKey"]["AccessKeySecret"].as_str().unwrap().to_owned(),
+        ..root.at(CREDENTIALS)
+    };
+    other.at(RAM).call("CreateUser", &[("UserName", "u")]).ok();
+    let (pem, own_key) = (first.pem(), KeyPair::generate().unwrap());
+    let bind = |proof: Option<&str>| {
+        let certificate = [("UserName", "u"), ("Certificate", &*pem)];
+        other.call("BindCertificate", &[&certificate[..], proof.map(|proof| ("Proof", proof)).as_slice()].concat())
+    };
+    let signed = |key: &KeyPair, text: &str| STANDARD.encode(rcgen::SigningKey::sign(key, text.as_bytes()).unwrap());
+    let text = format!("yaoku:BindCertificate:{other_id}:u");
+    let wrong = [
+        signed(&own_key, &text),
+        signed(&user_key, &format!("yaoku:BindCertificate:{ACCOUNT}:u")),
+        signed(&user_key, &format!("yaoku:BindCertificate:{other_id}:v")),
+        "AAAA".into(),
+        "?".into(),
+        String::new(),
+    ];
+    for proof in wrong.iter().map(|proof| Some(&**proof)).chain([None]) {
+        let refused = bind(proof);
+        refused.fails(400, "InvalidParameter");
+        let told = refused.body["Message"].as_str().unwrap();
+        assert!(told.contains("\"Proof\"") && told.contains("yaoku:BindCertificate:ACCOUNT:USER"), "{told}");
+    }
+    assert_eq!(log_in(Some(&first)).0, 200);
+    // By the lines that the documentation has.
+    let guide = include_str!("../../../docs/vault.md");
+    let line = guide.lines().find(|line| line.starts_with("printf 'yaoku:BindCertificate:")).unwrap();
+    let line = line.replace("1234567890123456", other_id).replace("array-1", "u");
+    file("key.pem", user_key.serialize_pem());
+    let made = Command::new("sh").args(["-c", &line]).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    bind(Some(&String::from_utf8(made.stdout).unwrap())).ok();
+    let (status, _) = log_in(Some(&first));
+    assert_eq!(status, 400, "its holder has bound it in two accounts, and must say which is meant");
+    let listed = other.call("ListCertificates", &[("UserName", "u")]).ok();
+    let unbind = [("UserName", "u"), ("CertificateId", listed.text("Certificates/Certificate/0/CertificateId"))];
+    other.call("UnbindCertificate", &unbind).ok();
+    assert_eq!(log_in(Some(&first)).0, 200);
+
     let id = bound["CertificateId"].as_str().unwrap();
     let listed = yaoku(&data, &["ram", "certificate", "list", "--user", "u"]);
     assert!(listed.contains(id) && listed.contains(bound["PublicKeySha256"].as_str().unwrap()), "{listed}");

@@ -1,15 +1,45 @@
 //! Client certificates that prove users, by their public keys.
 
-use crate::certificate::{CertificateAbout, CertificateId, CertificateRecord, PublicKeyHash};
+use crate::certificate::{CertificateAbout, CertificateId, CertificateRecord, GivenCertificate};
 use crate::resource::{self, Target, YAOKU};
-use crate::{CERTIFICATE, Call, Entity, Error, Iam, Name, Operation, OperationSpec, StateRule, Timestamp, quota};
+use crate::{
+    AccountId, CERTIFICATE, Call, Credential, Entity, Error, Field, Iam, Name, Operation, OperationSpec, StateRule,
+    Timestamp, quota,
+};
 
-/// Lets whoever holds a certificate of this public key act as a user.
+/// Lets whoever holds a certificate of the same public key act as a user.
+///
+/// Certificates are public, and a login that names no account means the only one in which its certificate is bound. So whoever binds one
+/// must have its private key: otherwise anybody could keep its holder out, by binding it in an account of theirs. Operators, who are
+/// trusted with all accounts, need not show that.
 pub struct BindCertificate {
     /// As whom.
     pub user: Name,
-    /// The public key.
-    pub public_key: PublicKeyHash,
+    /// The certificate.
+    pub certificate: GivenCertificate,
+    /// A signature by its private key over [`message_to_sign`].
+    pub proof: Option<Vec<u8>>,
+}
+
+/// What the private key of a certificate signs so that it can be bound to a user.
+pub fn message_to_sign(account: AccountId, user: &Name) -> String {
+    format!("yaoku:BindCertificate:{account}:{user}")
+}
+
+impl BindCertificate {
+    fn check_possession(&self, call: &Call<'_>) -> Result<(), Error> {
+        let message = message_to_sign(call.principal.account(), &self.user);
+        let proven = self.proof.as_ref().map(|proof| self.certificate.has_signed(message.as_bytes(), proof));
+        match (proven, call.credential) {
+            (Some(true), _) | (None, Credential::Operator(_)) => Ok(()),
+            (Some(false) | None, _) => Err(Error::Invalid {
+                field: Field::Proof,
+                why: "it must be the base64 encoding of a signature over the text yaoku:BindCertificate:ACCOUNT:USER, with the ID of \
+                      your account and the name of the user, made with the private key of the certificate, for example by \
+                      'openssl dgst -sha256 -sign KEY.pem'",
+            }),
+        }
+    }
 }
 
 /// Lists the certificates bound to a user.
@@ -34,7 +64,8 @@ impl Operation for BindCertificate {
 
     async fn perform(self, iam: &Iam, call: &Call<'_>) -> Result<CertificateAbout, Error> {
         let tenant = iam.allow(call, &Self::SPEC, &[Target::own(CERTIFICATE, &self.user)])?;
-        let public_key = self.public_key;
+        self.check_possession(call)?;
+        let public_key = self.certificate.public_key();
         iam.change(&tenant, |directory, draft| {
             let (user, _) = directory.users.find(&self.user).ok_or(Error::NotFound(Entity::User))?;
             if directory.certificates.values().any(|bound| bound.public_key == public_key) {

@@ -1,7 +1,9 @@
 //! How parameters of credentials are read.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use yaoku_disks::{DiskName, Thumbprint};
-use yaoku_iam::{BoundNetworks, CertificateId, Error, Field, Name, PublicKeyHash, Timestamp, TokenId};
+use yaoku_iam::{BoundNetworks, CertificateId, Error, Field, GivenCertificate, Name, Timestamp, TokenId};
 use yaoku_objects::ObjectId;
 
 use crate::actions::arguments::{Parameter, Read};
@@ -21,9 +23,18 @@ impl Parameter<'_> {
         self.read_by(CertificateId::parse)
     }
 
-    /// The public key of a certificate in PEM form.
-    pub(super) fn certificate(self) -> Read<PublicKeyHash> {
-        self.read_by(PublicKeyHash::of_pem)
+    /// A certificate in PEM form.
+    pub(super) fn certificate(self) -> Read<GivenCertificate> {
+        self.read_by(GivenCertificate::of_pem)
+    }
+
+    /// A signature in base64, with line breaks as tools put them or without. One that is none proves nothing, as a wrong one does.
+    pub(super) fn proof(self) -> Read<Vec<u8>> {
+        /// Twice the characters of the longest, of an RSA key of 8,192 bits.
+        const MAX: usize = 4096;
+        let Some(text) = self.filled() else { return Ok(None) };
+        let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(MAX).collect();
+        Ok(Some(STANDARD.decode(text).unwrap_or_default()))
     }
 
     /// Addresses and CIDR blocks with commas between.

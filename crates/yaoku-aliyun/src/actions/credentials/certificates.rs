@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use yaoku_iam::operations::certificates::{BindCertificate, ListCertificates, UnbindCertificate};
-use yaoku_iam::{CertificateAbout, CertificateId, Name, PublicKeyHash};
+use yaoku_iam::{CertificateAbout, CertificateId, GivenCertificate, Name};
 
 use super::arguments::time;
 use super::{Action, Exchange, Reply, action, parameters};
@@ -18,7 +18,8 @@ pub(super) const ACTIONS: &[Action] = &[
 parameters! {
     struct BindParameters {
         user: Name = "UserName" required shown => user_name;
-        public_key: PublicKeyHash = "Certificate" required shown => certificate;
+        certificate: GivenCertificate = "Certificate" required shown => certificate;
+        proof: Option<Vec<u8>> = "Proof" optional hidden => proof;
     }
 }
 
@@ -44,9 +45,9 @@ async fn bind(exchange: &Exchange<'_>, given: BindParameters) -> Result<Reply, W
         public_key_sha256: Shown<String>,
         create_date: Shown<String>,
     }
-    let BindParameters { user, public_key } = given;
+    let BindParameters { user, certificate, proof } = given;
     let CertificateAbout { id, public_key, created, .. } =
-        exchange.perform(BindCertificate { user, public_key }).await?;
+        exchange.perform(BindCertificate { user, certificate, proof }).await?;
     exchange.reply(&Content {
         certificate_id: Shown(id.to_string()),
         public_key_sha256: Shown(public_key.to_string()),

@@ -128,6 +128,7 @@ pub(super) const fn parameter(field: Field) -> &'static str {
         Field::BoundCidrs => "BoundCidrs",
         Field::Certificate => "Certificate",
         Field::CertificateId => "CertificateId",
+        Field::Proof => "Proof",
         Field::Marker => "Marker",
         Field::NextToken => "NextToken",
     }
