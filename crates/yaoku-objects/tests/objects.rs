@@ -5,8 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey};
 use futures_util::future::join_all;
+use yaoku_crypto::asymmetric::{KeyAlgorithm, PrivateKey};
 use yaoku_crypto::{Secret, SystemRandom};
 use yaoku_iam::{AccountId, Bootstrap, Domain, Environment, Iam, Principal};
 use yaoku_kms::operations::keys::{CreateKey, DisableKey, EnableKey, ScheduleKeyDeletion};
