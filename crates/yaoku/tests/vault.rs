@@ -645,6 +645,8 @@ fn requests_that_two_programs_could_read_differently_are_refused() {
     let key = "transit/keys/k";
     let with = |headers: &[(&str, &str)]| vault.send("GET", key, headers, "").status;
     assert_eq!(with(&[("x-vault-token", "ykt.other.token")]), 403, "two tokens");
+    assert_eq!(with(&[("x-vault-token", &vault.token), ("x-vault-namespace", ACCOUNT)]), 200, "the same twice");
+    assert_eq!(with(&[("x-vault-namespace", ACCOUNT), ("x-vault-namespace", ACCOUNT)]), 200, "the same twice");
     let bearer = format!("Bearer {}", vault.token);
     let nobody = vault.with("");
     nobody.send("GET", key, &[("authorization", &bearer)], "").ok();
