@@ -5,8 +5,6 @@
 mod support;
 #[path = "support/tang.rs"]
 mod tang;
-#[path = "support/vault.rs"]
-mod vault_client;
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +18,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use support::{ACCOUNT, Client, Server, log_of, records};
 use tang::{Disk, start};
-use vault_client::{FULL_ACCESS, Vault, make_token, make_user};
 use yaoku_crypto::SystemRandom;
 use yaoku_crypto::exchange::ExchangeKey;
 use yaoku_tang::{Thumbprint, write_point};
@@ -468,31 +465,6 @@ fn a_disabled_account_unlocks_nothing() {
     assert_eq!(disk.unlock(&advertised), Err(404));
     yaoku(&data, &["account", "enable", account]).unwrap();
     assert_eq!(disk.unlock(&advertised), Ok(()));
-}
-
-/// One key, used by three protocols; disabled once.
-#[test]
-fn a_key_that_is_disabled_is_refused_by_every_protocol_at_the_next_call() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start_with(&dir.path().join("data"), |command| {
-        command.args(["--tang-listen", "127.0.0.1:0", "--vault-listen", "127.0.0.1:0"]);
-    });
-    let root = server.client();
-    make_user(&root, "u", FULL_ACCESS);
-    let vault = Vault::new(&server, &make_token(&root, "u", &[]).1);
-    let key = root.create_key(&[]);
-    let disk = Disk::new(&server, &bind(&root.at(OWN), "d", &key, &[]));
-    let advertised = disk.advertised();
-    let (blob, ciphertext) = (root.encrypt(&key, "aGk="), vault.encrypt(&key, "hello"));
-    let answers = || {
-        let opened = root.call("Decrypt", &[("CiphertextBlob", &blob)]).status;
-        (opened, vault.decrypt(&key, &ciphertext).status, disk.unlock(&advertised))
-    };
-    assert_eq!(answers(), (200, 200, Ok(())));
-    root.call("DisableKey", &[("KeyId", &key)]).ok();
-    assert_eq!(answers(), (409, 403, Err(403)));
-    root.call("EnableKey", &[("KeyId", &key)]).ok();
-    assert_eq!(answers(), (200, 200, Ok(())));
 }
 
 fn run(program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
