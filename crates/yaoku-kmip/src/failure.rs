@@ -277,6 +277,7 @@ fn of_objects(error: ObjectError, log: &CallLog) -> Failure {
             log.denied(&denial.why, "no permission; the answer hides that the object exists");
             return Failure::not_found();
         }
+        ObjectError::Place => (Code::InvalidField, error.to_string().into()),
         ObjectError::Invalid(why) => (Code::InvalidField, why.into()),
         ObjectError::LimitExceeded(why) => (Code::LimitExceeded, why.into()),
         ObjectError::Keys(KeyError::State(state)) => (

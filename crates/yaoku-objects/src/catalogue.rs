@@ -24,6 +24,8 @@ struct Account {
     objects: BTreeMap<ObjectId, Arc<HeldObject>>,
     names: HashMap<ObjectName, ObjectId>,
     chosen: Option<KeyId>,
+    /// Bytes of all attributes.
+    attribute_bytes: u64,
 }
 
 impl Catalogue {
@@ -38,6 +40,11 @@ impl Catalogue {
 
     pub(crate) fn count(&self, account: AccountId) -> u64 {
         self.accounts.get(&account).map_or(0, |account| account.objects.len() as u64)
+    }
+
+    /// Bytes of the attributes of an account's objects.
+    pub(crate) fn attribute_bytes(&self, account: AccountId) -> u64 {
+        self.accounts.get(&account).map_or(0, |account| account.attribute_bytes)
     }
 
     /// Objects of an account in order of their ids, behind `after`.
@@ -76,12 +83,14 @@ impl Catalogue {
         for name in object.record.names.iter().filter(|_| object.holds_names()) {
             account.names.insert(name.clone(), object.id);
         }
+        account.attribute_bytes += object.record.attribute_bytes();
         account.objects.insert(object.id, Arc::new(object));
     }
 
     pub(crate) fn remove(&mut self, account: AccountId, id: ObjectId) {
         let Some(account) = self.accounts.get_mut(&account) else { return };
         let Some(before) = account.objects.remove(&id) else { return };
+        account.attribute_bytes = account.attribute_bytes.saturating_sub(before.record.attribute_bytes());
         for name in &before.record.names {
             // Another object may have taken the name in the same commit.
             if account.names.get(name) == Some(&id) {

@@ -1,7 +1,8 @@
 //! How a change of this domain is committed: expecting what it was decided on, the authority of its caller included, carrying the
 //! intent of its record, and in force before its operation answers.
 
-use yaoku_iam::{Call, OperationSpec, Timestamp};
+use yaoku_iam::quota::Reservation;
+use yaoku_iam::{AccountId, Call, OperationSpec, Timestamp};
 use yaoku_kms::proceed;
 use yaoku_seal::{Changes, Outcome, Revision};
 
@@ -36,9 +37,12 @@ impl Objects {
             self.admit(call, spec, id)?;
             let mut held = self.stored(call.principal.account(), id).await?;
             let (before, now) = (held.record.names.clone(), self.clock.now());
+            let bytes = held.record.attribute_bytes();
             // The store may have more than is known here yet.
             check_state(spec.states, held.record.life.state_at(now))?;
             change(&mut held.record, now)?;
+            let more_bytes = held.record.attribute_bytes().saturating_sub(bytes);
+            let _reserved = self.reserve_attributes(held.account, more_bytes)?;
             proceed(call)?;
             held.record.changed = now;
             let mut changes = update(&held)?;
@@ -49,6 +53,26 @@ impl Objects {
             }
         }
         Err(Error::contended())
+    }
+
+    /// Makes sure that attributes of an account's objects can have so many bytes more, for as long as what is returned is held. All of them
+    /// are in memory.
+    pub(crate) fn reserve_attributes(
+        &self,
+        account: AccountId,
+        more: u64,
+    ) -> Result<Option<Reservation<'_, AccountId>>, Error> {
+        if more == 0 {
+            return Ok(None);
+        }
+        let most = self.config.max_attribute_bytes;
+        let there = || self.catalogue.read().attribute_bytes(account);
+        let full = || {
+            let why =
+                format!("attributes of all managed objects of the account can have at most {most} bytes together");
+            Error::LimitExceeded(why)
+        };
+        self.attributes_under_way.reserve(account, more, most, there).map(Some).ok_or_else(full)
     }
 
     /// Adds to a commit the rows of names that an object has now and had not, and takes away those that it has no more.
@@ -72,7 +96,7 @@ impl Objects {
     }
 
     /// Makes sure that no object of an account has a name.
-    pub(crate) fn check_free(&self, account: yaoku_iam::AccountId, name: &ObjectName) -> Result<(), Error> {
+    pub(crate) fn check_free(&self, account: AccountId, name: &ObjectName) -> Result<(), Error> {
         match self.catalogue.read().of_name(account, name) {
             None => Ok(()),
             Some(_) => Err(Error::NameExists),

@@ -28,6 +28,9 @@ pub enum Error {
     /// An argument is outside what the operation takes.
     #[error("{0}")]
     Invalid(String),
+    /// Where a listing is to go on is not what an earlier part of it said.
+    #[error("the place in the listing is not one that was given out")]
+    Place,
     /// A quota is used up.
     #[error("{0}")]
     LimitExceeded(String),

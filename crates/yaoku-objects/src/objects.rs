@@ -24,11 +24,13 @@ pub struct ObjectsConfig {
     pub region: String,
     /// Objects of an account, destroyed ones included.
     pub max_objects: u64,
+    /// Bytes of attributes of all objects of an account together.
+    pub max_attribute_bytes: u64,
 }
 
 impl Default for ObjectsConfig {
     fn default() -> Self {
-        Self { region: "cn-hangzhou".into(), max_objects: 100_000 }
+        Self { region: "cn-hangzhou".into(), max_objects: 100_000, max_attribute_bytes: 64 << 20 }
     }
 }
 
@@ -44,6 +46,7 @@ pub struct Objects {
     pub(crate) changing: LanesOf<ObjectId>,
     pub(crate) scans: Scans,
     pub(crate) objects_under_way: Reservations<AccountId>,
+    pub(crate) attributes_under_way: Reservations<AccountId>,
     pub(crate) follower: Follower,
 }
 
@@ -70,6 +73,7 @@ impl Objects {
             changing: LanesOf::default(),
             scans: Scans::default(),
             objects_under_way: Reservations::default(),
+            attributes_under_way: Reservations::default(),
             follower: Follower::new(revision),
         });
         Follower::start(&objects, objects.vault.clone());

@@ -65,6 +65,13 @@ pub(crate) struct ObjectRecord {
     pub(crate) other_half: Option<ObjectId>,
 }
 
+impl ObjectRecord {
+    /// Bytes of its attributes, with their names.
+    pub(crate) fn attribute_bytes(&self) -> u64 {
+        self.attributes.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
+    }
+}
+
 /// What another row holds: the object of a name, or the CMK of an account.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Pointer<T>(pub(crate) T);

@@ -34,6 +34,9 @@ const HERE: Environment<'_> = Environment {
     encryption_context: None,
 };
 
+/// Bytes of attributes that an account can have here.
+const ATTRIBUTES: u64 = 65_000;
+
 /// A process.
 struct Node {
     kms: Arc<Kms>,
@@ -84,7 +87,7 @@ impl World {
             .iam;
         let config = KmsConfig::default();
         let kms = Kms::open(vault.clone(), iam.clone(), clock.clone(), config, None, None).await.unwrap();
-        let config = ObjectsConfig { max_objects: 20, ..ObjectsConfig::default() };
+        let config = ObjectsConfig { max_objects: 20, max_attribute_bytes: ATTRIBUTES, ..ObjectsConfig::default() };
         let objects = Objects::open(vault, iam, kms.clone(), clock, config).await.unwrap();
         self.nodes.push(Node { kms, objects });
     }
@@ -368,4 +371,38 @@ async fn objects_are_bounded() {
     let list = ListManagedObjects { filter: ObjectFilter::default(), after: None, skip: 18, most: 7 };
     let page = world.call(list).await.unwrap();
     assert_eq!(page.objects.iter().map(|object| object.id).collect::<Vec<_>>(), seen[18..]);
+    // Nobody can make up where a listing goes on.
+    let after = Some(seen[3].to_string().into_bytes());
+    let list = ListManagedObjects { filter: ObjectFilter::default(), after, skip: 0, most: 7 };
+    assert!(matches!(world.call(list).await, Err(Error::Place)));
+}
+
+/// They are in memory.
+#[tokio::test]
+async fn attributes_of_an_account_have_a_bound_together() {
+    let (world, _) = World::with_key(1).await;
+    let sized = |bytes: usize| vec![("x".to_owned(), vec![0; bytes - 1])];
+    let with = |bytes| {
+        let object = NewObject { attributes: sized(bytes), ..new(b"v", &[]) };
+        CreateManagedObject { object, replaces: None }
+    };
+    let is_full = |error: Error| matches!(error, Error::LimitExceeded(_));
+    let together = join_all((0..9).map(|_| world.call(with(16_000)))).await;
+    let mut made: Vec<_> = together.into_iter().flatten().collect();
+    assert!(made.len() <= 4, "{}", made.len());
+    while made.len() < 4 {
+        made.push(world.call(with(16_000)).await.unwrap());
+    }
+    assert!(is_full(world.call(with(1001)).await.unwrap_err()));
+    let last = world.call(with(1000)).await.unwrap();
+    let update = |bytes| {
+        let before = Editable { attributes: sized(1000), ..last.editable() };
+        let after = Editable { attributes: sized(bytes), ..last.editable() };
+        world.call(UpdateManagedObject { id: last.id, before, after })
+    };
+    assert!(is_full(update(1001).await.unwrap_err()));
+    update(999).await.unwrap();
+    assert!(is_full(world.call(with(2)).await.unwrap_err()));
+    world.call(with(1)).await.unwrap();
+    world.call(create(b"v", &[])).await.unwrap();
 }

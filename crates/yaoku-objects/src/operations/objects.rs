@@ -184,6 +184,7 @@ async fn create<const N: usize>(
         return Err(Error::NameExists);
     }
     let own: Vec<_> = all.iter().map(|making| making.object.record.names.clone()).collect();
+    let attributes = all.iter().map(|making| making.object.record.attribute_bytes()).sum();
     // One replacement of an object at a time.
     let _one = match replaces {
         Some(replaced) => Some(objects.changing.enter(replaced, call.standing(false)).await),
@@ -194,6 +195,7 @@ async fn create<const N: usize>(
         call.rest_on_authority();
         objects.allow_all(call, spec)?;
         drop(objects.reserve_new(account, N as u64)?);
+        drop(objects.reserve_attributes(account, attributes)?);
         let mut changes = Changes::default();
         for (making, own) in all.iter_mut().zip(&own) {
             making.object.record.names.clone_from(own);
@@ -219,7 +221,7 @@ async fn create<const N: usize>(
             changes.puts.push((row, encode(&object.record)?));
             changes.puts.push((value_name(account, object.id), sealed));
         }
-        let _reserved = objects.reserve_new(account, N as u64)?;
+        let _reserved = (objects.reserve_new(account, N as u64)?, objects.reserve_attributes(account, attributes)?);
         if objects.commit(call, changes).await? {
             let made: Vec<_> = all.iter().map(|making| making.object.about(objects.clock.now())).collect();
             return made.try_into().map_err(|_| Error::Internal("objects were lost while they were made".into()));
@@ -268,14 +270,14 @@ impl Objects {
 
 /// Makes sure of the bounds of a record.
 pub(super) fn check(record: &ObjectRecord) -> Result<(), Error> {
-    let bytes: usize = record.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = record.attribute_bytes();
     if record.names.len() > MAX_NAMES {
         return Err(Error::LimitExceeded(format!("an object can have at most {MAX_NAMES} names")));
     }
     if (1..record.names.len()).any(|at| record.names[at..].contains(&record.names[at - 1])) {
         return Err(Error::NameExists);
     }
-    if record.attributes.len() > MAX_ATTRIBUTES || bytes > MAX_ATTRIBUTE_BYTES {
+    if record.attributes.len() > MAX_ATTRIBUTES || bytes > MAX_ATTRIBUTE_BYTES as u64 {
         return Err(Error::LimitExceeded(format!(
             "an object can have at most {MAX_ATTRIBUTES} attributes, with {MAX_ATTRIBUTE_BYTES} bytes in all"
         )));
@@ -407,8 +409,8 @@ impl ObjectFilter {
 pub struct ListManagedObjects {
     /// Conditions.
     pub filter: ObjectFilter,
-    /// Behind this one.
-    pub after: Option<ObjectId>,
+    /// Where an earlier part said that this one begins.
+    pub after: Option<Vec<u8>>,
     /// Without so many at the beginning.
     pub skip: usize,
     /// How many, at the most.
@@ -419,8 +421,8 @@ pub struct ListManagedObjects {
 pub struct ObjectPage {
     /// Those of the part.
     pub objects: Vec<ObjectAbout>,
-    /// Behind which object the next part begins, if there is one.
-    pub next: Option<ObjectId>,
+    /// Where the next part begins, if there is one, sealed: nobody can make one up.
+    pub next: Option<Vec<u8>>,
     /// How many there are, also in other parts, behind the one that was named.
     pub total: usize,
 }
@@ -432,9 +434,10 @@ impl Operation for ListManagedObjects {
 
     async fn perform(self, objects: &Objects, call: &Call<'_>) -> Result<ObjectPage, Error> {
         objects.allow_all(call, &Self::SPEC)?;
-        proceed(call)?;
         let Self { filter, after, skip, most } = self;
         let (account, now) = (call.principal.account(), objects.clock.now());
+        let after = objects.open_place(account, after.as_deref()).await?;
+        proceed(call)?;
         let admitted = |object: &&Arc<HeldObject>| filter.admits(object, now);
         let only = match (filter.id, &filter.name) {
             (Some(id), _) => Some(Some(id)),
@@ -455,8 +458,26 @@ impl Operation for ListManagedObjects {
         };
         let part: Vec<_> = found.iter().skip(skip).take(most).map(|object| object.about(now)).collect();
         let is_last = skip.saturating_add(part.len()) >= found.len();
-        let next = part.last().filter(|_| !is_last).map(|object| object.id);
+        let next = objects.seal_place(account, part.last().filter(|_| !is_last)).await?;
         Ok(ObjectPage { objects: part, next, total: found.len() })
+    }
+}
+
+/// What places in a listing are sealed as.
+const PLACE: &[u8] = b"place in a listing of managed objects v1";
+
+impl Objects {
+    async fn seal_place(&self, account: AccountId, last: Option<&ObjectAbout>) -> Result<Option<Vec<u8>>, Error> {
+        let Some(last) = last else { return Ok(None) };
+        let place = Secret::new(last.id.to_string().into_bytes());
+        Ok(Some(self.vault.seal_token(account.domain(), PLACE, &place).await?))
+    }
+
+    async fn open_place(&self, account: AccountId, sealed: Option<&[u8]>) -> Result<Option<ObjectId>, Error> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let opened = self.vault.open_token(account.domain(), PLACE, sealed).await?;
+        let id = opened.and_then(|opened| std::str::from_utf8(opened.expose()).ok().and_then(ObjectId::parse));
+        id.map(Some).ok_or(Error::Place)
     }
 }
 

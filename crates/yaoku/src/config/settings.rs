@@ -459,7 +459,8 @@ fn disks(options: &Options) -> DisksConfig {
 
 fn objects(options: &Options, region: String) -> ObjectsConfig {
     let default = ObjectsConfig::default();
-    ObjectsConfig { region, max_objects: options.max_managed_objects.unwrap_or(default.max_objects) }
+    let max_objects = options.max_managed_objects.unwrap_or(default.max_objects);
+    ObjectsConfig { region, max_objects, ..default }
 }
 
 fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, Error> {

@@ -63,13 +63,6 @@ impl Parameter<'_> {
         ObjectId::parse(text).map(Some).ok_or_else(|| self.invalid("it must be obj- and 32 hexadecimal digits"))
     }
 
-    /// Where a listing of managed objects goes on.
-    pub(super) fn object_marker(self) -> Read<ObjectId> {
-        let Some(place) = self.place()? else { return Ok(None) };
-        let id = std::str::from_utf8(&place).ok().and_then(ObjectId::parse);
-        id.map(Some).ok_or_else(|| self.invalid("it is not one that was given out"))
-    }
-
     /// The thumbprint of a key.
     pub(super) fn thumbprint(self) -> Read<Thumbprint> {
         let Some(text) = self.filled() else { return Ok(None) };

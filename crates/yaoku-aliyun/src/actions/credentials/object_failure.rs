@@ -26,6 +26,7 @@ pub(in crate::actions) fn of(error: Error, request_id: RequestId, arguments: &Ar
             tracing::warn!(%request_id, why = &*denial.why, "no permission; the answer hides that the object exists");
             return of(Error::ObjectNotFound, request_id, arguments);
         }
+        Error::Place => return WireError::invalid_parameter("Marker", "it is not one that was given out"),
         Error::Invalid(why) => return WireError::invalid_parameter("ObjectId", why),
         Error::LimitExceeded(why) => (Code::RejectedLimitExceeded, format!("The request is rejected: {why}.").into()),
         Error::Keys(error) => return failure::of(error, request_id, arguments),

@@ -36,7 +36,7 @@ parameters! {
 
 parameters! {
     struct ListParameters {
-        after: Option<ObjectId> = "Marker" optional shown => object_marker;
+        after: Option<Vec<u8>> = "Marker" optional shown => place;
         most: u32 = "MaxItems" default(ORDINARY_ITEMS) shown => up_to(MAX_ITEMS);
     }
 }
@@ -135,7 +135,7 @@ async fn list(exchange: &Exchange<'_>, given: ListParameters) -> Result<Reply, W
     let ListParameters { after, most } = given;
     let listing = ListManagedObjects { filter: ObjectFilter::default(), after, skip: 0, most: most as usize };
     let page = exchange.perform(listing).await?;
-    let marker = page.next.map(|id| place_text(id.to_string().as_bytes()));
+    let marker = page.next.as_deref().map(place_text);
     let managed_object = page.objects.into_iter().map(Object::new).collect();
     exchange.reply(&Listed {
         is_truncated: marker.is_some(),
