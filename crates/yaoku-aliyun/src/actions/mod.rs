@@ -316,6 +316,8 @@ mod tests {
         "SecretString",
         "Password",
         "PrivateKey",
+        // A signature, which is for its own account and user alone.
+        "Proof",
         "SourceEncryptionContext",
         "Value",
     ];
