@@ -404,5 +404,7 @@ async fn attributes_of_an_account_have_a_bound_together() {
     update(999).await.unwrap();
     assert!(is_full(world.call(with(2)).await.unwrap_err()));
     world.call(with(1)).await.unwrap();
-    world.call(create(b"v", &[])).await.unwrap();
+    assert!(is_full(world.call(create(b"v", &[])).await.unwrap_err()));
+    let without = NewObject { attributes: Vec::new(), ..new(b"v", &[]) };
+    world.call(CreateManagedObject { object: without, replaces: None }).await.unwrap();
 }
