@@ -295,7 +295,7 @@ mod tests {
     }
 
     /// Whatever they are parameters of.
-    const SECRETS: [&str; 22] = [
+    const SECRETS: [&str; 23] = [
         "CiphertextBlob",
         "DestinationEncryptionContext",
         "Digest",
