@@ -69,7 +69,7 @@ pub struct Authenticated<'g> {
     caller: Caller,
     trace: Trace,
     again: Mutex<SmallVec<[Again; 2]>>,
-    _under_way: yaoku_iam::UnderWay,
+    under_way: Option<yaoku_iam::UnderWay>,
 }
 
 /// What came of a call, which may be answered now.
@@ -221,7 +221,7 @@ impl<'g> Admitted<'g> {
         };
         let Self { arrived, permit, .. } = self;
         let (trace, again) = (Trace::default(), Mutex::default());
-        Ok(Box::new(Authenticated { arrived, permit, caller, trace, again, _under_way: under_way }))
+        Ok(Box::new(Authenticated { arrived, permit, caller, trace, again, under_way: Some(under_way) }))
     }
 
     /// Refuses a call that was not authenticated; what it may be answered, which may be another error.
@@ -573,6 +573,15 @@ impl<T, E: Spelling> Recorded<'_, T, E> {
                 return calls.into_iter().map(|(call, told)| call.release(told)).collect();
             }
         }
+    }
+
+    /// The same, of the item at that place of a message whose items are done one after another: of so many items, one keeps its place among
+    /// the calls under way until all are released.
+    pub fn of_message(mut self, at: usize) -> Self {
+        if !at.is_multiple_of(ITEMS_A_CALL) {
+            self.call.under_way = None;
+        }
+        self
     }
 
     /// Whether the call failed, as far as is known before it is released.

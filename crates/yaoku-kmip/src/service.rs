@@ -126,7 +126,7 @@ impl Service {
                 Ok((recorded, object)) => {
                     let failed = recorded.has_failed();
                     placeholder = object.filter(|_| !failed).or(placeholder);
-                    done.push((at, recorded));
+                    done.push((at, recorded.of_message(at)));
                     if failed && !goes_on {
                         break;
                     }

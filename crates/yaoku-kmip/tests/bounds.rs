@@ -1,4 +1,5 @@
-//! A batch is as many calls as it has items: nobody gets more done at once by putting more into a message, except to take something away.
+//! A batch counts as a call under way for each 16 of its items: its own items never refuse each other, and nobody gets much more done at once by
+//! putting more into a message.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
@@ -88,17 +89,24 @@ async fn items_of_a_batch_count_as_calls() {
     let access_key = as_root(&gate, CreateAccessKey { whose: Some(user()) }).await.key;
     let secret = String::from_utf8(access_key.secret.expose().to_vec()).unwrap();
     drop(gate);
-    // A third of 30 is a principal's.
-    let gate = Arc::into_inner(support::gate(&vault, Arc::new(SystemClock)).await).unwrap().with_calls_at_once(30);
-    let service = Service::new(Arc::new(gate));
+    // A third of these is a principal's.
+    let vault = &vault;
+    let service = async |calls| {
+        let gate = Arc::into_inner(support::gate(vault, Arc::new(SystemClock)).await).unwrap();
+        Service::new(Arc::new(gate.with_calls_at_once(calls)))
+    };
+    let (few, more) = (service(6).await, service(30).await);
     let credential = (access_key.id.as_str(), secret.as_str());
     const THROTTLED: Option<u32> = Some(0x100);
     for _ in 0..2 {
-        let answer = service.call(&request(credential, QUERY, 12)).await;
+        let answer = more.call(&request(credential, QUERY, 64)).await;
+        assert_eq!(reasons(&decode(&answer).ok().unwrap()), [None; 64]);
+        // The first and the seventeenth keep their places.
+        let answer = few.call(&request(credential, QUERY, 40)).await;
         let reasons = reasons(&decode(&answer).ok().unwrap());
-        assert_eq!((reasons.len(), &reasons[..10], &reasons[10..]), (12, &[None; 10][..], &[THROTTLED; 2][..]));
+        assert_eq!((reasons.len(), &reasons[..17], &reasons[17..]), (40, &[None; 17][..], &[THROTTLED; 23][..]));
     }
-    let answer = service.call(&request(credential, DESTROY, 12)).await;
+    let answer = few.call(&request(credential, DESTROY, 40)).await;
     let reasons = reasons(&decode(&answer).ok().unwrap());
-    assert!(reasons.len() == 12 && !reasons.contains(&THROTTLED), "{reasons:?}");
+    assert!(reasons.len() == 40 && !reasons.contains(&THROTTLED), "{reasons:?}");
 }
