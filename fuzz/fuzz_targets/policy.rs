@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use yaoku_iam::AccountId;
-use yaoku_iam::policy::{Caller, ConditionKey, Context, Policy, PolicyKind, Request, Value};
+use yaoku_iam::policy::{Caller, ConditionKey, Context, Effort, Policy, PolicyKind, Request, Value};
 
 /// Every key has the same values.
 struct Everything<'a>(&'a str);
@@ -23,8 +23,11 @@ fuzz_target!(|text: &str| {
         let Ok(policy) = Policy::parse(text, kind) else { continue };
         for arn in ["acs:ram::1000000000000001:user/u", "", text] {
             let caller = Caller { account, arn };
-            let request = Request { action: "kms:Encrypt", resource: text, caller, context: &Everything(text) };
-            assert_eq!(policy.say(&request), policy.say(&request));
+            let said = || {
+                let (action, context, effort) = ("kms:Encrypt", &Everything(text), Effort::default());
+                policy.say(&Request { action, resource: text, caller, context, effort })
+            };
+            assert_eq!(said(), said());
         }
     }
 });
