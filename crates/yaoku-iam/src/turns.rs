@@ -160,6 +160,14 @@ impl Turns {
         drop(state);
         self.closed.send_replace(true);
     }
+
+    /// Waits until no thread is at work any more. After [`Self::close`], that is when whatever had begun has ended.
+    pub async fn ended(&self) {
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+        while self.state.lock().threads > 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
 }
 
 type Work<T> = Box<dyn FnOnce() -> T + Send>;
@@ -653,8 +661,11 @@ mod tests {
         assert!(matches!(of_a_caller.await.unwrap(), Err(NotDone::Stopping)));
         release_own.send(()).unwrap();
         own.await.unwrap().unwrap();
-        // What was given up may end whenever it does.
+        // What was given up may end whenever it does, and that can be waited for.
+        let soon = Duration::from_millis(100);
+        assert!(tokio::time::timeout(soon, queue.ended()).await.is_err(), "a thread is at work");
         let _ = release.send(());
+        queue.ended().await;
     }
 
     #[tokio::test]

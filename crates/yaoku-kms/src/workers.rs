@@ -75,6 +75,12 @@ impl Workers {
     pub(crate) fn close(&self) {
         [&self.short, &self.long, &self.in_token, &self.made_in_token].into_iter().for_each(|turns| turns.close());
     }
+
+    /// Waits until nothing is done in the token any more.
+    async fn token_is_idle(&self) {
+        self.in_token.ended().await;
+        self.made_in_token.ended().await;
+    }
 }
 
 impl Kms {
@@ -134,6 +140,12 @@ impl Kms {
     /// Gives up what callers wait for, and lets no work begin any more: the server is about to end.
     pub fn close_workers(&self) {
         self.workers.close();
+    }
+
+    /// After [`Self::close_workers`], waits until nothing is done in the HSM any more. The process must not end before: its library would
+    /// be taken down under a thread that is in it.
+    pub async fn token_is_idle(&self) {
+        self.workers.token_is_idle().await;
     }
 }
 

@@ -362,6 +362,9 @@ impl Running {
         // After the last of what changes the store, which would void it.
         if let Some(kms) = kms {
             image_file::leave(&self.data_dir, &kms).await;
+            if tokio::time::timeout(LAST_WORK, kms.token_is_idle()).await.is_err() {
+                tracing::warn!("the HSM is still busy with what was given up");
+            }
         }
         // The follower of the store's changes ends on its own, soon after the domain is gone.
         if tokio::time::timeout(RELEASE, self.closed.wait()).await.is_err() {
