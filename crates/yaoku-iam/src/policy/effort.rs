@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// Characters that one decision compares at the most. Policies that are not written to take long need a few hundred.
-const MOST: u32 = 1 << 18;
+const MOST: u32 = 1 << 16;
 /// Characters of plain text that are compared for one.
 const PLAIN: usize = 16;
 
