@@ -19,10 +19,10 @@ pub(crate) const MAX_VALUE: usize = 512;
 pub(crate) const MAX_NAME: usize = 128;
 /// Bytes of all parameters that the record of a call shows, and of the names of all things that it was about.
 const OF_DONE: Room = Room { parameters: 16 << 10, resources: 8 << 10 };
-/// Bytes of the chosen names of encryption contexts and their values: as many as a call can have, so that none is left out.
-const CHOSEN: usize = 704 << 10;
 /// The same of a call that was refused: it costs its caller nothing, and so must not fill the log.
 const OF_REFUSED: Room = Room { parameters: 1536, resources: 1024 };
+/// Bytes of the chosen names of encryption contexts and their values: as many as a call can have, so that none is left out.
+const CHOSEN: usize = 704 << 10;
 /// What stands for what was left out.
 const LEFT_OUT: &str = "…";
 

@@ -64,33 +64,34 @@ impl Registry {
 
     /// Closes connections whose clients take none of their answers, until they gave up so many bytes; those first that have waited the
     /// longest time. How many.
-    pub(crate) fn close_oldest_answers(&self, mut bytes: usize) -> usize {
-        let open = self.open.lock();
-        let waiting = open.values().filter_map(|activity| Some((activity.answers.lock().waits()?, activity)));
-        let mut waiting: Vec<_> = waiting.collect();
-        waiting.sort_unstable_by_key(|((since, _), _)| *since);
-        let mut closed = 0;
-        for ((_, held), activity) in waiting {
-            if bytes > 0 && held > 0 {
-                activity.close.notify_one();
-                bytes = bytes.saturating_sub(held);
-                closed += 1;
-            }
-        }
-        closed
+    pub(crate) fn close_oldest_answers(&self, bytes: usize) -> usize {
+        let waiting = |activity: &Activity| activity.answers.lock().waits();
+        self.close_oldest(bytes, waiting, Activity::close_in_any_case)
     }
 
     /// Closes connections without a complete request, until they gave up so many bytes that they hold for one; those first that
     /// have taken the longest time. How many.
-    pub(crate) fn close_oldest_heads(&self, mut bytes: usize) -> usize {
+    pub(crate) fn close_oldest_heads(&self, bytes: usize) -> usize {
+        let holds = |activity: &Activity| Some((activity.waits_since(), activity.held.load(Ordering::Relaxed)));
+        self.close_oldest(bytes, holds, Activity::close)
+    }
+
+    /// Closes connections that hold memory, of which it is known since when and how much, until they gave up so many bytes; the oldest first.
+    /// How many.
+    fn close_oldest(
+        &self,
+        mut bytes: usize,
+        holds: impl Fn(&Activity) -> Option<(u64, usize)>,
+        close: impl Fn(&Activity) -> bool,
+    ) -> usize {
         let open = self.open.lock();
-        let holders = open.values().filter(|activity| activity.held.load(Ordering::Relaxed) > 0);
-        let mut holders: Vec<_> = holders.map(|activity| (activity.waits_since(), activity)).collect();
-        holders.sort_unstable_by_key(|(since, _)| *since);
+        let held = open.values().filter_map(|activity| Some((holds(activity)?, activity)));
+        let mut holders: Vec<_> = held.filter(|((_, held), _)| *held > 0).collect();
+        holders.sort_unstable_by_key(|((since, _), _)| *since);
         let mut closed = 0;
-        for (_, activity) in holders {
-            if bytes > 0 && activity.close() {
-                bytes = bytes.saturating_sub(activity.held.load(Ordering::Relaxed));
+        for ((_, held), activity) in holders {
+            if bytes > 0 && close(activity) {
+                bytes = bytes.saturating_sub(held);
                 closed += 1;
             }
         }
@@ -196,15 +197,18 @@ impl Activity {
         self.answers.lock().waiting.retain(|answer| answer.id != id);
     }
 
-    /// Closes the connection where an answer waits for too long, whatever else is under way on it: who takes no answers can't lose any.
+    /// Closes the connection where an answer waits for too long.
     fn close_if_untaken(&self, now: u64, limits: &Limits) -> bool {
         let waits = self.answers.lock().waits();
         let limit = limits.write_timeout.as_millis();
         let overdue = waits.is_some_and(|(since, _)| u128::from(now.saturating_sub(since)) > limit);
-        if overdue {
-            self.close.notify_one();
-        }
-        overdue
+        overdue && self.close_in_any_case()
+    }
+
+    /// Tells the connection to close, whatever is under way on it: who takes no answers can't lose any.
+    fn close_in_any_case(&self) -> bool {
+        self.close.notify_one();
+        true
     }
 
     /// Tells the connection to close, unless a request is under way.

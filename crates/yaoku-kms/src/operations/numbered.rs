@@ -37,11 +37,16 @@ impl Expected {
         version: KeyVersionId,
     ) -> Result<(), Error> {
         let id = kms.named_key(call, &self.key)?;
-        let number = match kms.number_of(key, version).await {
-            Err(Error::KeyVersionNotFound) => return Err(Error::Ciphertext),
-            other => other?,
-        };
+        let number = kms.number_of(key, version).await.map_err(of_ciphertext)?;
         if id == key.id && number == self.number { Ok(()) } else { Err(Error::Ciphertext) }
+    }
+}
+
+/// What is wrong with a ciphertext that names a version which is not there.
+fn of_ciphertext(error: Error) -> Error {
+    match error {
+        Error::KeyVersionNotFound => Error::Ciphertext,
+        other => other,
     }
 }
 
@@ -98,10 +103,7 @@ impl Operation for DecryptNumbered {
         if kms.is_pair(call, &expected.key).await? {
             let (spec, which) = (&AsymmetricDecrypt::SPEC, WhichVersion::Number(expected.number));
             let named = numbered(kms, call, spec, expected.key, which).await;
-            let (key_pair, _) = named.map_err(|error| match error {
-                Error::KeyVersionNotFound => Error::Ciphertext,
-                other => other,
-            })?;
+            let (key_pair, _) = named.map_err(of_ciphertext)?;
             binds_nothing(&context)?;
             return AsymmetricDecrypt { key_pair, algorithm, ciphertext: blob }.perform(kms, call).await;
         }
